@@ -1,0 +1,102 @@
+/**
+ * Every error that leaves this project answers "what happens next?": a code, the stage that it belongs to, and
+ * whether trying again can help. `docs/errors.md` is checked against this table, both ways, by a test.
+ */
+
+/** Where a record can fail (these three have dead-letter topics) or where the application can. */
+export type Stage = 'preprocess' | 'inference' | 'postprocess' | 'application'
+
+interface CodeEntry {
+  readonly stage: Stage
+  /** True: an outage; pause, back off, try again (I10). False: trying again gives the same error. */
+  readonly retriable: boolean
+  readonly meaning: string
+}
+
+/** The table of codes. A dead letter's `kri-code` is one of those whose stage is not `application`. */
+export const ERROR_CODES = {
+  DECODE_MALFORMED: entry('preprocess', 'The bytes are not what the codec of the source topic expects.'),
+  DECODE_MAGIC_BYTE: entry('preprocess', 'The value does not begin with the magic byte 0 and a schema id.'),
+  DECODE_UNKNOWN_SCHEMA: entry('preprocess', 'The schema registry does not know the schema id of this value.'),
+  DECODE_SIZE: entry('preprocess', 'A raw tensor row has another number of bytes than its declared shape needs.'),
+  TOMBSTONE: entry('preprocess', 'The value is null, and the source says that tombstones are dead letters.'),
+  KEY_MISSING: entry('preprocess', 'The key is null where the source or a keyed handler needs one.'),
+  FUNCTION_THREW: entry('preprocess', 'A function before a step (map, filter, keyBy or a preprocess function) threw.'),
+  SHAPE_MISMATCH: entry('inference', 'A tensor has another shape or type than the model takes.'),
+  INFERENCE_FAILED: entry('inference', 'The model refuses this row when it runs alone, and accepts its control batch.'),
+  RESULT_COUNT: entry('inference', 'The model returned another number of results than it was given rows.'),
+  TIMEOUT: entry('inference', 'Inference of this row alone took longer than its timeout.'),
+  WORKER_LOST: entry('inference', 'Inference of this row alone ended the process that ran it.'),
+  POSTPROCESS_THREW: entry('postprocess', 'A function after a step threw.'),
+  ENCODE_SCHEMA: entry('postprocess', 'A result does not fit the schema or type of its output topic.'),
+  KEY_CHANGED: entry('postprocess', 'A function changed the key of a record; only repartition may do that.'),
+  OUTPUT_TOO_LARGE: entry('postprocess', 'The encoded output is larger than its topic accepts.'),
+  OUTPUT_REFUSED: entry('postprocess', 'The broker refuses this one record for what it holds.'),
+  TOPOLOGY_INVALID: entry('application', 'The topology has problems; all of them are listed.'),
+  SETTINGS_INVALID: entry('application', 'A setting or parameter is missing or out of range; all of them are listed.'),
+  TOPIC_MISSING: entry('application', 'A topic that the topology needs does not exist.'),
+  TOPIC_POLICY: entry('application', 'A topic exists with settings under which records would be lost.'),
+  AUTHORISATION: entry('application', 'The broker or the registry refuses these credentials for this operation.'),
+  OFFSET_OUT_OF_RANGE: entry(
+    'application',
+    'The committed offset is no longer, or not yet, in the log; skipping is refused.',
+  ),
+  BROKER_UNAVAILABLE: outage('No broker answers, or its answer says to try again.'),
+  BROKER_REFUSED: entry('application', 'The broker refuses a request for a reason that trying again does not mend.'),
+  REGISTRY_UNAVAILABLE: outage('The schema registry does not answer.'),
+  REGISTRY_REFUSED: entry('application', 'The schema registry answers that it cannot do what was asked.'),
+  MODEL_UNUSABLE: entry(
+    'application',
+    'The model file is missing, corrupt, unsupported, or has another signature than declared.',
+  ),
+  MODEL_OUTAGE: outage('The control batch, known to be good, fails on this lane.'),
+  LANE_LOST: outage('The worker that runs the models ended.'),
+  LANE_STUCK: entry('application', 'A worker has been inside native code for longer than stuckMs.'),
+  PARTITION_LOST: outage('The partition belongs to another member by now; its work was dropped.'),
+  STALLED: entry('application', 'A main loop of this process has stopped advancing.'),
+  CLOSED: entry('application', 'The object was closed.'),
+  CLUSTER_UNAVAILABLE: entry('application', 'No local cluster can be started on this machine.'),
+  BUG: entry('application', 'An invariant of this project does not hold; please report it.'),
+} as const satisfies Record<string, CodeEntry>
+
+/** A code of the table. */
+export type ErrorCode = keyof typeof ERROR_CODES
+
+function entry(stage: Stage, meaning: string): CodeEntry {
+  return { stage, retriable: false, meaning }
+}
+
+function outage(meaning: string): CodeEntry {
+  return { stage: 'application', retriable: true, meaning }
+}
+
+/** The one error class: the message begins with its code, and says what, where, expected, got and what to do next. */
+export class RunInferenceError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown } = {}) {
+    super(`[${code}] ${message}`, options)
+    this.name = 'RunInferenceError'
+    this.code = code
+  }
+
+  get stage(): Stage {
+    return ERROR_CODES[this.code].stage
+  }
+
+  get retriable(): boolean {
+    return ERROR_CODES[this.code].retriable
+  }
+
+  /** Anything that was caught, as one of ours; an error that is one already keeps its code. */
+  static from(error: unknown, code: ErrorCode, context = ''): RunInferenceError {
+    if (error instanceof RunInferenceError) return error
+    const text = error instanceof Error ? error.message : String(error)
+    return new RunInferenceError(code, context ? `${context}: ${text}` : text, { cause: error })
+  }
+}
+
+/** True when waiting and trying again can help. */
+export function isRetriable(error: unknown): boolean {
+  return error instanceof RunInferenceError && error.retriable
+}

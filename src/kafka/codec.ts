@@ -1,0 +1,76 @@
+/**
+ * Codecs turn the bytes of a key or value into what functions see, and back. A codec in a topology is a plain
+ * description; it is opened once per topic at start, which is when a schema registry is asked.
+ */
+
+import type { TensorSpec } from '../models/tensors.ts'
+import type { Logger } from '../ops/logger.ts'
+import type { RecordBlock } from './record-block.ts'
+
+export type RecordField = 'key' | 'value'
+
+/** Schemas by id and by subject. Rejections are retriable (outage) or not (unknown), as their code says. */
+export interface SchemaRegistryPort {
+  /** The Avro schema (JSON text) behind an id; code DECODE_UNKNOWN_SCHEMA when the registry does not know it. */
+  schemaById(id: number): Promise<string>
+  /** The id of the subject's latest version and its text. */
+  latest(subject: string): Promise<{ readonly id: number; readonly schema: string }>
+  /** Registers if needed and returns the id. */
+  register(subject: string, schema: string): Promise<number>
+  /** Id of exactly this schema under the subject, or undefined. */
+  lookup(subject: string, schema: string): Promise<number | undefined>
+}
+
+export interface CodecContext {
+  readonly topic: string
+  readonly field: RecordField
+  /** Undefined when no registry is configured; a codec that needs one refuses to open. */
+  readonly registry: SchemaRegistryPort | undefined
+  /** Reads a schema file of the project, e.g. `digit` = schemas/digit.avsc. */
+  readonly readSchema: (name: string) => Promise<string>
+  readonly logger: Logger
+  /** Monotonic milliseconds, for the expiry of remembered failures. */
+  readonly now: () => number
+}
+
+/** Reads one field of one record. Synchronous; throws RunInferenceError with a DECODE_* code. */
+export interface RowDecoder<out T> {
+  decode(bytes: Buffer, start: number, end: number): T
+  /**
+   * Loads what these records need (writer schemas) before they are decoded. Undefined when nothing is missing, which is
+   * the usual case; rejects with a retriable error in an outage. What the registry does not know is remembered, and
+   * `decode` throws for it.
+   */
+  prepare?(block: RecordBlock): Promise<void> | undefined
+  /** Set when the bytes are the rows of a tensor as they stand: the engine then copies them without decoding. */
+  readonly tensor?: TensorSpec
+}
+
+/** Writes one field of one record. Throws RunInferenceError ENCODE_SCHEMA. */
+export interface RowEncoder<in T> {
+  /** Writes at `at` and returns the end, or −(bytes needed, at least) when it does not fit. Null result: see `encodesNull`. */
+  encode(value: T, into: Buffer, at: number): number
+  /** Set when the encoded bytes are a tensor row as it stands. */
+  readonly tensor?: TensorSpec
+}
+
+export interface Decoder<out T> {
+  /** For `describe` and error messages, e.g. `avro(digit)`. */
+  readonly label: string
+  readonly openDecoder: (context: CodecContext) => Promise<RowDecoder<T>>
+  /** Avro schema names that `topics apply --schemas` registers. */
+  readonly schemas?: readonly string[]
+}
+
+export interface Encoder<in T> {
+  readonly label: string
+  readonly openEncoder: (context: CodecContext) => Promise<RowEncoder<T>>
+  readonly schemas?: readonly string[]
+  /**
+   * Set on an encoder of PredictionResults that writes one output of the model and nothing else: the name of that output
+   * (undefined = the only or first one that fits) so that the engine may copy rows without making objects.
+   */
+  readonly inferenceOf?: { readonly output: string | undefined }
+}
+
+export interface Codec<T> extends Encoder<T>, Decoder<T> {}

@@ -1,0 +1,161 @@
+/**
+ * What this project needs from Kafka, at the level of blocks, partitions and epochs. `src/kafkajs/` implements it on
+ * real brokers, `src/testing/memory-broker.ts` in memory; both pass `test/contract/kafka-port.contract.ts`.
+ * No type of any client library appears here.
+ */
+import type { RunInferenceError } from '../errors.ts'
+import type { SealedBatch } from './record-batch-builder.ts'
+import type { RecordBlock } from './record-block.ts'
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** One client of one cluster. */
+export interface KafkaPort {
+  readonly admin: KafkaAdmin
+  /** A member of a consumer group; nothing happens before `start`. */
+  member(options: MemberOptions, events: MemberEvents): GroupMember
+  /** An idempotent writer with its own producer id. */
+  writer(): KafkaWriter
+  /** Reads given ranges without a group, read_committed; blocks of one partition come in order. Ends when all ranges are read. */
+  scan(ranges: readonly ScanRange[], options?: { signal?: AbortSignal }): AsyncIterable<RecordBlock>
+  /** Closes every connection. Members and writers must have been stopped before. */
+  close(): Promise<void>
+}
+
+export interface ScanRange extends TopicPartition {
+  /** First offset to read; `earliest` = the log start. */
+  readonly from: number | 'earliest'
+  /** Read up to, not including; `end` = the last stable offset when the scan starts. */
+  readonly to: number | 'end'
+}
+
+// ---- admin
+
+export interface TopicDescription {
+  readonly name: string
+  readonly partitions: number
+  readonly replicationFactor: number
+  /** The settings that matter here, e.g. `cleanup.policy`, `max.message.bytes`, `message.timestamp.type`. */
+  readonly configs: Readonly<Record<string, string>>
+}
+
+export interface NewTopic {
+  readonly name: string
+  readonly partitions: number
+  readonly replicationFactor: number
+  readonly configs: Readonly<Record<string, string>>
+}
+
+export interface KafkaAdmin {
+  /** Those of the named topics that exist. */
+  describeTopics(names: readonly string[]): Promise<readonly TopicDescription[]>
+  /** Creates, and resolves when every partition has a leader. A topic that exists already is left as it is. */
+  createTopics(topics: readonly NewTopic[]): Promise<void>
+  deleteTopics(names: readonly string[]): Promise<void>
+  setTopicConfigs(name: string, configs: Readonly<Record<string, string>>): Promise<void>
+  /** Log start and last stable offset of each partition, by partition number. */
+  offsets(topic: string): Promise<readonly { readonly start: number; readonly end: number }[]>
+  /** Committed offsets of a group by partition number, −1 where there is none. */
+  committed(groupId: string, topic: string): Promise<readonly number[]>
+  brokerCount(): Promise<number>
+}
+
+// ---- group member: reader, membership, commits
+
+/** Where a partition starts that the group has never committed: DESIGN 7. A number is milliseconds since 1970. */
+export type StartPosition = 'earliest' | 'latest' | 'none' | { readonly timestampMs: number }
+
+export interface SourceSubscription {
+  readonly topic: string
+  readonly start: StartPosition
+}
+
+export interface MemberOptions {
+  readonly groupId: string
+  readonly sources: readonly SourceSubscription[]
+  readonly sessionTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly rebalanceTimeoutMs: number
+  /** The longest that `onRebalance` may take before the member rejoins all the same. */
+  readonly drainBudgetMs: number
+  readonly maxBytesPerPartition: number
+  readonly maxBytesPerFetch: number
+  /** How long a broker may hold a fetch that finds nothing. */
+  readonly maxFetchWaitMs: number
+}
+
+/** A partition that this member owns. The epoch ends when the partition is lost, and never comes back. */
+export interface OwnedPartition extends TopicPartition {
+  readonly epoch: number
+  /** Where reading starts. */
+  readonly position: number
+}
+
+export type ConnectionState = 'connecting' | 'joined' | 'rebalancing' | 'degraded' | 'stopped'
+
+/**
+ * What a member tells. All but `onRebalance` are called synchronously and must return at once.
+ * For a partition: onAssigned, then any number of onBlock with its epoch, then onLost; nothing for an epoch after its onLost.
+ */
+export interface MemberEvents {
+  /** These are new. A partition that stayed across a rebalance is in neither list and keeps its epoch, queue and position. */
+  onAssigned(partitions: readonly OwnedPartition[]): void
+  /** These are gone: whatever was taken under these epochs must be dropped (I8). */
+  onLost(partitions: readonly OwnedPartition[]): void
+  /** Records of an owned partition that is not paused; blocks of a partition come in offset order and without gaps. */
+  onBlock(block: RecordBlock, epoch: number): void
+  /** A rebalance was noticed: fetching has stopped, heartbeats go on. Resolve when what is in flight is committed; after the budget the member goes on anyway. */
+  onRebalance(budgetMs: number): Promise<void>
+  onState(state: ConnectionState, reason?: RunInferenceError): void
+  /** Trying again will not help (authorisation, missing topic, offset out of range): the member has stopped fetching. */
+  onFatal(error: RunInferenceError): void
+}
+
+export interface CommitRequest extends TopicPartition {
+  /** The epoch under which the work was taken: the only fence that the broker does not have (DESIGN 7). */
+  readonly epoch: number
+  /** The next offset to read. */
+  readonly offset: number
+}
+
+export interface GroupMember {
+  /** Joins; resolves after the first assignment was reported. Rejects when trying again cannot help. */
+  start(): Promise<void>
+  /** Stops fetching this partition; a block that is on its way is dropped and fetched again after `resume`. */
+  pause(partition: TopicPartition): void
+  /** Fetches at once, not after the running long poll. */
+  resume(partition: TopicPartition): void
+  /**
+   * Commits with the current generation those entries whose epoch is still owned; waits while joining; retries in an outage.
+   * Resolves with one entry per request: false = the epoch is over and nothing was committed.
+   */
+  commit(offsets: readonly CommitRequest[]): Promise<readonly boolean[]>
+  /** True when the last heartbeat that was answered is younger than the session: what was taken may still be sent. */
+  alive(): boolean
+  /** Milliseconds since the last heartbeat that was answered. */
+  heartbeatAgeMs(): number
+  /** Stops fetching and heartbeats, leaves the group. Does not wait for work: drain first. */
+  stop(): Promise<void>
+}
+
+// ---- writer
+
+/** `refused`: the broker will never take this batch as it is (too large, invalid record or timestamp); halve it. */
+export type SendResult =
+  | { readonly outcome: 'acknowledged'; readonly baseOffset: number }
+  | { readonly outcome: 'refused'; readonly reason: string }
+
+export interface KafkaWriter {
+  /**
+   * Sends batches; resolves with one result per batch, in order, when all are decided. Batches for one output partition are
+   * written in call order, the next only after the one before was decided; a retry resends the identical bytes with the
+   * same sequence. In an outage it waits. Rejects (AUTHORISATION, TOPIC_MISSING, BROKER_REFUSED, CLOSED) when nothing will help.
+   */
+  send(batches: readonly SealedBatch[]): Promise<readonly SendResult[]>
+  /** The broker's view of a topic, cached: partition count and max.message.bytes. */
+  topic(name: string): Promise<{ readonly partitions: number; readonly maxMessageBytes: number }>
+  close(): Promise<void>
+}

@@ -1,0 +1,45 @@
+/** Tensor types: the declared row shapes give the TypeScript types, and are the signature that a model must have. */
+
+/** What a row of each dtype is. Rows of fixed-size numbers are views, valid until the functions that get them return. */
+export interface Dtypes {
+  float32: Float32Array
+  float64: Float64Array
+  uint8: Uint8Array
+  int32: Int32Array
+  int64: BigInt64Array
+  string: readonly string[]
+}
+export type Dtype = keyof Dtypes
+export type TensorData = Float32Array | Float64Array | Uint8Array | Int32Array | BigInt64Array | readonly string[]
+
+/** dtype and shape of one row, without the batch dimension; null = any length. `[]` is a scalar per row. */
+export interface TensorSpec<D extends Dtype = Dtype> {
+  readonly dtype: D
+  readonly shape: readonly (number | null)[]
+}
+
+/** The row type of a set of named tensors. */
+export type Row<S extends Readonly<Record<string, TensorSpec>>> = { readonly [N in keyof S]: Dtypes[S[N]['dtype']] }
+
+export const BYTES_PER_ELEMENT: Readonly<Record<Exclude<Dtype, 'string'>, number>> = {
+  float32: 4,
+  float64: 8,
+  uint8: 1,
+  int32: 4,
+  int64: 8,
+}
+
+/** Elements of a row, or undefined while a dimension is open. */
+export function elementsOf(shape: readonly (number | null)[]): number | undefined {
+  let product = 1
+  for (const size of shape) {
+    if (size === null) return undefined
+    product *= size
+  }
+  return product
+}
+
+/** `float32[10,null]`, for messages. */
+export function showSpec(spec: TensorSpec): string {
+  return `${spec.dtype}[${spec.shape.map(size => size ?? '?').join(',')}]`
+}
