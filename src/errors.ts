@@ -41,6 +41,10 @@ export const ERROR_CODES = {
     'application',
     'The committed offset is no longer, or not yet, in the log; skipping is refused.',
   ),
+  RECORDS_UNREADABLE: entry(
+    'application',
+    'A record batch does not match its checksum or format, or is older than Kafka 0.11 (message format 0 or 1).',
+  ),
   BROKER_UNAVAILABLE: outage('No broker answers, or its answer says to try again.'),
   BROKER_REFUSED: entry('application', 'The broker refuses a request for a reason that trying again does not mend.'),
   REGISTRY_UNAVAILABLE: outage('The schema registry does not answer.'),

@@ -1,0 +1,70 @@
+import { RunInferenceError } from '../errors.ts'
+import { readInt64 } from './int64.ts'
+import { ATTRIBUTE, BATCH, LENGTH_PREFIX, MAGIC_V2 } from './record-batch-format.ts'
+
+/** The fixed fields of one record batch, and where it lies in the bytes that it was read from. */
+export interface RecordBatchHeader {
+  readonly start: number
+  readonly end: number
+  readonly baseOffset: number
+  /** Offset of the last record that the batch was written with, even if compaction removed it since. */
+  readonly lastOffset: number
+  readonly crc: number
+  /** 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd. */
+  readonly codec: number
+  readonly logAppendTime: boolean
+  readonly transactional: boolean
+  readonly control: boolean
+  readonly baseTimestamp: number
+  readonly maxTimestamp: number
+  /** −1 when the producer was neither idempotent nor transactional. */
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly baseSequence: number
+  /** Records that are in the batch now. */
+  readonly count: number
+}
+
+/**
+ * The header of the batch that begins at `at`; undefined when the bytes end before the batch does, as the last batch of
+ * a Fetch response may.
+ * @throws RunInferenceError RECORDS_UNREADABLE for message formats 0 and 1 and for impossible lengths
+ */
+export function readRecordBatchHeader(bytes: Buffer, at: number, where: string): RecordBatchHeader | undefined {
+  if (bytes.length - at <= BATCH.magic) return undefined
+  const magic = bytes.readInt8(at + BATCH.magic)
+  const length = bytes.readInt32BE(at + BATCH.length)
+  const baseOffset = readInt64(bytes, at)
+  if (magic !== MAGIC_V2) {
+    throw new RunInferenceError(
+      'RECORDS_UNREADABLE',
+      `${where}: the records at offset ${baseOffset} have message format ${magic}; expected 2 (Kafka 0.11 and later). Copy the topic with a current client, or skip to a later offset.`,
+    )
+  }
+  const end = at + LENGTH_PREFIX + length
+  if (end < at + BATCH.records) {
+    throw new RunInferenceError(
+      'RECORDS_UNREADABLE',
+      `${where}: the record batch at offset ${baseOffset} claims ${length} bytes, fewer than its own header; inspect the partition with kafka-dump-log.`,
+    )
+  }
+  if (end > bytes.length) return undefined
+  const attributes = bytes.readInt16BE(at + BATCH.attributes)
+  return {
+    start: at,
+    end,
+    baseOffset,
+    lastOffset: baseOffset + bytes.readInt32BE(at + BATCH.lastOffsetDelta),
+    crc: bytes.readUInt32BE(at + BATCH.crc),
+    codec: attributes & ATTRIBUTE.codec,
+    logAppendTime: (attributes & ATTRIBUTE.logAppendTime) !== 0,
+    transactional: (attributes & ATTRIBUTE.transactional) !== 0,
+    control: (attributes & ATTRIBUTE.control) !== 0,
+    baseTimestamp: readInt64(bytes, at + BATCH.baseTimestamp),
+    maxTimestamp: readInt64(bytes, at + BATCH.maxTimestamp),
+    producerId: readInt64(bytes, at + BATCH.producerId),
+    producerEpoch: bytes.readInt16BE(at + BATCH.producerEpoch),
+    baseSequence: bytes.readInt32BE(at + BATCH.baseSequence),
+    count: bytes.readInt32BE(at + BATCH.count),
+  }
+}

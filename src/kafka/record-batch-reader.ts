@@ -1,0 +1,108 @@
+/**
+ * Reads what a Fetch brought for one partition into a RecordBlock: positions are noted, bytes stay where they are.
+ * 1. A record is in the block if its offset is at least `startOffset`, it is no control record, and, when reading
+ *    committed, its transaction was not aborted.
+ * 2. `nextOffset` is behind every complete batch of the response, also behind control batches, aborted ones, and ones
+ *    that compaction thinned or emptied.
+ * 3. A batch that the response cuts off is left for the next fetch.
+ * 4. Every batch that decides anything has matched its CRC.
+ */
+
+import { RunInferenceError } from '../errors.ts'
+import { type AbortedTransaction, AbortedTransactions } from './aborted-transactions.ts'
+import { decompressRecords } from './compression.ts'
+import { crc32c } from './crc32c.ts'
+import { FetchedBlock, INDEX_STRIDE } from './fetched-block.ts'
+import { BATCH } from './record-batch-format.ts'
+import { type RecordBatchHeader, readRecordBatchHeader } from './record-batch-header.ts'
+import type { RecordBlock } from './record-block.ts'
+import { indexRecords, type RecordIndex } from './record-index.ts'
+
+/** One partition of a Fetch response. */
+export interface FetchedRecords {
+  readonly topic: string
+  readonly partition: number
+  /** Record batches one behind the other; the last may be cut off. */
+  readonly records: Buffer
+  /** The first offset that is wanted; a batch may begin before it. */
+  readonly startOffset: number
+  /** The partition's log end, or last stable offset when reading committed. */
+  readonly endOffset: number
+  /** The aborted transactions of a read_committed fetch; leave out to see every record. */
+  readonly abortedTransactions?: readonly AbortedTransaction[] | undefined
+  /** Whether checksums are compared; default true. */
+  readonly checkCrc?: boolean
+}
+
+/**
+ * The records of one partition of a Fetch response. Views into `records` unless a batch was compressed.
+ * @throws RunInferenceError RECORDS_UNREADABLE
+ */
+export function readRecordBlock(fetched: FetchedRecords): RecordBlock {
+  const { topic, partition, records, startOffset, endOffset } = fetched
+  const where = `${topic}/${partition}`
+  const checkCrc = fetched.checkCrc ?? true
+  const aborted = fetched.abortedTransactions?.length ? new AbortedTransactions(fetched.abortedTransactions) : undefined
+  const wanted: RecordBatchHeader[] = []
+  let capacity = 0
+  let compressed = false
+  let nextOffset = startOffset
+  for (let at = 0; ; ) {
+    const batch = readRecordBatchHeader(records, at, where)
+    if (batch === undefined) break
+    at = batch.end
+    if (checkCrc) compareCrc(batch, records, where)
+    const skipped = aborted?.covers(batch, records) === true || batch.control || batch.lastOffset < startOffset
+    if (batch.lastOffset >= nextOffset) nextOffset = batch.lastOffset + 1
+    if (skipped || batch.count <= 0) continue
+    wanted.push(batch)
+    capacity += batch.count
+    if (batch.codec !== 0) compressed = true
+  }
+  const sections = wanted.map(batch => records.subarray(batch.start + BATCH.records, batch.end))
+  if (compressed) {
+    for (const [i, batch] of wanted.entries()) {
+      if (batch.codec === 0) continue
+      sections[i] = decompressRecords(batch.codec, sections[i]!, `${where} offset ${batch.baseOffset}`)
+    }
+  }
+  const bytes = compressed ? Buffer.concat(sections) : records
+  const index: RecordIndex = {
+    positions: new Int32Array(capacity * INDEX_STRIDE),
+    offsets: new Float64Array(capacity),
+    timestamps: new Float64Array(capacity),
+    count: 0,
+  }
+  let concatenated = 0
+  for (const [i, batch] of wanted.entries()) {
+    // Decompressed sections stand one behind the other; in the response there are headers between them.
+    const start = compressed ? concatenated : batch.start + BATCH.records
+    concatenated += sections[i]!.length
+    indexRecords(batch, bytes, start, start + sections[i]!.length, startOffset, index, where)
+  }
+  return new FetchedBlock({
+    topic,
+    partition,
+    count: index.count,
+    bytes,
+    nextOffset,
+    endOffset,
+    retainedBytes: bytes.length + capacity * (INDEX_STRIDE * 4 + 16),
+    index: index.positions,
+    offsets: index.offsets,
+    timestamps: index.timestamps,
+  })
+}
+
+function compareCrc(batch: RecordBatchHeader, records: Buffer, where: string): void {
+  const computed = crc32c(records, batch.start + BATCH.attributes, batch.end)
+  if (computed === batch.crc) return
+  throw new RunInferenceError(
+    'RECORDS_UNREADABLE',
+    `${where}: the record batch at offset ${batch.baseOffset} has CRC ${hex(batch.crc)}, its bytes have ${hex(computed)}. The log or the connection damaged it; fetch again, and inspect the partition with kafka-dump-log if it stays.`,
+  )
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16).padStart(8, '0')}`
+}
