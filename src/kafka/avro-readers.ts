@@ -1,0 +1,131 @@
+/**
+ * The writer schemas that one source has met, each with the reader that resolves it onto the source's own schema.
+ *
+ * 1. `prepare` asks the registry once per unknown id, a few at a time, however many records carry it.
+ * 2. What the registry does not know, or what cannot be read as our schema, is remembered for `FAILURE_MS`: a flood of bad
+ *    ids does not become a flood of requests, and a schema that is registered later is found.
+ * 3. An outage is never remembered and never becomes a record's error: `prepare` rejects (I10).
+ * 4. Random ids cannot fill the memory: failures are kept for at most `MAX_FAILURES` ids.
+ */
+import type { Type } from 'avsc'
+import { RunInferenceError } from '../errors.ts'
+import { type AvroRead, avroReader, compileAvro } from './avro-types.ts'
+import type { CodecContext, RecordField, SchemaRegistryPort } from './codec.ts'
+import type { RecordBlock } from './record-block.ts'
+
+const FAILURE_MS = 30_000
+const MAX_FAILURES = 10_000
+const LOOKUPS_AT_ONCE = 8
+
+interface Failure {
+  readonly error: RunInferenceError
+  readonly until: number
+}
+
+export class AvroReaders {
+  readonly #type: Type
+  readonly #registry: SchemaRegistryPort
+  readonly #context: CodecContext
+  readonly #readers = new Map<number, AvroRead>()
+  readonly #failures = new Map<number, Failure>()
+  readonly #pending = new Map<number, Promise<void>>()
+  // Equal to no id until one was read.
+  #lastId = Number.NaN
+  #lastRead: AvroRead | undefined
+
+  constructor(type: Type, registry: SchemaRegistryPort, context: CodecContext) {
+    this.#type = type
+    this.#registry = registry
+    this.#context = context
+  }
+
+  /** The reader of a writer schema's id. Throws the remembered error of an id that cannot be read. */
+  of(id: number): AvroRead {
+    if (id === this.#lastId) return this.#lastRead!
+    const read = this.#readers.get(id)
+    if (read === undefined) throw this.#failures.get(id)?.error ?? this.#unknown(id)
+    this.#lastId = id
+    this.#lastRead = read
+    return read
+  }
+
+  /** Loads the writer schemas that the block's records need; undefined when none is missing. */
+  prepare(block: RecordBlock, field: RecordField): Promise<void> | undefined {
+    const { bytes, count } = block
+    let last = this.#lastId
+    let missing: Set<number> | undefined
+    for (let i = 0; i < count; i++) {
+      const start = field === 'key' ? block.keyStart(i) : block.valueStart(i)
+      const end = field === 'key' ? block.keyEnd(i) : block.valueEnd(i)
+      if (start < 0 || end - start < 5 || bytes[start] !== 0) continue
+      const id = bytes.readInt32BE(start + 1)
+      if (id === last) continue
+      last = id
+      if (this.#readers.has(id) || this.#isKnownFailure(id)) continue
+      missing ??= new Set()
+      missing.add(id)
+    }
+    return missing === undefined ? undefined : this.#load([...missing])
+  }
+
+  #isKnownFailure(id: number): boolean {
+    const failure = this.#failures.get(id)
+    return failure !== undefined && this.#context.now() < failure.until
+  }
+
+  async #load(ids: readonly number[]): Promise<void> {
+    for (let from = 0; from < ids.length; from += LOOKUPS_AT_ONCE) {
+      await Promise.all(ids.slice(from, from + LOOKUPS_AT_ONCE).map(id => this.#loadOnce(id)))
+    }
+  }
+
+  #loadOnce(id: number): Promise<void> {
+    const running = this.#pending.get(id)
+    if (running !== undefined) return running
+    const loading = this.#loadReader(id).finally(() => this.#pending.delete(id))
+    this.#pending.set(id, loading)
+    return loading
+  }
+
+  async #loadReader(id: number): Promise<void> {
+    // Registries give ids from 1; some answer 500 to others, which would look like an outage and stop the source.
+    if (id <= 0) return this.#remember(id, this.#unknown(id))
+    try {
+      const schema = await this.#registry.schemaById(id)
+      this.#readers.set(id, this.#resolve(id, schema))
+      this.#failures.delete(id)
+    } catch (error) {
+      const known = error instanceof RunInferenceError && error.stage === 'preprocess'
+      if (!known) throw error
+      this.#remember(id, error)
+    }
+  }
+
+  #resolve(id: number, schema: string): AvroRead {
+    try {
+      return avroReader(this.#type, compileAvro(schema))
+    } catch (error) {
+      const { topic, field } = this.#context
+      throw RunInferenceError.from(
+        error,
+        'DECODE_MALFORMED',
+        `The ${field} on topic ${topic} was written with schema id ${id}, which cannot be read as ${this.#type.name}`,
+      )
+    }
+  }
+
+  #unknown(id: number): RunInferenceError {
+    const { topic, field } = this.#context
+    return new RunInferenceError(
+      'DECODE_UNKNOWN_SCHEMA',
+      `The ${field} on topic ${topic} names schema id ${id}, which the schema registry does not know`,
+    )
+  }
+
+  #remember(id: number, error: RunInferenceError): void {
+    this.#failures.delete(id)
+    if (this.#failures.size >= MAX_FAILURES) this.#failures.delete(this.#failures.keys().next().value!)
+    this.#failures.set(id, { error, until: this.#context.now() + FAILURE_MS })
+    this.#context.logger.debug({ schemaId: id, topic: this.#context.topic, code: error.code }, error.message)
+  }
+}

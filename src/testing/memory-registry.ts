@@ -1,0 +1,72 @@
+import { RunInferenceError } from '../errors.ts'
+import type { SchemaRegistryPort } from '../kafka/codec.ts'
+
+/** A schema registry in memory, with an outage on demand. */
+export interface MemoryRegistry extends SchemaRegistryPort {
+  /** Every call rejects with REGISTRY_UNAVAILABLE until `up`. */
+  down(): void
+  up(): void
+  /** How many calls were answered or refused, to see that nothing asks per record. */
+  readonly calls: number
+}
+
+export function createMemoryRegistry(): MemoryRegistry {
+  const schemas: string[] = []
+  const subjects = new Map<string, number[]>()
+  let isDown = false
+  let calls = 0
+
+  async function answer<T>(give: () => T): Promise<T> {
+    calls++
+    if (isDown) throw new RunInferenceError('REGISTRY_UNAVAILABLE', 'The schema registry in memory is down')
+    return give()
+  }
+
+  const idOf = (canonical: string) => schemas.indexOf(canonical) + 1
+
+  return {
+    schemaById: id =>
+      answer(() => {
+        const schema = schemas[id - 1]
+        if (schema !== undefined) return schema
+        throw new RunInferenceError('DECODE_UNKNOWN_SCHEMA', `The schema registry does not know schema id ${id}`)
+      }),
+    latest: subject =>
+      answer(() => {
+        const id = subjects.get(subject)?.at(-1)
+        if (id !== undefined) return { id, schema: schemas[id - 1]! }
+        throw new RunInferenceError('REGISTRY_REFUSED', `The schema registry has no subject ${subject} (404)`)
+      }),
+    register: (subject, schema) =>
+      answer(() => {
+        const canonical = compact(schema)
+        const id = idOf(canonical) || schemas.push(canonical)
+        const versions = subjects.get(subject) ?? []
+        if (!versions.includes(id)) subjects.set(subject, [...versions, id])
+        return id
+      }),
+    lookup: (subject, schema) =>
+      answer(() => {
+        const id = idOf(compact(schema))
+        return subjects.get(subject)?.includes(id) ? id : undefined
+      }),
+    down: () => {
+      isDown = true
+    },
+    up: () => {
+      isDown = false
+    },
+    get calls() {
+      return calls
+    },
+  }
+}
+
+/** White space does not make another schema. */
+function compact(schema: string): string {
+  try {
+    return JSON.stringify(JSON.parse(schema))
+  } catch (error) {
+    throw new RunInferenceError('REGISTRY_REFUSED', `Not a schema: ${(error as Error).message} (422)`)
+  }
+}

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { compileAvro } from '../../src/kafka/avro-types.ts'
+import type { SchemaRegistryPort } from '../../src/kafka/codec.ts'
+
+const schema = (name: string, ...fields: string[]) =>
+  JSON.stringify({ type: 'record', name, namespace: 'kri.test', fields: fields.map(name => ({ name, type: 'int' })) })
+/** The same schema, however it is spelt. */
+const assertSame = (actual: string, expected: string) => assert.ok(compileAvro(actual).equals(compileAvro(expected)))
+const code = (expected: string) => (error: { code?: string }) => error.code === expected
+
+/** What every schema registry adapter does. Subjects are prefixed, so that it can run on a registry that is shared. */
+export function schemaRegistryContract(name: string, prefix: string, open: () => SchemaRegistryPort): void {
+  suite(`schema registry contract: ${name}`, () => {
+    const subject = (test: string) => `${prefix}-${test}-value`
+
+    test('a registered schema is found by id, by subject and by its text', async () => {
+      const registry = open()
+      const id = await registry.register(subject('found'), schema('Found', 'a'))
+      assertSame(await registry.schemaById(id), schema('Found', 'a'))
+      const latest = await registry.latest(subject('found'))
+      assert.equal(latest.id, id)
+      assertSame(latest.schema, schema('Found', 'a'))
+      assert.equal(await registry.lookup(subject('found'), schema('Found', 'a')), id)
+    })
+
+    test('registering again gives the same id', async () => {
+      const registry = open()
+      const id = await registry.register(subject('again'), schema('Again', 'a'))
+      assert.equal(await registry.register(subject('again'), schema('Again', 'a')), id)
+    })
+
+    test('lookup finds nothing under another subject, in another version, under no subject', async () => {
+      const registry = open()
+      await registry.register(subject('one'), schema('One', 'a'))
+      await registry.register(subject('two'), schema('Two', 'a'))
+      assert.equal(await registry.lookup(subject('two'), schema('One', 'a')), undefined)
+      assert.equal(await registry.lookup(subject('one'), schema('One', 'b')), undefined)
+      assert.equal(await registry.lookup(subject('none'), schema('One', 'a')), undefined)
+    })
+
+    test('an unknown id is DECODE_UNKNOWN_SCHEMA, an unknown subject REGISTRY_REFUSED', async () => {
+      const registry = open()
+      await assert.rejects(registry.schemaById(1_999_999_999), code('DECODE_UNKNOWN_SCHEMA'))
+      await assert.rejects(registry.latest(subject('missing')), code('REGISTRY_REFUSED'))
+    })
+  })
+}
