@@ -36,8 +36,12 @@ export interface LoadedModel {
   readonly inputs: readonly LoadedTensor[]
   readonly outputs: readonly LoadedTensor[]
   readonly provider: string
+  /** Providers that were tried before it, each with its reason. */
+  readonly refusedProviders: readonly { readonly provider: string; readonly reason: string }[]
   readonly loadMs: number
   readonly sizeBytes: number
+  /** Of the file's bytes, as they were loaded; hexadecimal. */
+  readonly sha256: string
 }
 
 export interface BatchOutputs {

@@ -1,0 +1,107 @@
+/**
+ * The lane code in the calling thread, for the deterministic driver and for tests: the same messages, sessions and slots,
+ * without threads.
+ *
+ * 1. Calls of all lanes are served one at a time, first in first out.
+ * 2. With `hold`, nothing is served until `step` is called, so that a test decides what happens between two batches.
+ * 3. `durationOf` replaces the measured compute time, so that a trace does not depend on the machine.
+ */
+import type { RunInferenceError } from '../errors.ts'
+import type { Clock } from '../ops/clock.ts'
+import type { Logger } from '../ops/logger.ts'
+import type { Executor, ExecutorOptions, Lane } from './executor.ts'
+import { createLaneHost } from './lane.ts'
+import type { LinkEvents } from './lane-calls.ts'
+import { createLane } from './lane-handle.ts'
+import type { ToLane } from './lane-messages.ts'
+
+export interface InThreadExecutorParts {
+  readonly logger: Logger
+  readonly clock: Clock
+  /** True: calls wait for `step`. Default false: each is served as soon as those before it are. */
+  readonly hold?: boolean
+  /** The `computeMs` that a batch reports. Default: measured with the clock. */
+  readonly durationOf?: (batch: { readonly lane: number; readonly rows: number }) => number
+}
+
+export interface InThreadExecutor extends Executor {
+  /** Calls that wait or are being served. */
+  readonly pending: number
+  /** Serves the oldest waiting call; false when there is none. */
+  step(): Promise<boolean>
+  /** Resolves when no call is waiting or being served; with `hold`, when none is being served. */
+  settled(): Promise<void>
+}
+
+export function createInThreadExecutor(options: ExecutorOptions, parts: InThreadExecutorParts): InThreadExecutor {
+  const { logger, clock, hold = false, durationOf } = parts
+  const listeners: ((lane: Lane, reason: RunInferenceError) => void)[] = []
+  const waiting: (() => Promise<void>)[] = []
+  let unserved = 0
+  let last: Promise<boolean> = Promise.resolve(false)
+
+  function openLink(lane: number, events: LinkEvents) {
+    const host = createLaneHost(() => clock.now())
+    let end: () => void
+    const ended = new Promise<void>(resolve => {
+      end = resolve
+    })
+    return {
+      ended,
+      post(message: ToLane): void {
+        unserved++
+        waiting.push(async () => {
+          const reply = await host.serve(message)
+          unserved--
+          const timed = durationOf && reply.type === 'ran' && message.type === 'run'
+          events.reply(timed ? { ...reply, computeMs: durationOf({ lane, rows: message.rows }) } : reply)
+          if (message.type === 'close') end()
+        })
+        if (!hold) void step()
+      },
+    }
+  }
+
+  function step(): Promise<boolean> {
+    last = last.then(async () => {
+      const serve = waiting.shift()
+      await serve?.()
+      return serve !== undefined
+    })
+    return last
+  }
+
+  const lanes = Array.from({ length: options.lanes }, (_, id) =>
+    createLane({
+      id,
+      options,
+      logger,
+      clock,
+      stamp: () => clock.now(),
+      openLink: events => openLink(id, events),
+      onLost(lane, reason) {
+        for (const listener of listeners) listener(lane, reason)
+      },
+    }),
+  )
+
+  return {
+    lanes,
+    get pending() {
+      return unserved
+    },
+    step,
+    async settled() {
+      for (let seen: typeof last | undefined; seen !== last; ) {
+        seen = last
+        await seen
+      }
+    },
+    onLaneLost: listener => void listeners.push(listener),
+    async close() {
+      const closing = Promise.all(lanes.map(lane => lane.close()))
+      while (hold && (await step()));
+      await closing
+    },
+  }
+}

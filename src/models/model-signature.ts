@@ -1,0 +1,128 @@
+/**
+ * The declared signature against the model's own: names are resolved, dtypes must be equal, row shapes (without the batch
+ * dimension) must be compatible; where one side leaves a dimension open the other's size holds. All problems at once.
+ */
+import { RunInferenceError } from '../errors.ts'
+import type { LoadedTensor, ModelSpec } from './executor.ts'
+import { BYTES_PER_ELEMENT, showSpec, type TensorSpec } from './tensors.ts'
+
+/** A tensor as the model file describes it; strings in `shape` are open dimensions. */
+export interface ModelTensor {
+  readonly name: string
+  /** undefined when it is no tensor (a sequence or a map). */
+  readonly dtype: string | undefined
+  readonly shape: readonly (number | string)[]
+}
+
+export interface ModelSignature {
+  readonly inputs: readonly ModelTensor[]
+  readonly outputs: readonly ModelTensor[]
+}
+
+export interface MatchedSignature {
+  readonly inputs: readonly LoadedTensor[]
+  readonly outputs: readonly LoadedTensor[]
+}
+
+/** Throws MODEL_UNUSABLE naming every tensor that does not fit, what was expected, what the file has, and the file. */
+export function matchSignature(spec: ModelSpec, model: ModelSignature): MatchedSignature {
+  const problems: string[] = []
+  const inputs = matchInputs(spec, model.inputs, problems)
+  const outputs = matchOutputs(spec, model.outputs, problems)
+  if (problems.length > 0) {
+    throw new RunInferenceError(
+      'MODEL_UNUSABLE',
+      `${spec.uri} does not have the declared signature: ${problems.join('; ')}. ` +
+        'Use a model with the declared signature, or change the declaration.',
+    )
+  }
+  return { inputs, outputs }
+}
+
+function matchInputs(spec: ModelSpec, model: readonly ModelTensor[], problems: string[]): LoadedTensor[] {
+  const matched: LoadedTensor[] = []
+  for (const [declared, tensor] of Object.entries(spec.inputs)) {
+    const found = declared === '' && model.length === 1 ? model[0] : model.find(({ name }) => name === declared)
+    if (found) {
+      matched.push(matchTensor('input', declared, tensor, found, problems))
+    } else if (declared === '') {
+      problems.push(`the declaration names no input, but the model has ${model.length}: ${showNames(model)}`)
+    } else {
+      problems.push(`input '${declared}' ${showSpec(tensor)} is declared, but the model has only ${showNames(model)}`)
+    }
+  }
+  for (const tensor of model) {
+    if (!matched.some(({ name }) => name === tensor.name) && !('' in spec.inputs)) {
+      problems.push(`input ${showTensor(tensor)} of the model is not declared`)
+    }
+  }
+  return matched
+}
+
+function matchOutputs(spec: ModelSpec, model: readonly ModelTensor[], problems: string[]): LoadedTensor[] {
+  const matched: LoadedTensor[] = []
+  for (const [declared, tensor] of Object.entries(spec.outputs)) {
+    const found = declared === '' ? firstFit(tensor, model) : model.find(({ name }) => name === declared)
+    if (found) matched.push(matchTensor('output', declared, tensor, found, problems))
+    else if (declared === '') problems.push(`no output fits ${showSpec(tensor)}: the model has ${showNames(model)}`)
+    else
+      problems.push(`output '${declared}' ${showSpec(tensor)} is declared, but the model has only ${showNames(model)}`)
+  }
+  return matched
+}
+
+function firstFit(spec: TensorSpec, model: readonly ModelTensor[]): ModelTensor | undefined {
+  return model.find(
+    tensor => tensor.dtype === spec.dtype && mergeShape(spec.shape, tensor.shape.slice(1)) !== undefined,
+  )
+}
+
+function matchTensor(
+  side: 'input' | 'output',
+  declared: string,
+  spec: TensorSpec,
+  model: ModelTensor,
+  problems: string[],
+): LoadedTensor {
+  const where = `${side} '${model.name}'`
+  const expected = `expected ${showSpec(spec)} a row, got ${showTensor(model)}`
+  // Outputs of unknown rank have an empty shape too; the warm-up run shows what they are.
+  const unknownRank = side === 'output' && model.shape.length === 0
+  const shape = unknownRank ? spec.shape : mergeShape(spec.shape, model.shape.slice(1))
+  if (model.dtype === undefined) problems.push(`${where} is no tensor; only tensors can be used`)
+  else if (model.dtype !== 'string' && !(model.dtype in BYTES_PER_ELEMENT))
+    problems.push(`${where} is ${model.dtype}, which is not supported (${expected})`)
+  else if (model.dtype !== spec.dtype) problems.push(`${where}: ${expected}`)
+  else if (side === 'input' && model.shape.length === 0)
+    problems.push(`${where} has no batch dimension: it is one scalar for all rows`)
+  else if (side === 'input' && typeof model.shape[0] === 'number')
+    problems.push(
+      `${where} has a fixed batch dimension of ${model.shape[0]}; export the model with an open first dimension`,
+    )
+  else if (shape === undefined) problems.push(`${where}: ${expected}`)
+  return { declared, name: model.name, dtype: spec.dtype, shape: shape ?? spec.shape }
+}
+
+/** The narrower of both, or undefined when they contradict each other. */
+function mergeShape(
+  declared: readonly (number | null)[],
+  model: readonly (number | string)[],
+): (number | null)[] | undefined {
+  if (declared.length !== model.length) return undefined
+  const merged: (number | null)[] = []
+  for (const [axis, own] of declared.entries()) {
+    const theirs = model[axis]
+    if (typeof theirs !== 'number') merged.push(own)
+    else if (own === null || own === theirs) merged.push(theirs)
+    else return undefined
+  }
+  return merged
+}
+
+function showTensor({ name, dtype, shape }: ModelTensor): string {
+  return `'${name}' ${dtype ?? 'no tensor'}[${shape.map(size => (size === '' ? '?' : size)).join(',')}]`
+}
+
+function showNames(tensors: readonly ModelTensor[]): string {
+  return tensors.map(showTensor).join(', ')
+}

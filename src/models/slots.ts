@@ -1,0 +1,105 @@
+/**
+ * Shared memory of one place of a lane: an input region and an output region, allocated by the main thread, used by both
+ * sides through views, reused by every batch. Both sides compute the same layout from the same few numbers, so a message
+ * carries no offsets.
+ *
+ * 1. Every tensor starts on a 64-byte line, so every element type is aligned.
+ * 2. Strings, and outputs whose row shape the model leaves open, have no room here: they travel in messages.
+ * 3. A region is replaced when a batch needs more, never resized in place: views of a batch in flight stay valid.
+ */
+import { BYTES_PER_ELEMENT, type Dtype, elementsOf, type TensorData } from './tensors.ts'
+
+/** The two regions of a place. A new object whenever either region was replaced. */
+export interface Regions {
+  readonly input: SharedArrayBuffer
+  readonly output: SharedArrayBuffer
+}
+
+/** Where a tensor of a batch lies in its region. */
+export interface Room {
+  /** Byte offset of row 0; -1 when the tensor is not in shared memory. */
+  readonly offset: number
+  readonly rowElements: number
+}
+
+export interface Layout {
+  readonly rooms: readonly Room[]
+  readonly bytes: number
+}
+
+const LINE_BYTES = 64
+
+/** Lays `rows` rows of each tensor one behind the other; a shape with an open dimension, or strings, get no room. */
+export function layOut(
+  tensors: readonly { readonly dtype: Dtype }[],
+  rowShapes: readonly (readonly (number | null)[])[],
+  rows: number,
+): Layout {
+  let bytes = 0
+  const rooms = tensors.map(({ dtype }, index) => {
+    const rowElements = elementsOf(rowShapes[index]!)
+    if (rowElements === undefined || dtype === 'string') return { offset: -1, rowElements: rowElements ?? -1 }
+    const room = { offset: bytes, rowElements }
+    bytes += Math.ceil((rowElements * rows * BYTES_PER_ELEMENT[dtype]) / LINE_BYTES) * LINE_BYTES
+    return room
+  })
+  return { rooms, bytes }
+}
+
+/** A view of `rows` rows of a tensor, starting at row `from`. */
+export function viewRows(buffer: ArrayBufferLike, dtype: Dtype, room: Room, from: number, rows: number): TensorData {
+  if (dtype === 'string') throw new TypeError('strings have no room in shared memory')
+  const offset = room.offset + from * room.rowElements * BYTES_PER_ELEMENT[dtype]
+  return viewOf(buffer, dtype, offset, rows * room.rowElements)
+}
+
+function viewOf(buffer: ArrayBufferLike, dtype: Exclude<Dtype, 'string'>, offset: number, length: number): TensorData {
+  switch (dtype) {
+    case 'float32':
+      return new Float32Array(buffer, offset, length)
+    case 'float64':
+      return new Float64Array(buffer, offset, length)
+    case 'uint8':
+      return new Uint8Array(buffer, offset, length)
+    case 'int32':
+      return new Int32Array(buffer, offset, length)
+    case 'int64':
+      return new BigInt64Array(buffer, offset, length)
+  }
+}
+
+/** The main thread's side of a place: grows on demand, and remembers what the lane has not been told yet. */
+export class SlotMemory {
+  #regions: Regions = { input: new SharedArrayBuffer(0), output: new SharedArrayBuffer(0) }
+  #told = false
+
+  get regions(): Regions {
+    return this.#regions
+  }
+
+  /** Both regions at least this large from now on. */
+  ensure(inputBytes: number, outputBytes: number): void {
+    const { input, output } = this.#regions
+    if (inputBytes <= input.byteLength && outputBytes <= output.byteLength) return
+    this.#regions = { input: grown(input, inputBytes), output: grown(output, outputBytes) }
+    this.#told = false
+  }
+
+  /** The regions when the lane does not know them yet, else undefined; asking counts as telling. */
+  untold(): Regions | undefined {
+    if (this.#told) return undefined
+    this.#told = true
+    return this.#regions
+  }
+
+  /** A new worker knows nothing. */
+  forget(): void {
+    this.#told = false
+  }
+}
+
+// By half at least, so that slowly growing batches do not replace the region each time.
+function grown(region: SharedArrayBuffer, bytes: number): SharedArrayBuffer {
+  if (bytes <= region.byteLength) return region
+  return new SharedArrayBuffer(Math.max(bytes, Math.ceil(region.byteLength * 1.5)))
+}
