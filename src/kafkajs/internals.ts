@@ -1,0 +1,93 @@
+/**
+ * The parts of kafkajs that this folder builds on, required by path and given the few types that are used. kafkajs is
+ * pinned: another version may have moved these files, so its version is asserted before anything is loaded.
+ */
+import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
+
+const require = createRequire(import.meta.url)
+
+const PINNED_VERSION = '2.2.4'
+const { version } = require('kafkajs/package.json') as { version: string }
+if (version !== PINNED_VERSION) {
+  throw new Error(
+    `kafkajs ${version} is installed, and src/kafkajs was written for ${PINNED_VERSION}: install that one.`,
+  )
+}
+
+/** What kafkajs calls a protocol: how to write one request, and how to read its answer. */
+export interface Protocol<T> {
+  readonly request: { readonly apiKey: number; readonly apiVersion: number; readonly apiName: string }
+  readonly response: { decode(payload: Buffer): Promise<T> }
+  /** Milliseconds, where the broker may take its time (JoinGroup, Fetch). */
+  readonly requestTimeout?: number
+}
+
+export interface Connection {
+  readonly socket: Socket | undefined
+  isConnected(): boolean
+  send<T>(protocol: object): Promise<T>
+  disconnect(): Promise<boolean>
+}
+
+export interface ConnectionPool {
+  getConnection(index: number): Promise<Connection>
+  readonly pool: readonly Connection[]
+}
+
+export interface Broker {
+  readonly connectionPool: ConnectionPool
+  connect(): Promise<void>
+  isConnected(): boolean
+  readonly lookupRequest: (apiKey: number, definition: object) => (args: object) => Protocol<unknown>
+}
+
+export interface KafkajsLogger {
+  namespace(name: string): KafkajsLogger
+}
+
+export const Broker = require('kafkajs/src/broker') as new (options: {
+  connectionPool: ConnectionPool
+  logger: KafkajsLogger
+  allowAutoTopicCreation: boolean
+  authenticationTimeout: number
+}) => Broker
+
+export const ConnectionPool = require('kafkajs/src/network/connectionPool') as new (options: object) => ConnectionPool
+
+export const { requests } = require('kafkajs/src/protocol/requests') as { requests: Record<string, object> }
+
+export const apiKeys = require('kafkajs/src/protocol/requests/apiKeys') as Record<string, number>
+
+export const { errorCodes } = require('kafkajs/src/protocol/error') as {
+  errorCodes: readonly { readonly type: string; readonly code: number; readonly message: string }[]
+}
+
+export const { createLogger: createKafkajsLogger, LEVELS } = require('kafkajs/src/loggers') as {
+  createLogger: (options: { level: number; logCreator: () => (entry: KafkajsLogEntry) => void }) => KafkajsLogger
+  LEVELS: { readonly INFO: number }
+}
+
+export interface KafkajsLogEntry {
+  readonly namespace: string
+  readonly label: string
+  readonly log: { readonly message: string }
+}
+
+interface MemberMetadata {
+  readonly version: number
+  readonly topics: readonly string[]
+  readonly userData: Buffer | null
+}
+
+interface MemberAssignment {
+  readonly version: number
+  readonly assignment: Readonly<Record<string, readonly number[]>>
+  readonly userData: Buffer | null
+}
+
+/** The bytes of the consumer protocol inside JoinGroup and SyncGroup. */
+export const { MemberMetadata, MemberAssignment } = require('kafkajs/src/consumer/assignerProtocol') as {
+  MemberMetadata: { encode(value: MemberMetadata): Buffer; decode(bytes: Buffer): MemberMetadata }
+  MemberAssignment: { encode(value: MemberAssignment): Buffer; decode(bytes: Buffer): MemberAssignment | null }
+}
