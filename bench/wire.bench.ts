@@ -10,6 +10,7 @@ const RECORDS = 10_000
 const MAX_BATCH_BYTES = 900_000
 
 const own = encodeHeaders([['kri-source', Buffer.from('raw.in/3/123456789')]])
+const builder = new RecordBatchBuilder('bench', 0, MAX_BATCH_BYTES)
 const bench = new Bench({ time: 1000, warmupTime: 300 })
 
 for (const valueBytes of [40, 256]) {
@@ -38,7 +39,6 @@ console.table(
 )
 
 function build(source: Buffer, valueBytes: number, withHeader: boolean): SealedBatch[] {
-  const builder = new RecordBatchBuilder('bench', 0, MAX_BATCH_BYTES)
   const sealed: SealedBatch[] = []
   const record: RecordRanges = {
     timestamp: 0,
@@ -65,14 +65,14 @@ function build(source: Buffer, valueBytes: number, withHeader: boolean): SealedB
     record.valueStart = at + 8
     record.valueEnd = at + 8 + valueBytes
     if (builder.append(record)) continue
-    sealed.push(seal(builder))
+    sealed.push(seal())
     builder.append(record)
   }
-  sealed.push(seal(builder))
+  sealed.push(seal())
   return sealed
 }
 
-function seal(builder: RecordBatchBuilder): SealedBatch {
+function seal(): SealedBatch {
   const batch = builder.seal()
   stampProducer(batch.bytes, 1234, 0, 0)
   return batch
