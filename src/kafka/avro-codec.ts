@@ -8,6 +8,7 @@ import { RunInferenceError } from '../errors.ts'
 import { AvroReaders } from './avro-readers.ts'
 import { avroWriter, compileAvro } from './avro-types.ts'
 import type { Codec, CodecContext, RowDecoder, RowEncoder, SchemaRegistryPort } from './codec.ts'
+import { subjectOf } from './topic-names.ts'
 
 /** Magic byte and schema id. */
 export const AVRO_PREFIX_BYTES = 5
@@ -29,7 +30,7 @@ export function avro<T>(schemaName: string): Codec<T> {
       const registry = needRegistry(schemaName, context)
       const schema = await context.readSchema(schemaName)
       const type = compile(schemaName, schema)
-      const subject = `${context.topic}-${context.field}`
+      const subject = subjectOf(context.topic, context.field)
       const id = await registry.lookup(subject, schema)
       if (id === undefined) {
         throw new RunInferenceError(

@@ -1,0 +1,32 @@
+/** Names and subjects that follow from a topology. They are part of its interface: tools and people rely on them. */
+import type { RecordField } from './codec.ts'
+
+/** The stages that have a dead-letter topic. */
+export type FailedStage = 'preprocess' | 'inference' | 'postprocess'
+export const FAILED_STAGES: readonly FailedStage[] = ['preprocess', 'inference', 'postprocess']
+
+/** `<topology>.<step>.failed-<stage>`; a topology without steps has `<topology>.failed-preprocess` alone. */
+export function deadLetterTopic(topology: string, step: string | undefined, stage: FailedStage): string {
+  return step === undefined ? `${topology}.failed-${stage}` : `${topology}.${step}.failed-${stage}`
+}
+
+/** Every dead-letter topic of a topology. */
+export function deadLetterTopics(topology: string, steps: readonly string[]): readonly string[] {
+  if (steps.length === 0) return [deadLetterTopic(topology, undefined, 'preprocess')]
+  return steps.flatMap(step => FAILED_STAGES.map(stage => deadLetterTopic(topology, step, stage)))
+}
+
+/** Where records of a source are put to be processed again; private to the application. */
+export function replayTopic(applicationId: string, source: string): string {
+  return `${applicationId}.${source}.replay`
+}
+
+/** The subject of a topic's keys or values in the schema registry. */
+export function subjectOf(topic: string, field: RecordField): string {
+  return `${topic}-${field}`
+}
+
+/** What Kafka accepts as a topic name. */
+export function isTopicName(name: string): boolean {
+  return name.length <= 249 && name !== '.' && name !== '..' && /^[A-Za-z0-9._-]+$/.test(name)
+}

@@ -1,0 +1,186 @@
+/**
+ * The topics that a topology needs, compared with those that exist. Planning is pure; `kri topics plan` shows what it says,
+ * `kri topics apply` does it, and `kri run` refuses to start while anything is left to do.
+ */
+import { RunInferenceError } from '../errors.ts'
+import type { KafkaAdmin, NewTopic, TopicDescription } from './port.ts'
+import { deadLetterTopics, isTopicName, replayTopic } from './topic-names.ts'
+
+/** What this module reads of a topology. */
+export interface TopologyTopics {
+  readonly name: string
+  readonly applicationId: string
+  readonly sources: readonly { readonly topic: string }[]
+  readonly sinks: readonly { readonly topic: string; readonly options: { readonly partition?: 'source' | 'key' } }[]
+  readonly steps: readonly { readonly step: string }[]
+}
+
+/** For topics that do not exist yet. */
+export interface TopicDefaults {
+  /** Of source topics; the others follow their sources. */
+  readonly partitions: number
+  readonly replicationFactor: number
+  readonly minIsr: number
+  readonly brokerCount: number
+}
+
+export interface TopicChange {
+  readonly topic: string
+  readonly configs: Readonly<Record<string, string>>
+  readonly reasons: readonly string[]
+}
+
+export interface TopicPlan {
+  readonly create: readonly NewTopic[]
+  readonly change: readonly TopicChange[]
+  /** What no command can put right by itself: one sentence each, with the remedy. */
+  readonly refuse: readonly string[]
+}
+
+/** Kafka's own default of max.message.bytes. */
+export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
+/** A dead letter is the source record with our headers, so its topic takes this much more. */
+export const DEAD_LETTER_HEADROOM_BYTES = 64 * 1024
+
+/** Every topic that the topology reads or writes. */
+export function topicNames(topology: TopologyTopics): readonly string[] {
+  const sources = topology.sources.map(source => source.topic)
+  return [...new Set([...sources, ...topology.sinks.map(sink => sink.topic), ...internalNames(topology)])]
+}
+
+function internalNames({ name, applicationId, sources, steps }: TopologyTopics): readonly string[] {
+  const letters = deadLetterTopics(
+    name,
+    steps.map(({ step }) => step),
+  )
+  return [...letters, ...sources.map(({ topic }) => replayTopic(applicationId, topic))]
+}
+
+/** Compares what the topology needs with the topics that exist (of those in `topicNames`). */
+export function planTopics(
+  topology: TopologyTopics,
+  existing: readonly TopicDescription[],
+  defaults: TopicDefaults,
+): TopicPlan {
+  const found = new Map(existing.map(topic => [topic.name, topic]))
+  const plan = { create: [] as NewTopic[], change: [] as TopicChange[], refuse: [] as string[] }
+  const partitionsOf = (topic: string) => found.get(topic)?.partitions ?? defaults.partitions
+  const sources = topology.sources.map(source => source.topic)
+  const widest = Math.max(1, ...sources.map(partitionsOf))
+  const maxBytes = Math.max(0, ...sources.map(topic => maxMessageBytes(found.get(topic))))
+
+  const need = (name: string, partitions: number, configs: Record<string, string>) => {
+    if (found.has(name) || plan.create.some(topic => topic.name === name)) return
+    if (!isTopicName(name)) {
+      plan.refuse.push(`"${name}" is not a name that Kafka accepts (letters, digits, . _ -, at most 249): rename it`)
+      return
+    }
+    const withIsr = { 'min.insync.replicas': String(defaults.minIsr), ...configs }
+    plan.create.push({ name, partitions, replicationFactor: defaults.replicationFactor, configs: withIsr })
+  }
+
+  for (const topic of sources) need(topic, defaults.partitions, {})
+  for (const { topic, options } of topology.sinks) {
+    need(topic, widest, {})
+    const partitions = found.get(topic)?.partitions
+    if (options.partition === 'source' && partitions !== undefined && partitions < widest) {
+      plan.refuse.push(
+        `${topic} has ${partitions} partitions, and "partition: source" needs as many as its source has (${widest}): ` +
+          'add partitions, or choose "partition: key"',
+      )
+    }
+  }
+
+  for (const topic of deadLetterTopics(
+    topology.name,
+    topology.steps.map(({ step }) => step),
+  )) {
+    const wanted = internalConfigs(maxBytes)
+    need(topic, widest, wanted)
+    compare(found.get(topic), wanted, plan.change)
+  }
+  for (const source of sources) {
+    const topic = replayTopic(topology.applicationId, source)
+    const wanted = internalConfigs(maxMessageBytes(found.get(source)))
+    need(topic, partitionsOf(source), wanted)
+    compare(found.get(topic), wanted, plan.change)
+    const partitions = found.get(topic)?.partitions
+    if (partitions !== undefined && partitions !== partitionsOf(source)) {
+      plan.refuse.push(
+        `${topic} has ${partitions} partitions and its source ${source} ${partitionsOf(source)}: they must be equal; ` +
+          'drain the replay topic and delete it, it is created again',
+      )
+    }
+  }
+  refuseDefaults(plan.create, defaults, plan.refuse)
+  return plan
+}
+
+/**
+ * Old records keep their own timestamps, and would be deleted at once by retention under CreateTime; compaction would
+ * delete dead letters that have the same key.
+ */
+function internalConfigs(sourceMaxBytes: number): Record<string, string> {
+  return {
+    'cleanup.policy': 'delete',
+    'message.timestamp.type': 'LogAppendTime',
+    'max.message.bytes': String(sourceMaxBytes + DEAD_LETTER_HEADROOM_BYTES),
+  }
+}
+
+function maxMessageBytes(topic: TopicDescription | undefined): number {
+  return Number(topic?.configs['max.message.bytes'] ?? DEFAULT_MAX_MESSAGE_BYTES)
+}
+
+function compare(topic: TopicDescription | undefined, wanted: Record<string, string>, changes: TopicChange[]): void {
+  if (topic === undefined) return
+  const configs: Record<string, string> = {}
+  const reasons: string[] = []
+  for (const [name, value] of Object.entries(wanted)) {
+    const got = topic.configs[name]
+    const isEnough = name === 'max.message.bytes' ? maxMessageBytes(topic) >= Number(value) : got === value
+    if (isEnough) continue
+    configs[name] = value
+    reasons.push(`${name} is ${got ?? 'not set'}, needs ${value}: ${WHY[name]}`)
+  }
+  if (reasons.length > 0) changes.push({ topic: topic.name, configs, reasons })
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  'cleanup.policy': 'compaction would delete records that have the same key',
+  'message.timestamp.type': 'retention would delete records that carry an old timestamp',
+  'max.message.bytes': 'a record of its source would not fit with our headers',
+}
+
+function refuseDefaults(create: readonly NewTopic[], defaults: TopicDefaults, refuse: string[]): void {
+  if (create.length === 0) return
+  const { replicationFactor, minIsr, brokerCount } = defaults
+  if (replicationFactor > brokerCount) {
+    refuse.push(`replication factor ${replicationFactor} needs as many brokers, there are ${brokerCount}: lower it`)
+  }
+  if (minIsr > replicationFactor) {
+    refuse.push(
+      `min.insync.replicas ${minIsr} is above the replication factor ${replicationFactor}: nothing could be written`,
+    )
+  }
+}
+
+/** Throws TOPIC_MISSING or TOPIC_POLICY, with everything that is wrong, unless nothing is left to do. */
+export function requireApplied(plan: TopicPlan): void {
+  const missing = plan.create.map(topic => `${topic.name} does not exist`)
+  const policies = [
+    ...plan.change.flatMap(({ topic, reasons }) => reasons.map(reason => `${topic}: ${reason}`)),
+    ...plan.refuse,
+  ]
+  if (missing.length + policies.length === 0) return
+  const code = missing.length > 0 ? 'TOPIC_MISSING' : 'TOPIC_POLICY'
+  const remedy = plan.refuse.length === 0 ? 'Put it right: kri topics apply' : 'See the remedies above'
+  throw new RunInferenceError(code, `${[...missing, ...policies].join('\n  ')}\n  ${remedy}`)
+}
+
+/** Creates and changes what the plan says. Throws TOPIC_POLICY, having done nothing, when it refuses something. */
+export async function applyPlan(plan: TopicPlan, admin: KafkaAdmin): Promise<void> {
+  if (plan.refuse.length > 0) throw new RunInferenceError('TOPIC_POLICY', plan.refuse.join('\n  '))
+  if (plan.create.length > 0) await admin.createTopics(plan.create)
+  for (const { topic, configs } of plan.change) await admin.setTopicConfigs(topic, configs)
+}

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { avro } from '../../src/kafka/avro-codec.ts'
+import { utf8 } from '../../src/kafka/plain-codecs.ts'
+import type { KafkaAdmin, TopicDescription } from '../../src/kafka/port.ts'
+import { registerSchemas, schemaNeeds } from '../../src/kafka/topic-schemas.ts'
+import { applyPlan, planTopics, requireApplied, type TopologyTopics, topicNames } from '../../src/kafka/topics.ts'
+import { createMemoryRegistry } from '../../src/testing/memory-registry.ts'
+
+const topology: TopologyTopics = {
+  name: 'digits',
+  applicationId: 'digits-app',
+  sources: [{ topic: 'images' }],
+  sinks: [{ topic: 'predictions', options: {} }],
+  steps: [{ step: 'classify' }],
+}
+const defaults = { partitions: 4, replicationFactor: 1, minIsr: 1, brokerCount: 1 }
+const existing = (name: string, partitions = 4, configs: Record<string, string> = {}): TopicDescription => ({
+  name,
+  partitions,
+  replicationFactor: 1,
+  configs,
+})
+const safe = (name: string, partitions = 4) =>
+  existing(name, partitions, {
+    'cleanup.policy': 'delete',
+    'message.timestamp.type': 'LogAppendTime',
+    'max.message.bytes': String(1_048_588 + 65_536),
+  })
+const letters = ['preprocess', 'inference', 'postprocess'].map(stage => `digits.classify.failed-${stage}`)
+const replay = 'digits-app.images.replay'
+const complete = () => [existing('images'), existing('predictions'), ...letters.map(name => safe(name)), safe(replay)]
+const code = (expected: string, what: RegExp) => (error: unknown) => {
+  const { code, message } = error as { code?: string; message: string }
+  assert.equal(code, expected, message)
+  assert.match(message, what)
+  return true
+}
+
+suite('topic plan', () => {
+  test('names all topics of a topology', () => {
+    assert.deepEqual(topicNames(topology), ['images', 'predictions', ...letters, replay])
+    assert.deepEqual(topicNames({ ...topology, steps: [] }), [
+      'images',
+      'predictions',
+      'digits.failed-preprocess',
+      replay,
+    ])
+  })
+
+  test('creates what is missing, with partitions and sizes that follow the source', () => {
+    const source = existing('images', 6, { 'max.message.bytes': '5000000' })
+    const plan = planTopics(topology, [source], defaults)
+    assert.deepEqual(
+      plan.create.map(({ name, partitions }) => [name, partitions]),
+      [['predictions', 6], ...letters.map(name => [name, 6]), [replay, 6]],
+    )
+    assert.deepEqual(plan.create[1]!.configs, {
+      'min.insync.replicas': '1',
+      'cleanup.policy': 'delete',
+      'message.timestamp.type': 'LogAppendTime',
+      'max.message.bytes': '5065536',
+    })
+    assert.equal(plan.create.at(-1)!.configs['message.timestamp.type'], 'LogAppendTime')
+    assert.deepEqual([plan.change, plan.refuse], [[], []])
+    assert.throws(
+      () => requireApplied(plan),
+      code('TOPIC_MISSING', /predictions does not exist[\s\S]*kri topics apply/),
+    )
+  })
+
+  test('says nothing when everything is as it should be', () => {
+    const plan = planTopics(topology, complete(), defaults)
+    assert.deepEqual(plan, { create: [], change: [], refuse: [] })
+    requireApplied(plan)
+  })
+
+  test('a dead-letter or replay topic under which records would be lost is a TOPIC_POLICY problem', () => {
+    for (const name of [letters[1]!, replay]) {
+      for (const [config, value] of [
+        ['cleanup.policy', 'compact'],
+        ['cleanup.policy', 'compact,delete'],
+        ['message.timestamp.type', 'CreateTime'],
+        ['max.message.bytes', '1048588'],
+      ] as const) {
+        const topics = complete().map(topic =>
+          topic.name === name ? { ...topic, configs: { ...topic.configs, [config]: value } } : topic,
+        )
+        const plan = planTopics(topology, topics, defaults)
+        assert.deepEqual(
+          plan.change.map(change => [change.topic, Object.keys(change.configs)]),
+          [[name, [config]]],
+        )
+        assert.throws(() => requireApplied(plan), code('TOPIC_POLICY', new RegExp(`${name}: ${config} is ${value}`)))
+      }
+    }
+  })
+
+  test('refuses what it cannot put right', () => {
+    const fewer = complete().map(topic => (topic.name === replay ? safe(replay, 3) : topic))
+    assert.match(planTopics(topology, fewer, defaults).refuse[0]!, /has 3 partitions and its source images 4/)
+    const bySource = { ...topology, sinks: [{ topic: 'predictions', options: { partition: 'source' as const } }] }
+    const narrow = complete().map(topic => (topic.name === 'predictions' ? existing('predictions', 2) : topic))
+    assert.match(planTopics(bySource, narrow, defaults).refuse[0]!, /"partition: source" needs/)
+    assert.match(planTopics(topology, [], { ...defaults, replicationFactor: 3 }).refuse[0]!, /there are 1/)
+    assert.match(planTopics(topology, [], { ...defaults, minIsr: 2 }).refuse[0]!, /nothing could be written/)
+    assert.match(planTopics({ ...topology, name: 'a b' }, [], defaults).refuse[0]!, /not a name that Kafka accepts/)
+  })
+
+  test('apply does what the plan says, and nothing while it refuses something', async () => {
+    const calls: unknown[] = []
+    const admin = {
+      createTopics: async (topics: readonly { name: string }[]) => void calls.push(topics.map(topic => topic.name)),
+      setTopicConfigs: async (name: string, configs: object) => void calls.push([name, configs]),
+    } as unknown as KafkaAdmin
+    const old = existing(replay, 4, { ...safe(replay).configs, 'message.timestamp.type': 'CreateTime' })
+    await applyPlan(planTopics(topology, [...complete().slice(0, 4), old], defaults), admin)
+    assert.deepEqual(calls, [[letters[2]], [replay, { 'message.timestamp.type': 'LogAppendTime' }]])
+    await assert.rejects(
+      applyPlan(planTopics(topology, [], { ...defaults, minIsr: 2 }), admin),
+      code('TOPIC_POLICY', /replication/),
+    )
+    assert.equal(calls.length, 2)
+  })
+})
+
+suite('topic schemas', () => {
+  test('are registered once per subject, and found again', async () => {
+    const codecs = {
+      sources: [{ topic: 'images', key: utf8(), value: avro('digit') }],
+      sinks: [
+        { topic: 'predictions', key: avro('digit'), value: avro('digit-prediction') },
+        { topic: 'predictions', key: undefined, value: avro('digit-prediction') },
+      ],
+    }
+    const needs = schemaNeeds(codecs)
+    assert.deepEqual(
+      needs.map(({ subject, schema }) => `${subject} ${schema}`),
+      ['images-value digit', 'predictions-key digit', 'predictions-value digit-prediction'],
+    )
+    const registry = createMemoryRegistry()
+    const readSchema = async (name: string) => JSON.stringify({ type: 'record', name, fields: [] })
+    const first = await registerSchemas(needs, registry, readSchema)
+    assert.deepEqual(
+      first.map(({ id, isNew }) => [id, isNew]),
+      [
+        [1, true],
+        [1, true],
+        [2, true],
+      ],
+    )
+    const again = await registerSchemas(needs, registry, readSchema)
+    assert.ok(again.every(({ isNew }) => !isNew))
+  })
+})
