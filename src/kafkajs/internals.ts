@@ -1,19 +1,15 @@
 /**
  * The parts of kafkajs that this folder builds on, required by path and given the few types that are used. kafkajs is
- * pinned: another version may have moved these files, so its version is asserted before anything is loaded.
+ * pinned: another version may have moved these files, so its version is asserted, and it is mended, before anything is
+ * loaded.
  */
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
+import { installRepairs } from './repairs.ts'
 
 const require = createRequire(import.meta.url)
 
-const PINNED_VERSION = '2.2.4'
-const { version } = require('kafkajs/package.json') as { version: string }
-if (version !== PINNED_VERSION) {
-  throw new Error(
-    `kafkajs ${version} is installed, and src/kafkajs was written for ${PINNED_VERSION}: install that one.`,
-  )
-}
+installRepairs(require)
 
 /** What kafkajs calls a protocol: how to write one request, and how to read its answer. */
 export interface Protocol<T> {

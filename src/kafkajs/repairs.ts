@@ -1,0 +1,140 @@
+/**
+ * What is mended in kafkajs 2.2.4, as far as this folder uses it. Each repair is put into the require cache before the
+ * modules that load it, so nothing on disk changes. Record batches, produce and fetch answers, the consumer and the
+ * producer need none: we do not use theirs.
+ *
+ * R1 A request queue with nothing to wait for arms no timer (kafkajs re-arms one every millisecond, for ever, 5 % of a
+ *    core per connection).
+ * R2 A request whose body is a WirePayload is written in its own chunks (kafkajs copies every request twice, into
+ *    zero-filled buffers up to twice its size).
+ */
+import type { Socket } from 'node:net'
+import { RunInferenceError } from '../errors.ts'
+import { WirePayload } from './wire-payload.ts'
+
+const PINNED_VERSION = '2.2.4'
+const SOURCE = 'kafkajs/src'
+/** While requests are held back for another reason than throttling, an answer sends them; this is the second chance. */
+const RECHECK_MS = 10
+/** int32 size, int16 api key, int16 api version, int32 correlation id, int16 length of the client id. */
+const FRAME_FIXED_BYTES = 14
+
+interface RequestQueue {
+  readonly pending: readonly unknown[]
+  throttledUntil: number
+  throttleCheckTimeoutId: NodeJS.Timeout | null
+  checkPendingRequests(): void
+  scheduleCheckPendingRequests(): void
+}
+
+type RequestQueueClass = new (...options: never[]) => RequestQueue
+
+interface Frame {
+  readonly correlationId: number
+  readonly clientId: string | null
+  readonly request: { readonly apiKey: number; readonly apiVersion: number; encode(): Promise<unknown> }
+}
+
+type FrameRequest = (frame: Frame) => Promise<{ readonly buffer: Buffer }>
+type CreateSocket = (options: object) => Socket
+
+/** Chunks to be written behind a frame header; set by R2's framing, read by its socket. */
+const followers = new WeakMap<Buffer, readonly Buffer[]>()
+
+let installed = false
+
+/**
+ * Asserts the version of kafkajs and mends it, once per process; later calls do nothing. Call it before anything of
+ * kafkajs is loaded, with the `require` that will load it.
+ * @throws RunInferenceError SETTINGS_INVALID for another version, BUG when kafkajs's connections were loaded already
+ */
+export function installRepairs(require: NodeJS.Require): void {
+  if (installed) return
+  assertVersion((require('kafkajs/package.json') as { version: string }).version)
+  if (require.cache[require.resolve(`${SOURCE}/network/connection`)] !== undefined) {
+    throw new RunInferenceError(
+      'BUG',
+      'kafkajs was loaded before its repairs; import src/kafkajs/internals.ts before anything that requires kafkajs.',
+    )
+  }
+  replaceExports<RequestQueueClass>(require, 'network/requestQueue', withoutIdleTimer)
+  replaceExports<FrameRequest>(require, 'protocol/request', framingChunks)
+  replaceExports<CreateSocket>(require, 'network/socket', writingChunks)
+  installed = true
+}
+
+/** @throws RunInferenceError SETTINGS_INVALID unless it is the version that the repairs were written for */
+export function assertVersion(found: string): void {
+  if (found === PINNED_VERSION) return
+  throw new RunInferenceError(
+    'SETTINGS_INVALID',
+    `kafkajs ${found} is installed, and src/kafkajs was written for ${PINNED_VERSION}: install that one (npm ci).`,
+  )
+}
+
+function replaceExports<T>(require: NodeJS.Require, module: string, repair: (original: T) => T): void {
+  const path = require.resolve(`${SOURCE}/${module}`)
+  const original = require(path) as T
+  require.cache[path]!.exports = repair(original)
+}
+
+/** R1 */
+function withoutIdleTimer(original: RequestQueueClass): RequestQueueClass {
+  return class extends original {
+    override scheduleCheckPendingRequests(): void {
+      if (this.pending.length === 0 || this.throttleCheckTimeoutId) return
+      const throttledMs = this.throttledUntil - Date.now()
+      this.throttleCheckTimeoutId = setTimeout(
+        () => {
+          this.throttleCheckTimeoutId = null
+          this.checkPendingRequests()
+        },
+        throttledMs > 0 ? throttledMs : RECHECK_MS,
+      )
+    }
+  }
+}
+
+/** R2: the frame header alone, with the chunks noted beside it. */
+function framingChunks(original: FrameRequest): FrameRequest {
+  return async frame => {
+    const payload = await frame.request.encode()
+    if (!(payload instanceof WirePayload)) {
+      return original({ ...frame, request: { ...frame.request, encode: async () => payload } })
+    }
+    const header = frameHeader(frame, payload.size)
+    followers.set(header, payload.chunks)
+    return { buffer: header }
+  }
+}
+
+function frameHeader({ request, correlationId, clientId }: Frame, payloadSize: number): Buffer {
+  const idLength = clientId === null ? 0 : Buffer.byteLength(clientId)
+  const header = Buffer.allocUnsafe(FRAME_FIXED_BYTES + idLength)
+  header.writeInt32BE(header.length - 4 + payloadSize, 0)
+  header.writeInt16BE(request.apiKey, 4)
+  header.writeInt16BE(request.apiVersion, 6)
+  header.writeInt32BE(correlationId, 8)
+  header.writeInt16BE(clientId === null ? -1 : idLength, 12)
+  if (clientId !== null) header.write(clientId, FRAME_FIXED_BYTES)
+  return header
+}
+
+/** R2: a socket that writes the chunks of a header behind it, in one system call where it can. */
+function writingChunks(original: CreateSocket): CreateSocket {
+  return options => {
+    const socket = original(options)
+    const write = socket.write.bind(socket)
+    socket.write = (data: Buffer, ...rest: unknown[]) => {
+      const chunks = followers.get(data)
+      if (chunks === undefined) return (write as (...all: unknown[]) => boolean)(data, ...rest)
+      socket.cork()
+      write(data)
+      let flowing = true
+      for (const chunk of chunks) flowing = write(chunk)
+      socket.uncork()
+      return flowing
+    }
+    return socket
+  }
+}
