@@ -62,9 +62,15 @@ export class LaneCalls {
     return this.#waiting.size === 0 ? 0 : this.#clock.now() - this.#headSince
   }
 
+  /** Throws CLOSED after `close`. */
+  mustBeOpen(): void {
+    if (this.#closing === undefined) return
+    throw new RunInferenceError('CLOSED', `${this.#name} was closed; no call is taken any more`)
+  }
+
   /** Rejects LANE_LOST when the worker ends, CLOSED after `close`, else what the lane answers. */
-  call(message: LaneCall): Promise<Answer> {
-    if (this.#closing !== undefined) return Promise.reject(this.#closed())
+  async call(message: LaneCall): Promise<Answer> {
+    this.mustBeOpen()
     return this.#post(message)
   }
 
@@ -129,9 +135,5 @@ export class LaneCalls {
     this.#waiting.clear()
     for (const { reject } of waiting) reject(reason)
     this.#onLost(reason)
-  }
-
-  #closed(): RunInferenceError {
-    return new RunInferenceError('CLOSED', `${this.#name} was closed; no call is taken any more`)
   }
 }

@@ -5,7 +5,7 @@
  * 2. Specs that are equal share one loaded copy; it is unloaded when the last of its users has let it go.
  * 3. What was loaded before a loss is gone: its calls reject LANE_LOST, while `load` starts a fresh worker.
  */
-import { RunInferenceError } from '../errors.ts'
+import { type ErrorCode, RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { BatchSlot, ExecutorOptions, Lane, LaneModel, LoadedModel, ModelSpec } from './executor.ts'
@@ -61,6 +61,7 @@ export function createLane({ id, options, logger, clock, stamp, openLink, admit,
   }
 
   async function load(spec: ModelSpec): Promise<LaneModel> {
+    calls.mustBeOpen()
     admit?.(spec)
     const key = JSON.stringify(spec)
     const copy = copies.get(key) ?? startLoading(key, spec)
@@ -148,7 +149,8 @@ function gone(id: number, modelId: string): RunInferenceError {
 }
 
 function controlError(error: unknown, id: number, modelId: string): RunInferenceError {
-  if (error instanceof RunInferenceError && (error.code === 'LANE_LOST' || error.code === 'CLOSED')) return error
+  const notTheModel: readonly ErrorCode[] = ['LANE_LOST', 'CLOSED', 'BUG']
+  if (error instanceof RunInferenceError && notTheModel.includes(error.code)) return error
   const text = error instanceof Error ? error.message : String(error)
   return new RunInferenceError(
     'MODEL_OUTAGE',

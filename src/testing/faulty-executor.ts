@@ -1,0 +1,258 @@
+/** An executor that fails on purpose: wraps any other, adds faults that tests ask for, and records what was run. */
+import { RunInferenceError } from '../errors.ts'
+import type { BatchSlot, Executor, Lane, LaneModel, ModelSpec } from '../models/executor.ts'
+import { elementsOf, type TensorData } from '../models/tensors.ts'
+import type { Clock } from '../ops/clock.ts'
+
+/** One row: a view (or the strings) per model input. */
+export type RowPredicate = (row: readonly TensorData[]) => boolean
+
+export interface RecordedRun {
+  readonly lane: number
+  readonly modelId: string
+  readonly from: number
+  readonly rows: number
+}
+
+export interface FaultyExecutor extends Executor {
+  /** Every run that was asked for, in order, failed ones too. */
+  readonly runs: readonly RecordedRun[]
+  /** Control batches that were asked for. */
+  readonly controls: number
+  /** The next `count` runs reject; default INFERENCE_FAILED. */
+  failRuns(count: number, error?: RunInferenceError): void
+  /** Runs that contain a row for which this holds reject INFERENCE_FAILED; undefined ends it. */
+  failRowsWhere(bad: RowPredicate | undefined): void
+  /** While true, control batches reject MODEL_OUTAGE. */
+  failControl(failing: boolean): void
+  /** While set, loads of specs for which this holds reject MODEL_UNUSABLE. */
+  failLoadsWhere(bad: ((spec: ModelSpec) => boolean) | undefined): void
+  /** As if the lane's worker had ended: its calls reject LANE_LOST, listeners are told, models must be loaded again. */
+  lose(lane: number): void
+  /** Runs and control batches from now on hang, as if inside native code, until the returned function is called. */
+  hang(): () => void
+}
+
+interface Faults {
+  readonly clock: Clock
+  readonly runs: RecordedRun[]
+  controls: number
+  failing: RunInferenceError[]
+  badRow: RowPredicate | undefined
+  badLoad: ((spec: ModelSpec) => boolean) | undefined
+  badControl: boolean
+  gate: Promise<void> | undefined
+}
+
+export function createFaultyExecutor(inner: Executor, { clock }: { readonly clock: Clock }): FaultyExecutor {
+  const faults: Faults = {
+    clock,
+    runs: [],
+    controls: 0,
+    failing: [],
+    badRow: undefined,
+    badLoad: undefined,
+    badControl: false,
+    gate: undefined,
+  }
+  const lanes = inner.lanes.map(lane => new FaultyLane(lane, faults))
+  const listeners: ((lane: Lane, reason: RunInferenceError) => void)[] = []
+  const tell = (lane: FaultyLane, reason: RunInferenceError) => {
+    for (const listener of listeners) listener(lane, reason)
+  }
+  inner.onLaneLost((lost, reason) => tell(lanes.find(({ id }) => id === lost.id)!, reason))
+  return {
+    lanes,
+    runs: faults.runs,
+    get controls() {
+      return faults.controls
+    },
+    failRuns(count, error = new RunInferenceError('INFERENCE_FAILED', 'asked to fail by the test')) {
+      for (let index = 0; index < count; index++) faults.failing.push(error)
+    },
+    failRowsWhere(bad) {
+      faults.badRow = bad
+    },
+    failControl(failing) {
+      faults.badControl = failing
+    },
+    failLoadsWhere(bad) {
+      faults.badLoad = bad
+    },
+    lose(id) {
+      const lane = lanes[id]!
+      const reason = new RunInferenceError('LANE_LOST', `lane ${id} was lost because the test asked for it`)
+      lane.lose(reason)
+      tell(lane, reason)
+    },
+    hang() {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      faults.gate = promise
+      return () => {
+        if (faults.gate === promise) faults.gate = undefined
+        resolve()
+      }
+    },
+    onLaneLost: listener => void listeners.push(listener),
+    async close() {
+      await Promise.all(lanes.map(lane => lane.close()))
+      await inner.close()
+    },
+  }
+}
+
+class FaultyLane implements Lane {
+  readonly #inner: Lane
+  readonly #faults: Faults
+  readonly #calls = new Set<{ readonly since: number; readonly reject: (error: RunInferenceError) => void }>()
+  #generation = 0
+  #lost: RunInferenceError | undefined
+
+  constructor(inner: Lane, faults: Faults) {
+    this.#inner = inner
+    this.#faults = faults
+  }
+
+  get id(): number {
+    return this.#inner.id
+  }
+
+  get occupied(): number {
+    return this.#inner.occupied
+  }
+
+  busyMs(): number {
+    const [oldest] = this.#calls
+    return oldest ? this.#faults.clock.now() - oldest.since : this.#inner.busyMs()
+  }
+
+  lose(reason: RunInferenceError): void {
+    this.#lost = reason
+    this.#generation++
+    for (const { reject } of this.#calls) reject(reason)
+    this.#calls.clear()
+  }
+
+  async load(spec: ModelSpec): Promise<LaneModel> {
+    if (this.#faults.badLoad?.(spec)) {
+      throw new RunInferenceError('MODEL_UNUSABLE', `${spec.uri}: asked to fail by the test`)
+    }
+    return this.#wrap(await this.#inner.load(spec))
+  }
+
+  async close(): Promise<void> {
+    await this.#faults.gate
+    await this.#inner.close()
+  }
+
+  #wrap(model: LaneModel): LaneModel {
+    const generation = this.#generation
+    const check = () => {
+      if (generation !== this.#generation) throw this.#lost
+    }
+    return {
+      loaded: model.loaded,
+      acquire: () => {
+        const slot = model.acquire()
+        return slot && new FaultySlot(slot, model, this.#faults, call => this.#guard(check, call), this.id)
+      },
+      runControl: () => {
+        this.#faults.controls++
+        return this.#guard(check, async () => {
+          if (this.#faults.badControl) {
+            throw new RunInferenceError(
+              'MODEL_OUTAGE',
+              `lane ${this.id}: the control batch was asked to fail by the test`,
+            )
+          }
+          await model.runControl()
+        })
+      },
+      unload: () => model.unload(),
+    }
+  }
+
+  // A call that hangs at the gate, and that ends at once when the lane is lost.
+  #guard<T>(check: () => void, call: () => Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const entry = { since: this.#faults.clock.now(), reject }
+    this.#calls.add(entry)
+    const work = async () => {
+      check()
+      await this.#faults.gate
+      check()
+      return call()
+    }
+    work()
+      .finally(() => this.#calls.delete(entry))
+      .then(resolve, reject)
+    return promise
+  }
+}
+
+class FaultySlot implements BatchSlot {
+  readonly #inner: BatchSlot
+  readonly #model: LaneModel
+  readonly #faults: Faults
+  readonly #guard: <T>(call: () => Promise<T>) => Promise<T>
+  readonly #lane: number
+  #data: readonly TensorData[] = []
+  #rowElements: readonly number[] = []
+  #inFlight: Promise<unknown> | undefined
+
+  constructor(
+    inner: BatchSlot,
+    model: LaneModel,
+    faults: Faults,
+    guard: <T>(call: () => Promise<T>) => Promise<T>,
+    lane: number,
+  ) {
+    this.#inner = inner
+    this.#model = model
+    this.#faults = faults
+    this.#guard = guard
+    this.#lane = lane
+  }
+
+  prepare(rows: number, rowShapes: readonly (readonly number[])[]): readonly TensorData[] {
+    this.#data = this.#inner.prepare(rows, rowShapes)
+    this.#rowElements = rowShapes.map(shape => elementsOf(shape)!)
+    return this.#data
+  }
+
+  run(from: number, rows: number) {
+    this.#faults.runs.push({ lane: this.#lane, modelId: this.#model.loaded.modelId, from, rows })
+    return this.#guard(async () => {
+      const failing = this.#faults.failing.shift()
+      if (failing) throw failing
+      for (let row = from; this.#faults.badRow && row < from + rows; row++) {
+        if (!this.#faults.badRow(this.#row(row))) continue
+        throw new RunInferenceError('INFERENCE_FAILED', `a row among [${from}, ${from + rows}) is bad, says the test`)
+      }
+      const run = this.#inner.run(from, rows)
+      this.#inFlight = run
+      try {
+        return await run
+      } finally {
+        this.#inFlight = undefined
+      }
+    })
+  }
+
+  // After a loss the inner run may still be going on; its place becomes free when it has ended.
+  release(): void {
+    if (!this.#inFlight) this.#inner.release()
+    else
+      void this.#inFlight.then(
+        () => this.#inner.release(),
+        () => this.#inner.release(),
+      )
+  }
+
+  #row(row: number): TensorData[] {
+    return this.#data.map((data, index) => {
+      const elements = this.#rowElements[index]!
+      return data.slice(row * elements, (row + 1) * elements) as TensorData
+    })
+  }
+}
