@@ -1,0 +1,23 @@
+// For people who write topologies.
+
+// Errors.
+export { ERROR_CODES, type ErrorCode, isRetriable, RunInferenceError, type Stage } from './errors.ts'
+export type { BatchOptions, SinkOptions, SourceOptions, StepOptions, TombstonePolicy } from './graph.ts'
+// Codecs.
+export { avro } from './kafka/avro-codec.ts'
+export type { Codec, Decoder, Encoder } from './kafka/codec.ts'
+export { inference } from './kafka/inference-codec.ts'
+export { bytes, utf8 } from './kafka/plain-codecs.ts'
+export { float32, float64, int32, int64, type TensorCodec, uint8 } from './kafka/tensor-codec.ts'
+export { keyed } from './models/keyed.ts'
+export type { BareModelHandler, ModelHandler } from './models/model-handler.ts'
+// Model handlers.
+export { type NamedTensors, onnx, type SingleTensors } from './models/onnx-handler.ts'
+export type { Dtype, Dtypes, Row, TensorSpec } from './models/tensors.ts'
+export { flag, integer, type Parameter, type ParameterisedTopology, text, withParameters } from './parameters.ts'
+export { isKV, KV, kv, type PredictionResult } from './records.ts'
+export { type RunningTopology, type RunParts, type RunSettings, startTopology } from './run.ts'
+export { from, type KeyedDecoders, type KeyedEncoders, type Sink, type Stream } from './stream.ts'
+export { type Topology, type TopologyOptions, topology } from './topology.ts'
+// For people who run topologies from their own code.
+export { loadTopology } from './topology-module.ts'

@@ -1,0 +1,61 @@
+import type { TensorSpec } from './tensors.ts'
+
+/** A user function before or after a model; its types are checked where it is added. */
+export type UserFunction = (value: never) => unknown
+
+/** What a handler runs: declared once, loaded by lanes. */
+export interface OnnxModel {
+  readonly kind: 'onnx'
+  /** Path of the .onnx file; also what predictions are labelled with. */
+  readonly uri: string
+  readonly inputs: Readonly<Record<string, TensorSpec>>
+  readonly outputs: Readonly<Record<string, TensorSpec>>
+  /** True when examples and inferences are bare typed arrays: one unnamed input, one unnamed output. */
+  readonly unnamed: boolean
+  readonly providers: readonly string[]
+  readonly intraOpNumThreads: number
+}
+
+/** The data behind a handler; the engine reads this and nothing else. */
+export interface HandlerDefinition {
+  readonly model: OnnxModel
+  /** Examples are keyed elements, and so are results. */
+  readonly keyed: boolean
+  /** In execution order: the last one added runs first (Beam). */
+  readonly preprocess: readonly UserFunction[]
+  /** In execution order: the first one added runs first (Beam). */
+  readonly postprocess: readonly UserFunction[]
+}
+
+/**
+ * Loads a model and runs batches through it (Beam: ModelHandler). `In` is contravariant, so that a handler is checked
+ * against the stream that it meets. `withPreprocess` and `withPostprocess` return a new handler.
+ */
+export interface ModelHandler<in In, out Out> {
+  readonly definition: HandlerDefinition
+  /** Types only; never called. */
+  readonly accepts?: (example: In) => void
+  /** Types only; never called. */
+  readonly gives?: () => Out
+  /** Adds a function before the model; the last one added runs first. State the input type: `(r: Digit) => …`. */
+  withPreprocess<New>(fn: (value: New) => In): ModelHandler<New, Out>
+  /** Adds a function after the model; the first one added runs first. */
+  withPostprocess<New>(fn: (result: Out) => New): ModelHandler<In, New>
+}
+
+declare const bare: unique symbol
+
+/** A handler without functions: the only kind that `keyed` takes, as in Beam. */
+export interface BareModelHandler<in In, out Out> extends ModelHandler<In, Out> {
+  readonly [bare]?: true
+}
+
+/** Builds a handler value around its definition. */
+export function modelHandler<In, Out>(definition: HandlerDefinition): ModelHandler<In, Out> {
+  return Object.freeze<ModelHandler<In, Out>>({
+    definition: Object.freeze(definition),
+    withPreprocess: fn => modelHandler({ ...definition, preprocess: [fn as UserFunction, ...definition.preprocess] }),
+    withPostprocess: fn =>
+      modelHandler({ ...definition, postprocess: [...definition.postprocess, fn as UserFunction] }),
+  })
+}

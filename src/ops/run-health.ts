@@ -1,0 +1,66 @@
+import type { RunInferenceError } from '../errors.ts'
+import type { ConnectionState, GroupMember } from '../kafka/port.ts'
+import type { Lane } from '../models/executor.ts'
+import type { RunSettings } from '../run-settings.ts'
+import type { Clock } from './clock.ts'
+
+/** What `/livez` and `/readyz` answer from. */
+export interface HealthReport {
+  /** False: restart me. A paused or degraded instance is live. */
+  readonly live: boolean
+  /** Topics checked, models warm, joined. */
+  readonly ready: boolean
+  readonly state: ConnectionState | 'starting' | 'failed'
+  /** What is being waited for, and why; empty when all is well. */
+  readonly problems: Readonly<Record<string, string>>
+}
+
+export interface Health {
+  report(member: GroupMember | undefined): HealthReport
+  modelsWarm(): void
+  joined(): void
+  member(state: ConnectionState, reason: RunInferenceError | undefined): void
+  degraded(what: string, error: unknown): void
+  recovered(what: string): void
+  failed(error: RunInferenceError): void
+}
+
+/** Collects what the parts say; no checks of its own but lane and heartbeat ages. */
+export function createHealth(lanes: readonly Lane[], settings: RunSettings, _clock: Clock): Health {
+  const problems = new Map<string, string>([['start', 'models are being loaded']])
+  let state: HealthReport['state'] = 'starting'
+  let ready = false
+  return {
+    report(member) {
+      const stuck = lanes.filter(lane => lane.busyMs() > settings.stuckMs)
+      const all = new Map(problems)
+      for (const lane of stuck) all.set(`lane ${lane.id}`, `inside native code for ${Math.round(lane.busyMs())} ms`)
+      const heartbeatAge = member && ready ? member.heartbeatAgeMs() : 0
+      if (heartbeatAge > settings.sessionTimeoutMs)
+        all.set('heartbeat', `none answered for ${Math.round(heartbeatAge)} ms`)
+      return {
+        live: state !== 'failed' && stuck.length === 0,
+        ready: ready && state !== 'failed',
+        state,
+        problems: Object.fromEntries(all),
+      }
+    },
+    modelsWarm: () => problems.set('start', 'joining the group'),
+    joined() {
+      problems.delete('start')
+      ready = true
+    },
+    member(next, reason) {
+      if (state === 'failed') return
+      state = next
+      if (reason) problems.set('kafka', reason.message)
+      else if (next === 'joined') problems.delete('kafka')
+    },
+    degraded: (what, error) => problems.set(what, error instanceof Error ? error.message : String(error)),
+    recovered: what => problems.delete(what),
+    failed(error) {
+      state = 'failed'
+      problems.set('failed', error.message)
+    },
+  }
+}

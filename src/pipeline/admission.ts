@@ -1,0 +1,89 @@
+/**
+ * The one admission point (I5). A credit, in rows and in bytes, is taken when a block is fetched and returned when its
+ * records are acknowledged; nothing inside the pipeline blocks. Partitions are paused and resumed so that
+ *
+ * A1. a partition that holds nothing is never paused: it may always hold one fetch block;
+ * A2. no partition holds more than 2 × cap / assigned and is still open;
+ * A3. when the cap is reached, every partition that holds something is paused;
+ * A4. replay partitions together stay open only below 20 % of the cap;
+ * A5. a held partition is opened again once the reason is gone by a quarter, so that it does not flap.
+ */
+import type { PartitionFlow } from './partition-flow.ts'
+
+const REPLAY_SHARE = 0.2
+const REOPEN_AT = 0.75
+
+export interface AdmissionLimits {
+  /** Default 32,768. */
+  readonly maxRows: number
+  /** Default 64 MiB. */
+  readonly maxBytes: number
+}
+
+/** What one block costs, beside its fetch buffer: row bookkeeping, staged tensors and encoded outputs, as a rough factor. */
+const WORKING_FACTOR = 2
+
+export class Admission {
+  rows = 0
+  bytes = 0
+  #closed = false
+  readonly #limits: AdmissionLimits
+  readonly #pause: (flow: PartitionFlow) => void
+  readonly #resume: (flow: PartitionFlow) => void
+
+  constructor(limits: AdmissionLimits, pause: (flow: PartitionFlow) => void, resume: (flow: PartitionFlow) => void) {
+    this.#limits = limits
+    this.#pause = pause
+    this.#resume = resume
+  }
+
+  /** A block was fetched. */
+  take(flow: PartitionFlow, rows: number, retainedBytes: number): void {
+    const bytes = retainedBytes * WORKING_FACTOR
+    flow.rows += rows
+    flow.bytes += bytes
+    this.rows += rows
+    this.bytes += bytes
+  }
+
+  /** Rows were acknowledged (or dropped with their partition); bytes come back when the whole block is. */
+  give(flow: PartitionFlow, rows: number, retainedBytes: number): void {
+    const bytes = retainedBytes * WORKING_FACTOR
+    flow.rows -= rows
+    flow.bytes -= bytes
+    this.rows -= rows
+    this.bytes -= bytes
+  }
+
+  /** No partition is opened any more: the application stops. */
+  close(): void {
+    this.#closed = true
+  }
+
+  /** True when every partition waits for credits: batches that are held must close (reason `pressure`). */
+  balance(flows: Iterable<PartitionFlow>): boolean {
+    const open = [...flows].filter(flow => !flow.lost)
+    const replayRows = open.reduce((sum, flow) => sum + (flow.replay ? flow.rows : 0), 0)
+    let allPaused = open.length > 0
+    for (const flow of open) {
+      const paused = this.#mustPause(flow, open.length, replayRows)
+      if (paused !== flow.paused) {
+        flow.paused = paused
+        if (paused) this.#pause(flow)
+        else this.#resume(flow)
+      }
+      allPaused &&= paused
+    }
+    return allPaused
+  }
+
+  #mustPause(flow: PartitionFlow, assigned: number, replayRows: number): boolean {
+    if (this.#closed) return true
+    if (flow.blocks.length === 0) return false
+    const { maxRows, maxBytes } = this.#limits
+    const slack = flow.paused ? REOPEN_AT : 1
+    if (this.rows >= maxRows * slack || this.bytes >= maxBytes * slack) return true
+    if (flow.replay && replayRows >= maxRows * REPLAY_SHARE * slack) return true
+    return flow.rows >= (2 * maxRows * slack) / assigned || flow.bytes >= (2 * maxBytes * slack) / assigned
+  }
+}

@@ -1,0 +1,196 @@
+/** Builds the parts of a pipeline and connects them; `pipeline.ts` says what they do together. */
+import { RunInferenceError } from '../errors.ts'
+import type { SourceNode } from '../graph.ts'
+import type { SchemaRegistryPort } from '../kafka/codec.ts'
+import type { GroupMember, KafkaPort, KafkaWriter } from '../kafka/port.ts'
+import { replayTopic } from '../kafka/topic-names.ts'
+import type { Executor } from '../models/executor.ts'
+import { createBreaker } from '../ops/breaker.ts'
+import type { Clock } from '../ops/clock.ts'
+import type { Logger } from '../ops/logger.ts'
+import type { RunSettings } from '../run-settings.ts'
+import type { Topology } from '../topology.ts'
+import { Admission } from './admission.ts'
+import { Batcher, batchPolicy } from './batcher.ts'
+import { Commits } from './commits.ts'
+import { type CompiledGraph, compile } from './compile.ts'
+import { encodeFailure } from './dead-letter.ts'
+import { Dispatcher, type DispatcherStep } from './dispatcher.ts'
+import { FailurePoints } from './failure-points.ts'
+import { InferenceStep } from './inference-step.ts'
+import { type OpenedGraph, openGraph } from './open-graph.ts'
+import { Outbox } from './outbox.ts'
+import type { PartitionFlow } from './partition-flow.ts'
+import { Pipeline, type SourceOfTopic } from './pipeline.ts'
+import type { PipelineMetrics } from './pipeline-metrics.ts'
+import { type SourceOutputs, UnitBuilder } from './unit-builder.ts'
+
+export interface AssembleParts {
+  readonly port: KafkaPort
+  readonly executor: Executor
+  readonly registry: SchemaRegistryPort | undefined
+  readonly readSchema: (name: string) => Promise<string>
+  readonly settings: RunSettings
+  readonly clock: Clock
+  readonly random: () => number
+  readonly logger: Logger
+  readonly metrics: PipelineMetrics
+  /** The member is made after the pipeline, since it calls it. */
+  readonly member: () => GroupMember
+  readonly onOutage: (what: string, error: unknown) => void
+  readonly onRecovered: (what: string) => void
+  readonly onFatal: (error: unknown) => void
+}
+
+export interface Assembly {
+  readonly pipeline: Pipeline
+  /** Closes the writer and stops timers; lanes belong to whoever made them. */
+  close(): Promise<void>
+}
+
+export async function assemble(topology: Topology, parts: AssembleParts): Promise<Assembly> {
+  const { port, settings, clock, random, metrics, onOutage, onRecovered, onFatal } = parts
+  const writer = port.writer()
+  const opened = await openGraph({ ...parts, topology, writer }).catch(async (error: unknown) => {
+    await writer.close()
+    throw error
+  })
+  const points = new FailurePoints(topology)
+  const graph = compile(topology, opened, points, {
+    now: () => clock.now(),
+    onStaged: () => dispatcher.schedule(),
+    onDrop: node => metrics.dropped(node, 1),
+  })
+  const steps = buildSteps(topology, graph, opened, points, parts, works => pipeline.progressed(works))
+  const dispatcher = new Dispatcher({
+    lanes: parts.executor.lanes,
+    steps,
+    clock,
+    random,
+    onOutage,
+    onRecovered,
+    onFatal,
+  })
+  const outputs = outputsBySource(topology, graph, opened)
+  const member: Pick<GroupMember, 'commit' | 'alive' | 'pause' | 'resume'> = {
+    commit: offsets => parts.member().commit(offsets),
+    alive: () => parts.member().alive(),
+    pause: partition => parts.member().pause(partition),
+    resume: partition => parts.member().resume(partition),
+  }
+  const outbox = buildOutbox(topology, parts, writer, points, outputs, member, unit => pipeline.acknowledged(unit))
+  const pipeline: Pipeline = new Pipeline({
+    sourceOf: topic => sourceOf(topology, graph, topic),
+    sinkCount: topology.sinks.length,
+    admission: new Admission(
+      { maxRows: settings.maxInFlightRows, maxBytes: settings.maxInFlightBytes },
+      flow => member.pause(flow),
+      flow => member.resume(flow),
+    ),
+    dispatcher,
+    outbox,
+    commits: new Commits(member, clock, settings.commitIntervalMs, onFatal),
+    clock,
+    random,
+    metrics,
+    onOutage,
+    onRecovered,
+    onFatal,
+  })
+  return {
+    pipeline,
+    async close() {
+      dispatcher.close()
+      await writer.close()
+    },
+  }
+}
+
+function buildSteps(
+  topology: Topology,
+  graph: CompiledGraph,
+  opened: OpenedGraph,
+  points: FailurePoints,
+  { clock, metrics, onOutage, onRecovered }: AssembleParts,
+  onProgress: Pipeline['progressed'],
+): DispatcherStep[] {
+  return topology.steps.map((node, i) => {
+    const { input, output } = graph.steps[i]!
+    const step = new InferenceStep({
+      step: node.step,
+      input,
+      output,
+      batcher: new Batcher(batchPolicy(node.options.batch ?? {})),
+      models: opened.laneModels.get(node)!,
+      failures: points.ofStep(node, 'inference'),
+      metrics,
+      now: () => clock.now(),
+      onProgress,
+    })
+    const breaker = createBreaker({ name: node.handler.model.uri, clock, probe: () => step.probe() })
+    breaker.onChange((state, cause) => {
+      metrics.breakerState(node.step, state)
+      if (state === 'open') onOutage(`breaker of step ${node.step}`, cause)
+      if (state === 'closed') onRecovered(`breaker of step ${node.step}`)
+    })
+    return { step, breaker }
+  })
+}
+
+function buildOutbox(
+  topology: Topology,
+  { clock, onFatal }: AssembleParts,
+  writer: KafkaWriter,
+  points: FailurePoints,
+  outputs: (topic: string) => SourceOutputs,
+  member: Pick<GroupMember, 'alive'>,
+  onAcknowledged: Pipeline['acknowledged'],
+): Outbox {
+  const builder = new UnitBuilder({
+    provenance: topology.provenance,
+    wallTime: () => clock.wallTime(),
+    encodeFailure: (work, row, failure, maxBytes) =>
+      encodeFailure(topology.applicationId, clock.wallTime(), work, row, failure, maxBytes),
+  })
+  return new Outbox({
+    builder,
+    outputsOf: (flow: PartitionFlow) => outputs(flow.topic),
+    writer,
+    member,
+    clock,
+    refusedPoint: topic => points.ofSink(topology.sinks.find(sink => sink.topic === topic)!),
+    onAcknowledged,
+    onFatal,
+  })
+}
+
+/** Replay topics take the way of their source. */
+function sourceOf(topology: Topology, graph: CompiledGraph, topic: string): SourceOfTopic {
+  const node = sourceNodeOf(topology, topic)
+  return { node, stage: graph.sources.get(node)!, replay: node.topic !== topic }
+}
+
+function sourceNodeOf(topology: Topology, topic: string): SourceNode {
+  const node = topology.sources.find(
+    source => source.topic === topic || replayTopic(topology.applicationId, source.topic) === topic,
+  )
+  if (!node)
+    throw new RunInferenceError('BUG', `records of topic ${topic} arrived, which no source of the topology reads`)
+  return node
+}
+
+function outputsBySource(
+  topology: Topology,
+  graph: CompiledGraph,
+  opened: OpenedGraph,
+): (topic: string) => SourceOutputs {
+  const byNode = new Map(
+    topology.sources.map(source => {
+      const sinks = graph
+        .sinksOf(source)
+        .map(node => ({ sink: topology.sinks.indexOf(node), target: opened.targets.get(node)! }))
+      return [source, { sinks, deadLetters: opened.deadLetters }] as const
+    }),
+  )
+  return topic => byNode.get(sourceNodeOf(topology, topic))!
+}

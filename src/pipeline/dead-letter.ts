@@ -1,0 +1,90 @@
+/**
+ * A dead letter is the source record, key, value and headers byte for byte, with constant `kri-*` headers that say where,
+ * why and when (DESIGN 8). When it would be too large for its topic, it gives up, in this order: the stack, the message,
+ * the value; then size and sha256 of the value stay, and the source position leads to the record itself.
+ */
+import { createHash } from 'node:crypto'
+import * as names from '../kafka/headers.ts'
+import type { Header } from '../kafka/record-block.ts'
+import { sizeOfHeaders } from '../kafka/record-headers.ts'
+import type { Failure } from './stage.ts'
+import type { EncodedFailure } from './unit-builder.ts'
+import type { WorkBlock } from './work-block.ts'
+
+const MAX_MESSAGE_CHARS = 2_000
+const MAX_STACK_CHARS = 4_000
+/** Lengths, deltas and attributes of one record, at most. */
+const RECORD_FRAME_BYTES = 64
+
+/** The headers of one dead letter, fitted to `maxBytes`. */
+export function encodeFailure(
+  applicationId: string,
+  failedAtMs: number,
+  work: WorkBlock,
+  row: number,
+  failure: Failure,
+  maxBytes: number,
+): EncodedFailure {
+  const facts = factHeaders(applicationId, failedAtMs, work, row, failure)
+  const message = text(names.KRI_ERROR_MESSAGE, cut(failure.error.message, MAX_MESSAGE_CHARS))
+  const stack = text(names.KRI_ERROR_STACK, cut(stackOf(failure.error), MAX_STACK_CHARS))
+  const { block } = work
+  const keyBytes = Math.max(0, block.keyEnd(row) - block.keyStart(row))
+  const valueBytes = block.valueStart(row) < 0 ? 0 : block.valueEnd(row) - block.valueStart(row)
+  const carriedBytes = block.headersEnd(row) - block.headersStart(row)
+  const room = maxBytes - keyBytes - carriedBytes - RECORD_FRAME_BYTES
+  for (const headers of [[...facts, message, stack], [...facts, message], facts]) {
+    if (valueBytes + sizeOfHeaders(headers) <= room) return { headers, withoutValue: false }
+  }
+  const value = block.value(row) ?? Buffer.alloc(0)
+  const digest = createHash('sha256').update(value).digest('hex')
+  const inItsPlace = [text(names.KRI_VALUE_BYTES, String(value.length)), text(names.KRI_VALUE_SHA256, digest)]
+  return { headers: [...facts, ...inItsPlace], withoutValue: true }
+}
+
+function factHeaders(
+  applicationId: string,
+  failedAtMs: number,
+  work: WorkBlock,
+  row: number,
+  failure: Failure,
+): Header[] {
+  const { block } = work
+  const { point, index, error, modelId } = failure
+  const headers: Header[] = [
+    text(names.KRI_SOURCE, `${block.topic}/${block.partition}/${block.offset(row)}`),
+    text(names.KRI_APPLICATION, applicationId),
+    text(names.KRI_NODE, point.node),
+    text(names.KRI_STAGE, point.stage),
+    text(names.KRI_CODE, error.code),
+    text(names.KRI_ERROR_TYPE, typeOf(error)),
+    text(names.KRI_ORIGINAL_TOPIC, block.topic),
+    text(names.KRI_ORIGINAL_PARTITION, String(block.partition)),
+    text(names.KRI_ORIGINAL_OFFSET, String(block.offset(row))),
+    text(names.KRI_ORIGINAL_TIMESTAMP, String(block.timestamp(row))),
+    text(names.KRI_ATTEMPT, '1'),
+    text(names.KRI_REPLAY_COUNT, '0'),
+    text(names.KRI_FAILED_AT, String(failedAtMs)),
+  ]
+  if (point.step !== '') headers.push(text(names.KRI_STEP, point.step))
+  if (index >= 0) headers.push(text(names.KRI_INDEX, String(index)))
+  if (modelId !== undefined) headers.push(text(names.KRI_MODEL_ID, modelId))
+  return headers
+}
+
+function text(name: string, value: string): Header {
+  return [name, Buffer.from(value)]
+}
+
+/** The class of what was thrown, which may stand behind one of ours. */
+function typeOf(error: Error): string {
+  return error.cause instanceof Error ? error.cause.name : error.name
+}
+
+function stackOf(error: Error): string {
+  return (error.cause instanceof Error ? error.cause.stack : error.stack) ?? ''
+}
+
+function cut(value: string, maxChars: number): string {
+  return value.length <= maxChars ? value : `${value.slice(0, maxChars)}…`
+}

@@ -1,0 +1,148 @@
+/**
+ * Gives lanes their work: idle lanes first, then full batches for the prefetch places; steps take turns.
+ *
+ * P1. The main thread never runs a model (I6): it fills slots and goes on.
+ * P2. While a step's breaker is open nothing of it is dispatched; its rows stay queued (I10).
+ * P3. Work is looked for once per turn of the event loop, however many blocks came with it.
+ */
+
+import type { Lane } from '../models/executor.ts'
+import type { Breaker } from '../ops/breaker.ts'
+import type { Clock } from '../ops/clock.ts'
+import type { LanePlace } from './batcher.ts'
+import type { InferenceStep } from './inference-step.ts'
+import type { CloseReason } from './row-run.ts'
+
+const FIRST_RETRY_MS = 100
+const MAX_RETRY_MS = 5_000
+
+export interface DispatcherStep {
+  readonly step: InferenceStep
+  readonly breaker: Breaker
+}
+
+export interface DispatcherOptions {
+  readonly lanes: readonly Lane[]
+  readonly steps: readonly DispatcherStep[]
+  readonly clock: Clock
+  readonly random: () => number
+  readonly onOutage: (step: string, error: unknown) => void
+  readonly onRecovered: (step: string) => void
+  /** An error that is no outage came out of a step: a bug of ours. */
+  readonly onFatal: (error: unknown) => void
+}
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions
+  readonly #failures = new Map<InferenceStep, number>()
+  readonly #resting = new Set<InferenceStep>()
+  #scheduled = false
+  #running = 0
+  #turn = 0
+  #cancelTimer: (() => void) | undefined
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options
+  }
+
+  /** Batches that are in lanes now. */
+  get running(): number {
+    return this.#running
+  }
+
+  /** Looks for work at the end of this turn. */
+  schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      this.#pump()
+    })
+  }
+
+  /** Nothing is held back while set: batches close for this reason. */
+  flush(reason: CloseReason | undefined): void {
+    for (const { step } of this.#options.steps) step.batcher.flushing = reason
+    if (reason) this.schedule()
+  }
+
+  /** Stops the timers. Batches in lanes end by themselves. */
+  close(): void {
+    this.#cancelTimer?.()
+    for (const { breaker } of this.#options.steps) breaker.shutdown()
+  }
+
+  #pump(): void {
+    const { lanes, steps, onFatal } = this.#options
+    try {
+      for (const { step } of steps) step.collect()
+      const idle = lanes.filter(lane => lane.occupied === 0)
+      for (const [i, lane] of idle.entries()) this.#offer(lane, 'idle', idle.length - i)
+      for (const lane of lanes) if (lane.occupied === 1) this.#offer(lane, 'prefetch', 1)
+      this.#armTimer()
+    } catch (error) {
+      onFatal(error)
+    }
+  }
+
+  /** One batch for this lane, from the next step in turn that has one. */
+  #offer(lane: Lane, place: LanePlace, idleLanes: number): void {
+    const { steps, clock } = this.#options
+    for (let i = 0; i < steps.length; i++) {
+      const { step, breaker } = steps[(this.#turn + i) % steps.length]!
+      if (!step.canRunOn(lane) || this.#resting.has(step) || breaker.state !== 'closed') continue
+      const batch = step.batcher.take(place, idleLanes, clock.now())
+      if (!batch) continue
+      const slot = step.acquire(lane)
+      if (!slot) {
+        step.batcher.putBack(batch.segments)
+        return
+      }
+      this.#turn = (this.#turn + i + 1) % steps.length
+      this.#running++
+      breaker
+        .run(() => step.run(lane, slot, batch))
+        .then(
+          () => this.#recovered(step),
+          (error: unknown) => this.#rest(step, error),
+        )
+        .finally(() => {
+          this.#running--
+          this.schedule()
+        })
+        .catch(this.#options.onFatal)
+      return
+    }
+  }
+
+  #recovered(step: InferenceStep): void {
+    if (!this.#failures.delete(step)) return
+    this.#options.onRecovered(step.step)
+  }
+
+  /** An outage: this step waits before its next batch, longer each time; the breaker takes over when it opens. */
+  #rest(step: InferenceStep, error: unknown): void {
+    const { clock, random, onOutage } = this.#options
+    const failures = (this.#failures.get(step) ?? 0) + 1
+    this.#failures.set(step, failures)
+    this.#resting.add(step)
+    onOutage(step.step, error)
+    const delayMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1)) * (0.5 + random() / 2)
+    clock.after(delayMs, () => {
+      this.#resting.delete(step)
+      this.schedule()
+    })
+  }
+
+  /** Wakes up when a batch that is held back must close. */
+  #armTimer(): void {
+    const { steps, clock } = this.#options
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+    const now = clock.now()
+    // A deadline that has passed waits for a lane, and a lane that becomes free looks for work anyway.
+    const deadlines = steps.map(({ step }) => step.batcher.deadlineMs()).filter(at => at !== undefined && at > now)
+    if (deadlines.length === 0) return
+    this.#cancelTimer = clock.after(Math.min(...(deadlines as number[])) - now, () => this.schedule())
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * One step at work: batches go to a lane, results come back, and what fails is told apart: bad rows (dead letters), or an
+ * outage (rows stay queued, the breaker counts, the control batch probes).
+ *
+ * N1. Every row of a dispatched batch is delivered, dead-lettered, or put back (I1).
+ * N2. Only rows that failed alone while the lane is known to work become dead letters (I7, I10).
+ * N3. The slot is released on every path, and only when nothing reads its views any more.
+ */
+import { RunInferenceError } from '../errors.ts'
+import type { BatchOutputs, BatchSlot, Lane, LaneModel } from '../models/executor.ts'
+import type { TensorData } from '../models/tensors.ts'
+import type { Batcher } from './batcher.ts'
+import { bisect } from './bisect.ts'
+import type { PipelineMetrics } from './pipeline-metrics.ts'
+import type { Batch, RunSegment } from './row-run.ts'
+import type { FailurePoint } from './stage.ts'
+import type { StepInput } from './step-input.ts'
+import type { StepOutput } from './step-output.ts'
+import type { WorkBlock } from './work-block.ts'
+
+/** Errors that say nothing about the rows. */
+const OUTAGES = new Set(['LANE_LOST', 'MODEL_OUTAGE', 'CLOSED'])
+/** Errors that every row of the batch shares: searching for the guilty row would be in vain. */
+const WHOLE_BATCH = new Set(['SHAPE_MISMATCH', 'RESULT_COUNT'])
+
+export interface InferenceStepOptions {
+  readonly step: string
+  readonly input: StepInput
+  readonly output: StepOutput
+  readonly batcher: Batcher
+  readonly models: ReadonlyMap<Lane, LaneModel>
+  readonly failures: FailurePoint
+  readonly metrics: PipelineMetrics
+  readonly now: () => number
+  /** Rows of these blocks may have become done. */
+  readonly onProgress: (works: ReadonlySet<WorkBlock>) => void
+}
+
+export class InferenceStep {
+  readonly batcher: Batcher
+  readonly step: string
+  readonly #options: InferenceStepOptions
+
+  constructor(options: InferenceStepOptions) {
+    this.#options = options
+    this.batcher = options.batcher
+    this.step = options.step
+  }
+
+  /** Queues what was staged since the last call; true when there was something. */
+  collect(): boolean {
+    const runs = this.#options.input.takeRuns()
+    for (const run of runs) this.batcher.add(run)
+    return runs.length > 0
+  }
+
+  canRunOn(lane: Lane): boolean {
+    return this.#options.models.has(lane)
+  }
+
+  /** A free slot of the lane; undefined when its places are taken. */
+  acquire(lane: Lane): BatchSlot | undefined {
+    return this.#options.models.get(lane)?.acquire()
+  }
+
+  /**
+   * Runs a batch in a slot of this lane. Resolves when every row was delivered, dead-lettered or put back; rejects with the
+   * reason of an outage, after the rows that did not run were put back.
+   */
+  async run(lane: Lane, slot: BatchSlot, batch: Batch): Promise<void> {
+    const { metrics, now, onProgress } = this.#options
+    const works = new Set(batch.segments.map(segment => segment.run.work))
+    metrics.batchDispatched(this.step, batch.reason, batch.rows, now() - batch.firstArrivedAtMs)
+    try {
+      const inputs = slot.prepare(batch.rows, batch.rowShapes)
+      fill(batch.segments, inputs)
+      try {
+        this.#succeeded(batch, 0, batch.rows, await slot.run(0, batch.rows), byteLength(inputs) / batch.rows)
+      } catch (error) {
+        metrics.batchFailed(this.step)
+        await this.#recover(lane, slot, batch, error, byteLength(inputs) / batch.rows)
+      }
+    } finally {
+      slot.release()
+      onProgress(works)
+    }
+  }
+
+  /** Known good input: rejects while the lane cannot do its work. */
+  async probe(): Promise<void> {
+    const [model] = this.#options.models.values()
+    await model?.runControl()
+  }
+
+  async #recover(lane: Lane, slot: BatchSlot, batch: Batch, error: unknown, bytesPerRow: number): Promise<void> {
+    if (isOutage(error)) return this.#putBack(batch, [{ from: 0, rows: batch.rows }], error)
+    const control = () => this.#options.models.get(lane)!.runControl()
+    if (WHOLE_BATCH.has(codeOf(error))) {
+      try {
+        await control()
+      } catch (outage) {
+        return this.#putBack(batch, [{ from: 0, rows: batch.rows }], outage)
+      }
+      return this.#failRows(
+        batch,
+        Array.from({ length: batch.rows }, (_, row) => ({ row, error })),
+      )
+    }
+    const verdict = await bisect(
+      batch.rows,
+      error,
+      {
+        run: (from, rows) => slot.run(from, rows),
+        control,
+        good: (from, rows, outputs: BatchOutputs) => this.#succeeded(batch, from, rows, outputs, bytesPerRow),
+      },
+      failure => !isOutage(failure),
+    )
+    this.#failRows(batch, verdict.bad)
+    this.#putBack(batch, verdict.undecided, verdict.outage)
+  }
+
+  #succeeded(batch: Batch, from: number, rows: number, outputs: BatchOutputs, bytesPerRow: number): void {
+    this.#options.metrics.batchSucceeded(this.step, rows, rows * bytesPerRow, outputs.computeMs, outputs.queueMs)
+    let at = 0
+    for (const part of slice(batch.segments, from, rows)) {
+      this.#options.output.deliver(part, outputs, at)
+      at += part.to - part.from
+    }
+  }
+
+  #failRows(batch: Batch, bad: readonly { readonly row: number; readonly error: unknown }[]): void {
+    for (const { row, error } of bad) {
+      const [part] = slice(batch.segments, row, 1)
+      const failure = RunInferenceError.from(error, 'INFERENCE_FAILED')
+      const { run, from } = part!
+      run.work.fail(run.rows[from]!, this.#options.failures, -1, failure, this.#modelId)
+    }
+  }
+
+  /** Rows that did not run go back to the front of the queue; throws the outage, if there is one. */
+  #putBack(batch: Batch, ranges: readonly { readonly from: number; readonly rows: number }[], outage: unknown): void {
+    const sorted = ranges.toSorted((a, b) => a.from - b.from)
+    this.batcher.putBack(sorted.flatMap(({ from, rows }) => slice(batch.segments, from, rows)))
+    if (outage !== undefined) throw RunInferenceError.from(outage, 'MODEL_OUTAGE', `step ${this.step}`)
+  }
+
+  get #modelId(): string | undefined {
+    const [model] = this.#options.models.values()
+    return model?.loaded.modelId
+  }
+}
+
+function fill(segments: readonly RunSegment[], inputs: readonly TensorData[]): void {
+  let at = 0
+  for (const { run, from, to } of segments) {
+    run.fill(from, to - from, inputs, at)
+    at += to - from
+  }
+}
+
+/** Rows [from, from + rows) of the batch, as parts of its segments. */
+function slice(segments: readonly RunSegment[], from: number, rows: number): RunSegment[] {
+  const parts: RunSegment[] = []
+  let start = 0
+  for (const { run, from: first, to } of segments) {
+    const length = to - first
+    const low = Math.max(0, from - start)
+    const high = Math.min(length, from + rows - start)
+    if (low < high) parts.push({ run, from: first + low, to: first + high })
+    start += length
+  }
+  return parts
+}
+
+function byteLength(inputs: readonly TensorData[]): number {
+  return inputs.reduce((sum, input) => sum + (ArrayBuffer.isView(input) ? input.byteLength : 0), 0)
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof RunInferenceError ? error.code : ''
+}
+
+function isOutage(error: unknown): boolean {
+  return OUTAGES.has(codeOf(error))
+}

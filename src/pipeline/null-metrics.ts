@@ -1,0 +1,22 @@
+import type { PipelineMetrics } from './pipeline-metrics.ts'
+
+const ignore = () => {}
+
+/** Counts nothing; for tests and benchmarks that want the pipeline alone. */
+export const nullMetrics: PipelineMetrics = {
+  blockReceived: ignore,
+  batchDispatched: ignore,
+  batchSucceeded: ignore,
+  batchFailed: ignore,
+  modelLoaded: ignore,
+  deadLetters: ignore,
+  dropped: ignore,
+  timestampsClamped: ignore,
+  unitAcknowledged: ignore,
+  committed: ignore,
+  inFlight: ignore,
+  lag: ignore,
+  breakerState: ignore,
+  retried: ignore,
+  lost: ignore,
+}

@@ -1,0 +1,147 @@
+/** Opens what a graph needs before it can run: codecs (and with them the registry), models in every lane, output topics. */
+import type { SinkNode, SourceNode, StepNode } from '../graph.ts'
+import type {
+  CodecContext,
+  Decoder,
+  Encoder,
+  RecordField,
+  RowDecoder,
+  RowEncoder,
+  SchemaRegistryPort,
+} from '../kafka/codec.ts'
+import type { KafkaWriter } from '../kafka/port.ts'
+import { deadLetterTopics } from '../kafka/topic-names.ts'
+import type { Executor, Lane, LaneModel, LoadedModel, ModelSpec } from '../models/executor.ts'
+import type { Clock } from '../ops/clock.ts'
+import type { Logger } from '../ops/logger.ts'
+import type { Topology } from '../topology.ts'
+import type { OpenedParts } from './compile.ts'
+import { OutputTarget } from './output-target.ts'
+
+/** What the broker counts beside one value: batch header, record framing, our header. */
+const VALUE_RESERVE_BYTES = 1024
+
+export interface OpenContext {
+  readonly topology: Topology
+  readonly writer: Pick<KafkaWriter, 'topic'>
+  readonly executor: Executor
+  readonly registry: SchemaRegistryPort | undefined
+  readonly readSchema: (name: string) => Promise<string>
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+export interface OpenedGraph extends OpenedParts {
+  readonly laneModels: ReadonlyMap<StepNode, ReadonlyMap<Lane, LaneModel>>
+  readonly targets: ReadonlyMap<SinkNode, OutputTarget>
+  readonly deadLetters: ReadonlyMap<string, OutputTarget>
+}
+
+export async function openGraph(context: OpenContext): Promise<OpenedGraph> {
+  const { topology, writer } = context
+  const decoders = new Map<SourceNode, { key: RowDecoder<unknown> | undefined; value: RowDecoder<unknown> }>()
+  for (const node of topology.sources) {
+    const key = node.key && (await openDecoder(context, node.topic, 'key', node.key))
+    decoders.set(node, { key, value: await openDecoder(context, node.topic, 'value', node.value) })
+  }
+  const encoders = new Map<SinkNode, { key: RowEncoder<unknown> | undefined; value: RowEncoder<unknown> }>()
+  const targets = new Map<SinkNode, OutputTarget>()
+  const maxValueBytes = new Map<SinkNode, number>()
+  for (const node of topology.sinks) {
+    const key = node.key && (await openEncoder(context, node.topic, 'key', node.key))
+    encoders.set(node, { key, value: await openEncoder(context, node.topic, 'value', node.value) })
+    const described = await writer.topic(node.topic)
+    const source = await writer.topic(sourceTopicOf(node))
+    const bySource = (node.options.partition ?? 'source') === 'source' && described.partitions === source.partitions
+    targets.set(node, sharedTarget(targets, node, new OutputTarget(node.topic, described, bySource)))
+    maxValueBytes.set(node, described.maxMessageBytes - VALUE_RESERVE_BYTES)
+  }
+  const deadLetters = await openDeadLetters(context)
+  const laneModels = await loadModels(context)
+  const models = new Map<StepNode, LoadedModel>()
+  for (const [step, lanes] of laneModels) models.set(step, [...lanes.values()][0]!.loaded)
+  return { decoders, encoders, models, maxValueBytes, laneModels, targets, deadLetters }
+}
+
+/** Two sinks that write the same topic the same way share its open batches, so that rows of both interleave (I2). */
+function sharedTarget(targets: ReadonlyMap<SinkNode, OutputTarget>, node: SinkNode, made: OutputTarget): OutputTarget {
+  for (const [other, target] of targets)
+    if (other.topic === node.topic && target.bySource === made.bySource) return target
+  return made
+}
+
+async function openDeadLetters({ topology, writer }: OpenContext): Promise<Map<string, OutputTarget>> {
+  const targets = new Map<string, OutputTarget>()
+  const sources = await Promise.all(topology.sources.map(source => writer.topic(source.topic)))
+  const names = deadLetterTopics(
+    topology.name,
+    topology.steps.map(step => step.step),
+  )
+  for (const name of names) {
+    const described = await writer.topic(name)
+    const bySource = sources.every(source => source.partitions <= described.partitions)
+    targets.set(name, new OutputTarget(name, described, bySource))
+  }
+  return targets
+}
+
+function codecContext(
+  { registry, readSchema, logger, clock }: OpenContext,
+  topic: string,
+  field: RecordField,
+): CodecContext {
+  return { topic, field, registry, readSchema, logger, now: () => clock.now() }
+}
+
+function openDecoder(
+  context: OpenContext,
+  topic: string,
+  field: RecordField,
+  codec: Decoder<unknown>,
+): Promise<RowDecoder<unknown>> {
+  return codec.openDecoder(codecContext(context, topic, field))
+}
+
+async function openEncoder(
+  context: OpenContext,
+  topic: string,
+  field: RecordField,
+  codec: Encoder<never>,
+): Promise<RowEncoder<unknown>> {
+  // The types were checked where the sink was declared.
+  return (await codec.openEncoder(codecContext(context, topic, field))) as RowEncoder<unknown>
+}
+
+/** Every model in every lane; steps that run the same model share its loaded copy. */
+async function loadModels({ topology, executor, logger }: OpenContext): Promise<Map<StepNode, Map<Lane, LaneModel>>> {
+  const specs = new Map(topology.steps.map(step => [step, modelSpec(step)]))
+  const byIdentifier = new Map<string, Map<Lane, LaneModel>>()
+  for (const spec of specs.values()) {
+    if (byIdentifier.has(spec.identifier)) continue
+    const lanes = new Map<Lane, LaneModel>()
+    byIdentifier.set(spec.identifier, lanes)
+    const loaded = await Promise.all(executor.lanes.map(async lane => [lane, await lane.load(spec)] as const))
+    for (const [lane, model] of loaded) lanes.set(lane, model)
+    const [first] = loaded
+    if (first) {
+      const { provider, loadMs, sizeBytes } = first[1].loaded
+      logger.info(
+        { model: spec.uri, provider, loadMs: Math.round(loadMs), sizeBytes, lanes: loaded.length },
+        'model loaded',
+      )
+    }
+  }
+  return new Map([...specs].map(([step, spec]) => [step, byIdentifier.get(spec.identifier)!]))
+}
+
+function modelSpec({ handler: { model } }: StepNode): ModelSpec {
+  const { kind, uri, inputs, outputs, providers, intraOpNumThreads } = model
+  const identifier = JSON.stringify([kind, uri, inputs, outputs, providers, intraOpNumThreads])
+  return { identifier, kind, uri, inputs, outputs, providers, intraOpNumThreads }
+}
+
+function sourceTopicOf(sink: SinkNode): string {
+  let node = sink.input
+  while (node.kind !== 'source') node = node.input
+  return node.topic
+}

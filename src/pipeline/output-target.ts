@@ -1,0 +1,45 @@
+import { murmur2Partition } from '../kafka/murmur2.ts'
+import { RecordBatchBuilder } from '../kafka/record-batch-builder.ts'
+import type { RecordBlock } from '../kafka/record-block.ts'
+
+/** A batch never gets larger than this, whatever the topic takes: smaller requests keep latency even. */
+const MAX_BATCH_BYTES = 900_000
+/** What the broker counts beside the records of a batch, and room for one more header. */
+const BATCH_RESERVE_BYTES = 1024
+
+/** One output topic as the outbox sees it: its partitions and one open batch for each. */
+export class OutputTarget {
+  readonly topic: string
+  readonly partitions: number
+  readonly maxBatchBytes: number
+  /** True: the source's partition number; false: murmur2 of the record key. */
+  readonly bySource: boolean
+  readonly #builders: (RecordBatchBuilder | undefined)[] = []
+
+  constructor(
+    topic: string,
+    described: { readonly partitions: number; readonly maxMessageBytes: number },
+    bySource: boolean,
+  ) {
+    this.topic = topic
+    this.partitions = described.partitions
+    this.maxBatchBytes = Math.min(MAX_BATCH_BYTES, described.maxMessageBytes - BATCH_RESERVE_BYTES)
+    this.bySource = bySource
+  }
+
+  /** Where the output of this row goes. Records without a key follow their source partition, so that order is kept. */
+  partitionOf(block: RecordBlock, row: number): number {
+    if (this.bySource) return block.partition
+    const start = block.keyStart(row)
+    if (start < 0) return block.partition % this.partitions
+    return murmur2Partition(block.bytes, start, block.keyEnd(row), this.partitions)
+  }
+
+  builder(partition: number): RecordBatchBuilder {
+    const known = this.#builders[partition]
+    if (known) return known
+    const made = new RecordBatchBuilder(this.topic, partition, this.maxBatchBytes)
+    this.#builders[partition] = made
+    return made
+  }
+}

@@ -1,0 +1,38 @@
+import type { OwnedPartition, TopicPartition } from '../kafka/port.ts'
+import type { WorkBlock } from './work-block.ts'
+
+/**
+ * One owned partition under one epoch: the blocks that were taken and are not acknowledged yet, in offset order.
+ * When the partition is lost the flow is marked and everything under it is dropped (I8).
+ */
+export class PartitionFlow implements TopicPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly epoch: number
+  /** A replay topic: may use only a part of the credits. */
+  readonly replay: boolean
+  readonly blocks: WorkBlock[] = []
+  lost = false
+  paused = false
+  /** A unit is being written. */
+  sending = false
+  /** Credits in use (I5). */
+  rows = 0
+  bytes = 0
+  /** The next offset that may be committed: everything before it is acknowledged. */
+  committable: number
+  /** The last offset that was committed under this epoch, or where it started. */
+  committed: number
+  /** Log end as the last fetch saw it. */
+  endOffset: number
+
+  constructor(owned: OwnedPartition, replay: boolean) {
+    this.topic = owned.topic
+    this.partition = owned.partition
+    this.epoch = owned.epoch
+    this.replay = replay
+    this.committable = owned.position
+    this.committed = owned.position
+    this.endOffset = owned.position
+  }
+}

@@ -1,0 +1,23 @@
+import type { ErrorCode, Stage } from '../errors.ts'
+import type { CloseReason } from './row-run.ts'
+
+/** What the pipeline tells about itself: called per block, per batch or per unit, never per record. */
+export interface PipelineMetrics {
+  blockReceived(topic: string, records: number, bytes: number): void
+  batchDispatched(step: string, reason: CloseReason, rows: number, waitedMs: number): void
+  /** A call to the model that succeeded: Beam's num_inferences, batch size and latency. */
+  batchSucceeded(step: string, rows: number, bytes: number, computeMs: number, queueMs: number): void
+  /** A call to the model that threw: Beam's failed_batches_counter. */
+  batchFailed(step: string): void
+  modelLoaded(step: string, loadMs: number, sizeBytes: number, provider: string): void
+  deadLetters(stage: Exclude<Stage, 'application'>, step: string, code: ErrorCode, count: number): void
+  dropped(node: string, count: number): void
+  timestampsClamped(count: number): void
+  unitAcknowledged(topic: string, records: number, oldestMs: number): void
+  committed(topic: string, partition: number, offset: number): void
+  inFlight(rows: number, bytes: number): void
+  lag(topic: string, partition: number, records: number, seconds: number): void
+  breakerState(step: string, state: 'closed' | 'half-open' | 'open'): void
+  retried(what: string): void
+  lost(topic: string, records: number): void
+}

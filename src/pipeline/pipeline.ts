@@ -1,0 +1,235 @@
+/**
+ * The composition, in the order in which a record travels:
+ *
+ *   member → admission → decode → functions → batch → lane → functions → encode → outbox → commit
+ *
+ * Stages do not know one another; this file is where they meet. What holds for the whole path:
+ *
+ * I1. Every source record ends on each branch as acknowledged outputs, one acknowledged dead letter, or a counted drop;
+ *     only then may its offset be committed.
+ * I2. Per input partition and output topic, outputs leave in source order.
+ * I5. Memory is bounded by credits taken at fetch and returned at acknowledgement.
+ * I8. What belongs to a lost partition is dropped at once: its flow is marked, and every stage asks.
+ * I10. An outage pauses and is tried again; it never makes a dead letter.
+ */
+import { isRetriable, RunInferenceError } from '../errors.ts'
+import type { SourceNode } from '../graph.ts'
+import type { MemberEvents, OwnedPartition } from '../kafka/port.ts'
+import type { RecordBlock } from '../kafka/record-block.ts'
+import type { Clock } from '../ops/clock.ts'
+import type { Admission } from './admission.ts'
+import type { Commits } from './commits.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { Outbox } from './outbox.ts'
+import { PartitionFlow } from './partition-flow.ts'
+import type { PipelineMetrics } from './pipeline-metrics.ts'
+import type { CloseReason } from './row-run.ts'
+import type { SourceStage } from './source-stage.ts'
+import type { CommitUnit } from './unit-builder.ts'
+import { WorkBlock } from './work-block.ts'
+
+const FIRST_PREPARE_RETRY_MS = 200
+const MAX_PREPARE_RETRY_MS = 10_000
+
+/** What a topic is to the graph. */
+export interface SourceOfTopic {
+  readonly node: SourceNode
+  readonly stage: SourceStage
+  readonly replay: boolean
+}
+
+export interface PipelineParts {
+  readonly sourceOf: (topic: string) => SourceOfTopic
+  readonly sinkCount: number
+  readonly admission: Admission
+  readonly dispatcher: Dispatcher
+  readonly outbox: Outbox
+  readonly commits: Commits
+  readonly clock: Clock
+  readonly random: () => number
+  readonly metrics: PipelineMetrics
+  readonly onOutage: (what: string, error: unknown) => void
+  readonly onRecovered: (what: string) => void
+  readonly onFatal: (error: unknown) => void
+}
+
+export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'onBlock' | 'onRebalance'> {
+  readonly #parts: PipelineParts
+  readonly #flows = new Map<string, PartitionFlow>()
+  #idleWaiters: (() => void)[] = []
+  #draining: CloseReason | undefined
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts
+  }
+
+  get flows(): readonly PartitionFlow[] {
+    return [...this.#flows.values()]
+  }
+
+  onAssigned(partitions: readonly OwnedPartition[]): void {
+    const { sourceOf } = this.#parts
+    const made = partitions.map(owned => new PartitionFlow(owned, sourceOf(owned.topic).replay))
+    for (const flow of made) this.#flows.set(idOf(flow), flow)
+    this.#balance()
+  }
+
+  /** The member has joined again: batches may be held back once more. */
+  onJoined(): void {
+    if (this.#draining === 'revoke') this.#draining = undefined
+    this.#balance()
+  }
+
+  onLost(partitions: readonly OwnedPartition[]): void {
+    const { admission, metrics } = this.#parts
+    for (const lost of partitions) {
+      const flow = this.#flows.get(idOf(lost))
+      if (!flow || flow.epoch !== lost.epoch) continue
+      this.#flows.delete(idOf(lost))
+      flow.lost = true
+      metrics.lost(flow.topic, flow.rows)
+      for (const work of flow.blocks) admission.give(flow, 0, work.block.retainedBytes)
+      admission.give(flow, flow.rows, 0)
+      flow.blocks.length = 0
+    }
+    this.#balance()
+    this.#noticeIdle()
+  }
+
+  onBlock(block: RecordBlock, epoch: number): void {
+    const { admission, clock, metrics, sinkCount, outbox } = this.#parts
+    const flow = this.#flows.get(idOf(block))
+    if (!flow || flow.epoch !== epoch) return
+    flow.endOffset = block.endOffset
+    const work = new WorkBlock(block, flow, sinkCount, clock.now())
+    flow.blocks.push(work)
+    admission.take(flow, block.count, block.retainedBytes)
+    metrics.blockReceived(block.topic, block.count, block.retainedBytes)
+    this.#balance()
+    if (block.count === 0) outbox.advance(flow)
+    else this.#process(work, 0)
+  }
+
+  /** Finishes what is in flight; resolves when all of it is committed. */
+  async onRebalance(): Promise<void> {
+    await this.drain('revoke')
+  }
+
+  /** Stops taking records; what was taken goes on. */
+  stopFetching(): void {
+    this.#parts.admission.close()
+    this.#balance()
+  }
+
+  /** Closes held batches, waits until nothing is in flight, commits. */
+  async drain(reason: CloseReason): Promise<void> {
+    this.#draining = reason
+    this.#parts.dispatcher.flush(reason)
+    await this.whenIdle()
+    await this.#parts.commits.flush()
+  }
+
+  /** Resolves when no block is in flight. */
+  whenIdle(): Promise<void> {
+    return new Promise(resolve => {
+      this.#idleWaiters.push(resolve)
+      this.#noticeIdle()
+    })
+  }
+
+  /** All records of a unit are acknowledged: credits return, and the offset may be committed. */
+  acknowledged(unit: CommitUnit): void {
+    const { admission, commits, metrics, clock } = this.#parts
+    const { flow } = unit
+    for (const { work, from, to } of unit.ranges) {
+      const complete = to === work.block.count
+      admission.give(flow, to - from, complete ? work.block.retainedBytes : 0)
+      if (complete) flow.blocks.splice(flow.blocks.indexOf(work), 1)
+    }
+    flow.committable = unit.nextOffset
+    commits.mark(flow)
+    this.#countFailures(unit)
+    const oldest = unit.ranges[0]?.work.arrivedAtMs ?? clock.now()
+    metrics.unitAcknowledged(flow.topic, unit.rows, clock.now() - oldest)
+    if (unit.clampedTimestamps > 0) metrics.timestampsClamped(unit.clampedTimestamps)
+    this.#balance()
+    this.#noticeIdle()
+  }
+
+  /** Rows of these blocks may have become done. */
+  progressed(works: Iterable<WorkBlock>): void {
+    const flows = new Set<PartitionFlow>()
+    for (const work of works) flows.add(work.flow)
+    for (const flow of flows) this.#parts.outbox.advance(flow)
+  }
+
+  /** Decodes a block, after the schemas that it needs have come. */
+  #process(work: WorkBlock, attempt: number): void {
+    const { sourceOf, dispatcher, outbox, onFatal } = this.#parts
+    if (work.lost) return
+    try {
+      const { stage } = sourceOf(work.block.topic)
+      const preparing = stage.prepare(work)
+      if (preparing !== undefined) {
+        preparing
+          .then(
+            () => this.#prepared(work, attempt),
+            (error: unknown) => this.#retryPrepare(work, attempt, error),
+          )
+          .catch(onFatal)
+        return
+      }
+      stage.process(work)
+      dispatcher.schedule()
+      outbox.advance(work.flow)
+    } catch (error) {
+      onFatal(RunInferenceError.from(error, 'BUG', `decoding ${idOf(work.block)} from offset ${work.block.offset(0)}`))
+    }
+  }
+
+  #prepared(work: WorkBlock, attempt: number): void {
+    if (attempt > 0) this.#parts.onRecovered('registry')
+    this.#process(work, 0)
+  }
+
+  #retryPrepare(work: WorkBlock, attempt: number, error: unknown): void {
+    const { clock, random, metrics, onOutage, onFatal } = this.#parts
+    if (!isRetriable(error)) {
+      onFatal(error)
+      return
+    }
+    onOutage('registry', error)
+    metrics.retried('registry')
+    const delayMs = Math.min(MAX_PREPARE_RETRY_MS, FIRST_PREPARE_RETRY_MS * 2 ** attempt) * (0.5 + random() / 2)
+    clock.after(delayMs, () => this.#process(work, attempt + 1))
+  }
+
+  #balance(): void {
+    const { admission, dispatcher, metrics } = this.#parts
+    const starved = admission.balance(this.#flows.values())
+    dispatcher.flush(this.#draining ?? (starved ? 'pressure' : undefined))
+    metrics.inFlight(admission.rows, admission.bytes)
+  }
+
+  #countFailures({ ranges }: CommitUnit): void {
+    for (const { work, from, to } of ranges) {
+      if (!work.hasFailures) continue
+      for (let row = from; row < to; row++) {
+        for (const { point, error } of work.failuresOf(row) ?? []) {
+          this.#parts.metrics.deadLetters(point.stage, point.step, error.code, 1)
+        }
+      }
+    }
+  }
+
+  #noticeIdle(): void {
+    for (const flow of this.#flows.values()) if (flow.blocks.length > 0) return
+    const waiters = this.#idleWaiters
+    this.#idleWaiters = []
+    for (const resolve of waiters) resolve()
+  }
+}
+
+function idOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {
+  return `${topic}/${partition}`
+}

@@ -1,0 +1,91 @@
+import { RunInferenceError } from '../errors.ts'
+import type { TombstonePolicy } from '../graph.ts'
+import type { RowDecoder } from '../kafka/codec.ts'
+import { kv } from '../records.ts'
+import type { FailurePoint, Stage } from './stage.ts'
+import type { StepInput } from './step-input.ts'
+import type { WorkBlock } from './work-block.ts'
+
+export interface SourceStageOptions {
+  readonly key: RowDecoder<unknown> | undefined
+  readonly value: RowDecoder<unknown>
+  readonly tombstones: TombstonePolicy
+  readonly failures: FailurePoint
+  readonly next: Stage
+  /** Set when raw values may go straight to this step. */
+  readonly direct: { readonly step: StepInput; readonly rowBytes: number } | undefined
+  readonly onDrop: () => void
+}
+
+/** decode → key: the way of a block into the graph. */
+export class SourceStage {
+  readonly #options: SourceStageOptions
+
+  constructor(options: SourceStageOptions) {
+    this.#options = options
+  }
+
+  /** Loads what the codecs need for this block; undefined when nothing is missing. Rejects (retriable) in an outage. */
+  prepare(work: WorkBlock): Promise<void> | undefined {
+    const { key, value } = this.#options
+    const keys = key?.prepare?.(work.block)
+    const values = value.prepare?.(work.block)
+    if (!keys || !values) return keys ?? values
+    return Promise.all([keys, values]).then(() => {})
+  }
+
+  process(work: WorkBlock): void {
+    const { direct } = this.#options
+    if (direct) this.#processDirect(work, direct.step, direct.rowBytes)
+    else for (let row = 0; row < work.block.count; row++) this.#decodeRow(work, row)
+  }
+
+  #decodeRow(work: WorkBlock, row: number): void {
+    const { key, value, next, failures } = this.#options
+    const { block } = work
+    const valueStart = block.valueStart(row)
+    if (valueStart < 0) {
+      this.#tombstone(work, row)
+      return
+    }
+    let element: unknown
+    try {
+      element = value.decode(block.bytes, valueStart, block.valueEnd(row))
+      if (key) {
+        const keyStart = block.keyStart(row)
+        if (keyStart < 0)
+          throw new RunInferenceError('KEY_MISSING', 'the record key is null, and the source declares a key codec')
+        const decoded = key.decode(block.bytes, keyStart, block.keyEnd(row))
+        work.keys ??= new Array(block.count)
+        work.keys[row] = decoded
+        element = kv(decoded, element)
+      }
+    } catch (error) {
+      work.fail(row, failures, -1, RunInferenceError.from(error, 'DECODE_MALFORMED'))
+      return
+    }
+    next.push(work, row, element)
+  }
+
+  #tombstone(work: WorkBlock, row: number): void {
+    const { tombstones, failures, next, onDrop } = this.#options
+    if (tombstones === 'forward') next.pushNull(work, row)
+    else if (tombstones === 'drop') {
+      onDrop()
+      work.complete(row)
+    } else work.fail(row, failures, -1, new RunInferenceError('TOMBSTONE', 'the record value is null'))
+  }
+
+  /** Values that are the model's input as they stand: only their sizes are looked at. */
+  #processDirect(work: WorkBlock, step: StepInput, rowBytes: number): void {
+    const { block } = work
+    const rows = new Int32Array(block.count)
+    let count = 0
+    for (let row = 0; row < block.count; row++) {
+      const start = block.valueStart(row)
+      if (start >= 0 && block.valueEnd(row) - start === rowBytes) rows[count++] = row
+      else this.#decodeRow(work, row)
+    }
+    if (count > 0) step.pushDirect(work, count === block.count ? rows : rows.slice(0, count))
+  }
+}

@@ -1,0 +1,46 @@
+import type { Stage as FailureStage, RunInferenceError } from '../errors.ts'
+import type { WorkBlock } from './work-block.ts'
+
+/** A node of the running graph. Stages know only this interface, never one another. */
+export interface Stage {
+  /** Takes one element of one record. Never throws: a failure becomes a dead letter of the record. */
+  push(work: WorkBlock, row: number, value: unknown): void
+  /** Passes a tombstone on to the sinks below. */
+  pushNull(work: WorkBlock, row: number): void
+}
+
+/** Where failures of one node go: known when the graph is compiled, one object per node and stage. */
+export interface FailurePoint {
+  readonly topic: string
+  readonly stage: Exclude<FailureStage, 'application'>
+  /** Empty in a topology without a step. */
+  readonly step: string
+  /** The graph node that failed, as `describe` names it. */
+  readonly node: string
+}
+
+/** What a dead letter is made from when its turn in the outbox comes. */
+export interface Failure {
+  readonly point: FailurePoint
+  /** Index of the function in execution order; −1 where no function is concerned. */
+  readonly index: number
+  readonly error: RunInferenceError
+  /** The model that refused the row, if one did. */
+  readonly modelId: string | undefined
+}
+
+/** Hands every element to several stages: a record is done when all its branches are. */
+export function fork(stages: readonly Stage[]): Stage {
+  const [only] = stages
+  if (only !== undefined && stages.length === 1) return only
+  return {
+    push(work, row, value) {
+      work.addBranches(row, stages.length - 1)
+      for (const stage of stages) stage.push(work, row, value)
+    },
+    pushNull(work, row) {
+      work.addBranches(row, stages.length - 1)
+      for (const stage of stages) stage.pushNull(work, row)
+    },
+  }
+}

@@ -1,0 +1,73 @@
+import { RunInferenceError } from '../errors.ts'
+import { BYTES_PER_ELEMENT, type Dtype, elementsOf, type TensorData, type TensorSpec } from '../models/tensors.ts'
+
+type NumericData = Exclude<TensorData, readonly string[]>
+
+/** Room for `rows` rows, not cleared: every row is written before it is read. */
+export function allocateRows(dtype: Dtype, rows: number, elements: number): TensorData {
+  if (dtype === 'string') return new Array<string>(rows * elements)
+  const { buffer } = Buffer.allocUnsafeSlow(rows * elements * BYTES_PER_ELEMENT[dtype])
+  if (dtype === 'float32') return new Float32Array(buffer)
+  if (dtype === 'float64') return new Float64Array(buffer)
+  if (dtype === 'int32') return new Int32Array(buffer)
+  if (dtype === 'int64') return new BigInt64Array(buffer)
+  return new Uint8Array(buffer)
+}
+
+/** Copies rows between arrays of one dtype; counts and positions are in elements. */
+export function copyRows(from: TensorData, start: number, count: number, into: TensorData, at: number): void {
+  if (Array.isArray(from)) {
+    for (let i = 0; i < count; i++) (into as string[])[at + i] = from[start + i] as string
+  } else {
+    const source = from as NumericData
+    ;(into as Float32Array).set(source.subarray(start, start + count) as Float32Array, at)
+  }
+}
+
+/** One row as a view (a copy for strings). */
+export function rowView(data: TensorData, start: number, elements: number): TensorData {
+  return Array.isArray(data)
+    ? data.slice(start, start + elements)
+    : (data as NumericData).subarray(start, start + elements)
+}
+
+/** The shape of this row, its open dimension filled in from the number of elements. Throws SHAPE_MISMATCH. */
+export function shapeOfRow(name: string, spec: TensorSpec, value: unknown): readonly number[] {
+  const length = lengthOf(name, spec, value)
+  const elements = elementsOf(spec.shape)
+  if (elements !== undefined) {
+    if (length !== elements) throw mismatch(name, spec, `${length} elements`)
+    return spec.shape as readonly number[]
+  }
+  const step = elementsOf(spec.shape.filter(size => size !== null))!
+  if (length === 0 || length % step !== 0) throw mismatch(name, spec, `${length} elements`)
+  return spec.shape.map(size => size ?? length / step)
+}
+
+function lengthOf(name: string, spec: TensorSpec, value: unknown): number {
+  const isList = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
+  if (!isList) throw mismatch(name, spec, value === null ? 'null' : typeof value)
+  return (value as ArrayLike<unknown>).length
+}
+
+/** Writes one row whose length was checked. Throws SHAPE_MISMATCH for elements of another type; never writes a silent NaN. */
+export function writeRow(name: string, spec: TensorSpec, value: unknown, into: TensorData, at: number): void {
+  const wanted = spec.dtype === 'string' ? 'string' : spec.dtype === 'int64' ? 'bigint' : 'number'
+  if (!Array.isArray(value) && wanted === 'number' && !(value instanceof BigInt64Array)) {
+    ;(into as Float32Array).set(value as Float32Array, at)
+    return
+  }
+  const list = value as ArrayLike<unknown>
+  const target = into as unknown[]
+  for (let i = 0; i < list.length; i++) {
+    const element = list[i]
+    if (typeof element !== wanted) throw mismatch(name, spec, `${String(element)} (${typeof element}) at element ${i}`)
+    target[at + i] = element
+  }
+}
+
+function mismatch(name: string, spec: TensorSpec, got: string): RunInferenceError {
+  const tensor = name === '' ? 'the input tensor' : `input tensor "${name}"`
+  const shape = spec.shape.map(size => size ?? '?').join(',')
+  return new RunInferenceError('SHAPE_MISMATCH', `${tensor}: expected ${spec.dtype}[${shape}], got ${got}`)
+}

@@ -1,0 +1,286 @@
+/**
+ * Cuts commit units: the outputs of the longest finished run of rows of one partition, for all their topics, with the
+ * offset to commit behind them. A unit is what a transaction carries; at-least-once writes it and commits later.
+ *
+ * U1. Rows leave in source order; of one row, outputs leave in the order of the sinks (I2).
+ * U2. A unit holds whole rows only: a row's outputs are never split over two units.
+ * U3. `nextOffset` is the lowest unfinished offset, or the block's own next offset behind its last row.
+ * U4. A unit ends as soon as one batch is full, so that there is hardly ever more than one batch per output partition.
+ */
+import type { RecordBatchBuilder, RecordRanges, SealedBatch } from '../kafka/record-batch-builder.ts'
+import type { Header, RecordBlock } from '../kafka/record-block.ts'
+import { countOfPrefix, encodeHeaders, withoutPrefix } from '../kafka/record-headers.ts'
+import type { OutputTarget } from './output-target.ts'
+import type { PartitionFlow } from './partition-flow.ts'
+import { SourceHeader } from './provenance.ts'
+import { ABSENT, NULL_VALUE } from './sink-column.ts'
+import type { Failure } from './stage.ts'
+import type { WorkBlock } from './work-block.ts'
+
+const OWN_PREFIX = Buffer.from('kri-')
+/** Brokers refuse records from more than an hour ahead (KIP-937); a minute is left for clocks that differ. */
+const MAX_AHEAD_MS = 3_600_000 - 60_000
+
+export interface UnitRange {
+  readonly work: WorkBlock
+  readonly from: number
+  readonly to: number
+}
+
+export interface CommitUnit {
+  readonly flow: PartitionFlow
+  readonly ranges: readonly UnitRange[]
+  /** Batches to be written one round after the other: a round has at most one batch per output partition. */
+  readonly rounds: readonly (readonly SealedBatch[])[]
+  readonly nextOffset: number
+  readonly rows: number
+  readonly clampedTimestamps: number
+}
+
+/** Where the outputs of one source go. */
+export interface SourceOutputs {
+  /** In declaration order. */
+  readonly sinks: readonly { readonly sink: number; readonly target: OutputTarget }[]
+  readonly deadLetters: ReadonlyMap<string, OutputTarget>
+}
+
+/** A dead letter's own headers, and whether its value had to be left out. */
+export interface EncodedFailure {
+  readonly headers: readonly Header[]
+  readonly withoutValue: boolean
+}
+
+export interface UnitBuilderOptions {
+  readonly provenance: boolean
+  readonly wallTime: () => number
+  /** Makes the headers of a dead letter that must fit in `maxBytes`. */
+  readonly encodeFailure: (work: WorkBlock, row: number, failure: Failure, maxBytes: number) => EncodedFailure
+}
+
+/** The one record of a unit that the broker would not take. */
+export interface Origin {
+  readonly work: WorkBlock
+  readonly row: number
+  /** Undefined: an output of a sink; else the dead letter itself was refused. */
+  readonly failure: Failure | undefined
+  readonly topic: string
+}
+
+export class UnitBuilder {
+  readonly #options: UnitBuilderOptions
+  readonly #headers = new WeakMap<PartitionFlow, SourceHeader>()
+  readonly #touched: RecordBatchBuilder[] = []
+  #rounds: SealedBatch[][] = []
+  #full = false
+  #clamped = 0
+  #now = 0
+  /** While set, only records [from, to) of one output partition are built: parts of a batch that was refused. */
+  #only:
+    | { readonly topic: string; readonly partition: number; readonly from: number; readonly to: number; seen: number }
+    | undefined
+  #origin: Origin | undefined
+  readonly #record: RecordRanges = {
+    timestamp: 0,
+    key: null,
+    keyStart: 0,
+    keyEnd: 0,
+    value: null,
+    valueStart: 0,
+    valueEnd: 0,
+    headers: null,
+    headersStart: 0,
+    headersEnd: 0,
+    headerCount: 0,
+    ownHeaders: null,
+    ownHeadersStart: 0,
+    ownHeadersEnd: 0,
+    ownHeaderCount: 0,
+  }
+
+  constructor(options: UnitBuilderOptions) {
+    this.#options = options
+  }
+
+  /** The next unit of this partition, or undefined while its first row is not done. */
+  build(flow: PartitionFlow, outputs: SourceOutputs): CommitUnit | undefined {
+    this.#begin()
+    const ranges: UnitRange[] = []
+    let nextOffset = flow.committable
+    let rows = 0
+    for (const work of flow.blocks) {
+      const from = work.emitted
+      const done = work.donePrefix
+      let row = from
+      while (row < done && !this.#full) this.#emitRow(work, row++, outputs)
+      work.emitted = row
+      ranges.push({ work, from, to: row })
+      rows += row - from
+      nextOffset = row === work.block.count ? work.block.nextOffset : work.block.offset(row)
+      if (row < work.block.count || this.#full) break
+    }
+    if (rows === 0 && nextOffset === flow.committable) return undefined
+    this.#sealAll()
+    return { flow, ranges, rounds: this.#rounds, nextOffset, rows, clampedTimestamps: this.#clamped }
+  }
+
+  /** Builds records [from, to) of one output partition of a unit anew; for a batch that the broker refused as a whole. */
+  rebuild(
+    unit: CommitUnit,
+    outputs: SourceOutputs,
+    batch: SealedBatch,
+    from: number,
+    to: number,
+  ): { batch: SealedBatch; origin: Origin } {
+    this.#begin()
+    this.#only = { topic: batch.topic, partition: batch.partition, from, to, seen: 0 }
+    for (const range of unit.ranges)
+      for (let row = range.from; row < range.to; row++) this.#emitRow(range.work, row, outputs)
+    this.#only = undefined
+    this.#sealAll()
+    return { batch: this.#rounds[0]![0]!, origin: this.#origin! }
+  }
+
+  /** A dead letter on its own, for an output that was refused after its row was done. */
+  lateFailure(work: WorkBlock, row: number, failure: Failure, outputs: SourceOutputs): SealedBatch {
+    this.#begin()
+    this.#emitFailure(work, row, failure, outputs)
+    this.#sealAll()
+    return this.#rounds[0]![0]!
+  }
+
+  #begin(): void {
+    this.#rounds = []
+    this.#full = false
+    this.#clamped = 0
+    this.#now = this.#options.wallTime()
+  }
+
+  #emitRow(work: WorkBlock, row: number, outputs: SourceOutputs): void {
+    for (const { sink, target } of outputs.sinks) {
+      const column = work.existingColumn(sink)
+      if (!column) continue
+      const start = column.start[row]!
+      if (start === ABSENT) continue
+      this.#carry(work, row)
+      const record = this.#record
+      record.value = start === NULL_VALUE ? null : column.arena
+      record.valueStart = start
+      record.valueEnd = column.end[row]!
+      record.timestamp = this.#timestamp(work.block.timestamp(row))
+      this.#append(target, target.partitionOf(work.block, row), work, row, undefined)
+    }
+    if (!work.hasFailures) return
+    const failures = work.failuresOf(row)
+    if (failures) for (const failure of failures) this.#emitFailure(work, row, failure, outputs)
+  }
+
+  #emitFailure(work: WorkBlock, row: number, failure: Failure, outputs: SourceOutputs): void {
+    const target = outputs.deadLetters.get(failure.point.topic)!
+    const { block } = work
+    this.#carry(work, row)
+    const { headers, withoutValue } = this.#options.encodeFailure(work, row, failure, target.maxBatchBytes)
+    const record = this.#record
+    const start = block.valueStart(row)
+    record.value = start < 0 || withoutValue ? null : block.bytes
+    record.valueStart = start
+    record.valueEnd = block.valueEnd(row)
+    record.timestamp = this.#now
+    record.ownHeaders = encodeHeaders(headers)
+    record.ownHeadersStart = 0
+    record.ownHeadersEnd = record.ownHeaders.length
+    record.ownHeaderCount = headers.length
+    this.#append(target, target.partitionOf(block, row), work, row, failure)
+  }
+
+  /** Key and headers as the source record has them, less `kri-*`, plus where it came from. */
+  #carry(work: WorkBlock, row: number): void {
+    const { block, flow } = work
+    const record = this.#record
+    const keyStart = block.keyStart(row)
+    record.key = keyStart < 0 ? null : block.bytes
+    record.keyStart = keyStart
+    record.keyEnd = block.keyEnd(row)
+    const count = block.headerCount(row)
+    record.headers = null
+    record.headerCount = 0
+    if (count > 0) this.#carryHeaders(block, row, count)
+    record.ownHeaders = null
+    record.ownHeaderCount = 0
+    if (!this.#options.provenance) return
+    const header = this.#sourceHeader(flow)
+    record.ownHeadersEnd = header.write(block.offset(row))
+    record.ownHeaders = header.bytes
+    record.ownHeadersStart = 0
+    record.ownHeaderCount = 1
+  }
+
+  #carryHeaders(block: RecordBlock, row: number, count: number): void {
+    const record = this.#record
+    const start = block.headersStart(row)
+    const end = block.headersEnd(row)
+    if (countOfPrefix(block.bytes, start, end, count, OWN_PREFIX) === 0) {
+      record.headers = block.bytes
+      record.headersStart = start
+      record.headersEnd = end
+      record.headerCount = count
+      return
+    }
+    const kept = withoutPrefix(block.bytes, start, end, count, OWN_PREFIX)
+    record.headers = kept.bytes
+    record.headersStart = 0
+    record.headersEnd = kept.bytes.length
+    record.headerCount = kept.count
+  }
+
+  #sourceHeader(flow: PartitionFlow): SourceHeader {
+    const known = this.#headers.get(flow)
+    if (known) return known
+    const made = new SourceHeader(flow)
+    this.#headers.set(flow, made)
+    return made
+  }
+
+  #timestamp(source: number): number {
+    if (source >= 0 && source <= this.#now + MAX_AHEAD_MS) return source
+    this.#clamped++
+    return this.#now
+  }
+
+  #append(target: OutputTarget, partition: number, work: WorkBlock, row: number, failure: Failure | undefined): void {
+    const only = this.#only
+    if (only) {
+      if (target.topic !== only.topic || partition !== only.partition) return
+      const position = only.seen++
+      if (position < only.from || position >= only.to) return
+      this.#origin = { work, row, failure, topic: target.topic }
+    }
+    const builder = target.builder(partition)
+    if (builder.count === 0) this.#touched.push(builder)
+    if (builder.append(this.#record)) return
+    this.#full = true
+    this.#seal(builder)
+    builder.append(this.#record)
+  }
+
+  #sealAll(): void {
+    for (const builder of this.#touched) if (builder.count > 0) this.#seal(builder)
+    this.#touched.length = 0
+  }
+
+  /** Puts the batch in the first round that has none for its partition yet. */
+  #seal(builder: RecordBatchBuilder): void {
+    const batch = builder.seal()
+    const { topic, partition } = batch
+    for (let i = 0; ; i++) {
+      const round = this.#rounds[i]
+      if (!round) {
+        this.#rounds.push([batch])
+        return
+      }
+      if (!round.some(other => other.topic === topic && other.partition === partition)) {
+        round.push(batch)
+        return
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/** The values that flow between functions: keyed elements and predictions. */
+
+const brand = Symbol.for('kafka-run-inference/kv')
+
+/** A keyed element. Branded, so that an array or a user's own `{ key, value }` is never taken for one. */
+export class KV<out K, out V> {
+  readonly key: K
+  readonly value: V
+
+  private constructor(key: K, value: V) {
+    this.key = key
+    this.value = value
+  }
+
+  /** Use `kv(key, value)`. */
+  static of<K, V>(key: K, value: V): KV<K, V> {
+    return new KV(key, value)
+  }
+}
+Object.defineProperty(KV.prototype, brand, { value: true })
+
+/** Makes a keyed element. */
+export function kv<K, V>(key: K, value: V): KV<K, V> {
+  return KV.of(key, value)
+}
+
+/** True for a keyed element, also one that another copy of this package made. */
+export function isKV(value: unknown): value is KV<unknown, unknown> {
+  return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[brand] === true
+}
+
+/**
+ * What a model says of one example (Beam: PredictionResult). `modelId` is the model that really produced it (I3).
+ * Tensors inside are views of memory that is used again: copy what you keep.
+ */
+export interface PredictionResult<out E, out I> {
+  readonly example: E
+  readonly inference: I
+  readonly modelId: string
+}

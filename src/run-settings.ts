@@ -1,0 +1,38 @@
+import type { StartPosition } from './kafka/port.ts'
+
+/** What a running topology takes from the settings; `settings.ts` has their defaults and where they come from. */
+export interface RunSettings {
+  /** Credits (I5). */
+  readonly maxInFlightRows: number
+  readonly maxInFlightBytes: number
+  readonly commitIntervalMs: number
+  /** How long a rebalance may wait for what is in flight. */
+  readonly drainBudgetMs: number
+  /** How long `stop` may take before what is left is dropped, uncommitted. */
+  readonly shutdownBudgetMs: number
+  readonly sessionTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly maxBytesPerPartition: number
+  readonly maxFetchWaitMs: number
+  /** A lane that is inside one native call for longer makes health red, then ends the process. */
+  readonly stuckMs: number
+  /** Where a group begins that has never committed. */
+  readonly start: StartPosition
+}
+
+/** The documented defaults, for code that runs a topology itself. */
+export const DEFAULT_RUN_SETTINGS: RunSettings = {
+  maxInFlightRows: 32_768,
+  maxInFlightBytes: 64 * 1024 * 1024,
+  commitIntervalMs: 100,
+  drainBudgetMs: 3_000,
+  shutdownBudgetMs: 10_000,
+  sessionTimeoutMs: 45_000,
+  heartbeatIntervalMs: 500,
+  rebalanceTimeoutMs: 60_000,
+  maxBytesPerPartition: 1024 * 1024,
+  maxFetchWaitMs: 500,
+  stuckMs: 60_000,
+  start: 'earliest',
+}

@@ -1,0 +1,191 @@
+/**
+ * Runs a topology: checks it and its topics, opens codecs and models, joins the group, and stops in order.
+ * Everything outside (Kafka, lanes, registry, clock, chance, metrics) is given, so that the test driver runs the same code.
+ */
+import { RunInferenceError } from './errors.ts'
+import type { SchemaRegistryPort } from './kafka/codec.ts'
+import type { GroupMember, KafkaPort } from './kafka/port.ts'
+import { replayTopic } from './kafka/topic-names.ts'
+import { planTopics, requireApplied, topicNames } from './kafka/topics.ts'
+import type { Executor } from './models/executor.ts'
+import { type Clock, sleep } from './ops/clock.ts'
+import type { Logger } from './ops/logger.ts'
+import { createHealth, type Health, type HealthReport } from './ops/run-health.ts'
+import { type Assembly, assemble } from './pipeline/assemble.ts'
+import type { PipelineMetrics } from './pipeline/pipeline-metrics.ts'
+import type { RunSettings } from './run-settings.ts'
+import { assertValid, type Topology } from './topology.ts'
+
+export type { RunSettings } from './run-settings.ts'
+
+const CAUGHT_UP_POLL_MS = 200
+
+/** Everything that a running topology is given from outside. */
+export interface RunParts {
+  readonly port: KafkaPort
+  readonly executor: Executor
+  readonly registry: SchemaRegistryPort | undefined
+  /** Reads schemas/<name>.avsc of the project. */
+  readonly readSchema: (name: string) => Promise<string>
+  readonly settings: RunSettings
+  readonly clock: Clock
+  readonly random: () => number
+  readonly logger: Logger
+  readonly metrics: PipelineMetrics
+}
+
+/** A topology at work. */
+export interface RunningTopology {
+  /** Resolves when the instance has joined its group; rejects when it cannot start. */
+  whenReady(): Promise<void>
+  /** Resolves when the whole group has committed everything that is in the source topics now. */
+  whenCaughtUp(): Promise<void>
+  /** Resolves after `stop`; rejects with the reason when the topology had to end by itself. */
+  readonly finished: Promise<void>
+  health(): HealthReport
+  /** Stops fetching, finishes what is in flight within the budget, commits, leaves. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+/** Starts a topology; returns at once. */
+export function startTopology(topology: Topology, parts: RunParts): RunningTopology {
+  return new Running(topology, parts)
+}
+
+class Running implements RunningTopology {
+  readonly #topology: Topology
+  readonly #parts: RunParts
+  readonly #health: Health
+  readonly #ready: Promise<void>
+  readonly finished: Promise<void>
+  readonly #stopped = Promise.withResolvers<void>()
+  #assembly: Assembly | undefined
+  #member: GroupMember | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor(topology: Topology, parts: RunParts) {
+    this.#topology = topology
+    this.#parts = parts
+    this.#health = createHealth(parts.executor.lanes, parts.settings, parts.clock)
+    this.finished = this.#stopped.promise
+    // Whoever does not look at `finished` learns of the failure from `whenReady`, the log and the health report.
+    this.finished.catch(() => {})
+    this.#ready = this.#start()
+    this.#ready.catch((error: unknown) => this.#fail(error))
+  }
+
+  whenReady(): Promise<void> {
+    return this.#ready
+  }
+
+  async whenCaughtUp(): Promise<void> {
+    await this.#ready
+    const { port, clock } = this.#parts
+    const topics = this.#topology.sources.map(source => source.topic)
+    const ends = await Promise.all(topics.map(topic => port.admin.offsets(topic)))
+    const behind = async (topic: string, i: number): Promise<boolean> => {
+      const committed = await port.admin.committed(this.#topology.applicationId, topic)
+      return ends[i]!.some(({ start, end }, partition) => end > start && (committed[partition] ?? -1) < end)
+    }
+    while (this.#stopping === undefined && (await Promise.all(topics.map(behind))).includes(true)) {
+      await Promise.race([sleep(clock, CAUGHT_UP_POLL_MS), this.finished])
+    }
+  }
+
+  health(): HealthReport {
+    return this.#health.report(this.#member)
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop().then(this.#stopped.resolve, this.#stopped.reject)
+    return this.finished
+  }
+
+  async #start(): Promise<void> {
+    const { port, settings, logger } = this.#parts
+    assertValid(this.#topology)
+    await this.#requireTopics()
+    const assembly = await assemble(this.#topology, {
+      ...this.#parts,
+      member: () => this.#member!,
+      onOutage: (what, error) => this.#health.degraded(what, error),
+      onRecovered: what => this.#health.recovered(what),
+      onFatal: error => this.#fail(error),
+    })
+    this.#assembly = assembly
+    this.#health.modelsWarm()
+    if (this.#stopping !== undefined) return
+    const sources = this.#topology.sources.flatMap(({ topic }) => [
+      { topic, start: settings.start },
+      { topic: replayTopic(this.#topology.applicationId, topic), start: 'earliest' as const },
+    ])
+    const { pipeline } = assembly
+    this.#member = port.member(
+      {
+        groupId: this.#topology.applicationId,
+        sources,
+        ...settings,
+        maxBytesPerFetch: 4 * settings.maxBytesPerPartition,
+      },
+      {
+        onAssigned: partitions => pipeline.onAssigned(partitions),
+        onLost: partitions => pipeline.onLost(partitions),
+        onBlock: (block, epoch) => pipeline.onBlock(block, epoch),
+        onRebalance: () => pipeline.onRebalance(),
+        onFatal: error => this.#fail(error),
+        onState: (state, reason) => {
+          this.#health.member(state, reason)
+          if (state === 'joined') pipeline.onJoined()
+          logger.info({ state, reason: reason?.message }, 'group member')
+        },
+      },
+    )
+    await this.#member.start()
+    this.#health.joined()
+  }
+
+  async #requireTopics(): Promise<void> {
+    const { port } = this.#parts
+    const described = await port.admin.describeTopics(topicNames(this.#topology))
+    const brokerCount = await port.admin.brokerCount()
+    requireApplied(
+      planTopics(this.#topology, described, { partitions: 1, replicationFactor: 1, minIsr: 1, brokerCount }),
+    )
+  }
+
+  async #stop(): Promise<void> {
+    await this.#ready.catch(() => {})
+    const { clock, settings, logger } = this.#parts
+    const assembly = this.#assembly
+    if (assembly && this.#member) {
+      assembly.pipeline.stopFetching()
+      const drained = assembly.pipeline.drain('shutdown').then(() => true)
+      const inTime = await Promise.race([drained, sleep(clock, settings.shutdownBudgetMs).then(() => false)])
+      if (!inTime)
+        logger.warn(
+          { budgetMs: settings.shutdownBudgetMs },
+          'shutdown budget is over: what is in flight stays uncommitted',
+        )
+    }
+    await this.#close()
+  }
+
+  /** Ends by itself: what is in flight is not committed, and comes again to whoever takes over. */
+  #fail(error: unknown): void {
+    const { logger } = this.#parts
+    const reason = RunInferenceError.from(error, 'BUG')
+    if (this.#stopping !== undefined) return
+    logger.error({ code: reason.code, err: reason.message, stack: reason.stack }, 'the topology ends')
+    this.#health.failed(reason)
+    this.#stopping = this.#close().then(
+      () => this.#stopped.reject(reason),
+      () => this.#stopped.reject(reason),
+    )
+  }
+
+  async #close(): Promise<void> {
+    await this.#member?.stop()
+    await this.#assembly?.close()
+    await this.#parts.executor.close()
+  }
+}

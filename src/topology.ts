@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import { RunInferenceError } from './errors.ts'
+import type { GraphNode, SinkNode, SourceNode, StepNode } from './graph.ts'
+import type { Sink } from './stream.ts'
+import { topologyProblems } from './topology-problems.ts'
+
+/** Bumped when a topology value of one version of this package cannot be read by another. */
+const FORMAT = 1
+
+export interface TopologyOptions {
+  /** Group id and prefix of internal topics; default: the topology's name. */
+  readonly applicationId?: string
+  /** Every output carries the header `kri-source` = topic/partition/offset of its record; default true. */
+  readonly provenance?: boolean
+}
+
+/** A whole graph as a value: `run`, `topics`, the test driver and lanes read the same one. */
+export interface Topology {
+  readonly format: typeof FORMAT
+  readonly name: string
+  readonly applicationId: string
+  readonly provenance: boolean
+  /** In declaration order; the order of branches (I2). */
+  readonly sinks: readonly SinkNode[]
+  /** In the order in which the sinks reach them. */
+  readonly sources: readonly SourceNode[]
+  readonly steps: readonly StepNode[]
+}
+
+/**
+ * Collects the graph above the sinks. Never throws for what the graph says: `assertValid` (and every command) reports all
+ * problems at once, before any connection.
+ */
+export function topology(name: string, sinks: readonly Sink[], options: TopologyOptions = {}): Topology {
+  const nodes = new Set<GraphNode>()
+  for (const sink of sinks) collect(sink.node.input, nodes)
+  const all = [...nodes]
+  return Object.freeze({
+    format: FORMAT,
+    name,
+    applicationId: options.applicationId ?? name,
+    provenance: options.provenance ?? true,
+    sinks: Object.freeze(sinks.map(sink => sink.node)),
+    sources: Object.freeze(all.filter(node => node.kind === 'source')),
+    steps: Object.freeze(all.filter(node => node.kind === 'runInference')),
+  })
+}
+
+/** Adds the nodes above and including this one, upstream first. */
+function collect(node: GraphNode, into: Set<GraphNode>): void {
+  if (into.has(node)) return
+  if (node.kind !== 'source') collect(node.input, into)
+  into.add(node)
+}
+
+/** True for what `topology()` returned, also in another copy of this package. */
+export function isTopology(value: unknown): value is Topology {
+  return typeof value === 'object' && value !== null && (value as Topology).format === FORMAT && 'sinks' in value
+}
+
+/** Throws TOPOLOGY_INVALID with all problems at once. */
+export function assertValid(value: Topology): void {
+  const problems = topologyProblems(value)
+  if (problems.length === 0) return
+  const lines = problems.map(problem => `\n  - ${problem}`).join('')
+  throw new RunInferenceError('TOPOLOGY_INVALID', `topology "${value.name}" has ${problems.length} problem(s):${lines}`)
+}
+
+/** The shape of the graph as text: equal on both sides of a process border when both imported the same module. */
+export function describeGraph(value: Topology): string {
+  const ids = new Map<GraphNode, string>()
+  const lines = [`topology ${value.name} (application ${value.applicationId})`]
+  const idOf = (node: GraphNode): string => {
+    const known = ids.get(node)
+    if (known !== undefined) return known
+    const above = node.kind === 'source' ? undefined : idOf(node.input)
+    const id = `n${ids.size + 1}`
+    ids.set(node, id)
+    lines.push(`${id} ${above ? `${above} -> ` : ''}${describeNode(node)}`)
+    return id
+  }
+  for (const sink of value.sinks) lines.push(`${idOf(sink.input)} -> to ${sink.topic} ${sink.value.label}`)
+  return lines.join('\n')
+}
+
+function describeNode(node: GraphNode): string {
+  if (node.kind === 'source') return `from ${node.topic} ${node.key ? `${node.key.label} ` : ''}${node.value.label}`
+  if (node.kind !== 'runInference') return node.kind
+  const { model, keyed, preprocess, postprocess } = node.handler
+  const functions = `preprocess ${preprocess.length}, postprocess ${postprocess.length}`
+  return `runInference ${node.step} ${keyed ? 'keyed ' : ''}${model.kind}(${model.uri}) ${functions}`
+}
+
+/** A short fingerprint of the graph. */
+export function topologyDigest(value: Topology): string {
+  return createHash('sha256').update(describeGraph(value)).digest('hex').slice(0, 16)
+}
