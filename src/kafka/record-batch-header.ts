@@ -1,5 +1,6 @@
 import { RunInferenceError } from '../errors.ts'
-import { readInt64 } from './int64.ts'
+import { crc32c } from './crc32c.ts'
+import { readInt64, readInt64Rounded } from './int64.ts'
 import { ATTRIBUTE, BATCH, LENGTH_PREFIX, MAGIC_V2 } from './record-batch-format.ts'
 
 /** The fixed fields of one record batch, and where it lies in the bytes that it was read from. */
@@ -9,12 +10,12 @@ export interface RecordBatchHeader {
   readonly baseOffset: number
   /** Offset of the last record that the batch was written with, even if compaction removed it since. */
   readonly lastOffset: number
-  readonly crc: number
   /** 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd. */
   readonly codec: number
   readonly logAppendTime: boolean
   readonly transactional: boolean
   readonly control: boolean
+  /** Timestamps are the producer's: any 64-bit number, so not exact beyond 2^53. */
   readonly baseTimestamp: number
   readonly maxTimestamp: number
   /** −1 when the producer was neither idempotent nor transactional. */
@@ -28,13 +29,20 @@ export interface RecordBatchHeader {
 /**
  * The header of the batch that begins at `at`; undefined when the bytes end before the batch does, as the last batch of
  * a Fetch response may.
- * @throws RunInferenceError RECORDS_UNREADABLE for message formats 0 and 1 and for impossible lengths
+ * @param where names the partition in errors
+ * @throws RunInferenceError RECORDS_UNREADABLE for message formats 0 and 1, impossible lengths, and a CRC that does not
+ * match
  */
-export function readRecordBatchHeader(bytes: Buffer, at: number, where: string): RecordBatchHeader | undefined {
+export function readRecordBatchHeader(
+  bytes: Buffer,
+  at: number,
+  where: string,
+  options: { readonly checkCrc: boolean },
+): RecordBatchHeader | undefined {
   if (bytes.length - at <= BATCH.magic) return undefined
   const magic = bytes.readInt8(at + BATCH.magic)
   const length = bytes.readInt32BE(at + BATCH.length)
-  const baseOffset = readInt64(bytes, at)
+  const baseOffset = readInt64(bytes, at, `${where}: the base offset of a record batch`)
   if (magic !== MAGIC_V2) {
     throw new RunInferenceError(
       'RECORDS_UNREADABLE',
@@ -49,22 +57,36 @@ export function readRecordBatchHeader(bytes: Buffer, at: number, where: string):
     )
   }
   if (end > bytes.length) return undefined
+  if (options.checkCrc) compareCrc(bytes, at, end, `${where}: the record batch at offset ${baseOffset}`)
   const attributes = bytes.readInt16BE(at + BATCH.attributes)
   return {
     start: at,
     end,
     baseOffset,
     lastOffset: baseOffset + bytes.readInt32BE(at + BATCH.lastOffsetDelta),
-    crc: bytes.readUInt32BE(at + BATCH.crc),
     codec: attributes & ATTRIBUTE.codec,
     logAppendTime: (attributes & ATTRIBUTE.logAppendTime) !== 0,
     transactional: (attributes & ATTRIBUTE.transactional) !== 0,
     control: (attributes & ATTRIBUTE.control) !== 0,
-    baseTimestamp: readInt64(bytes, at + BATCH.baseTimestamp),
-    maxTimestamp: readInt64(bytes, at + BATCH.maxTimestamp),
-    producerId: readInt64(bytes, at + BATCH.producerId),
+    baseTimestamp: readInt64Rounded(bytes, at + BATCH.baseTimestamp),
+    maxTimestamp: readInt64Rounded(bytes, at + BATCH.maxTimestamp),
+    producerId: readInt64(bytes, at + BATCH.producerId, `${where}: the producer id at offset ${baseOffset}`),
     producerEpoch: bytes.readInt16BE(at + BATCH.producerEpoch),
     baseSequence: bytes.readInt32BE(at + BATCH.baseSequence),
     count: bytes.readInt32BE(at + BATCH.count),
   }
+}
+
+function compareCrc(bytes: Buffer, at: number, end: number, what: string): void {
+  const stored = bytes.readUInt32BE(at + BATCH.crc)
+  const computed = crc32c(bytes, at + BATCH.attributes, end)
+  if (computed === stored) return
+  throw new RunInferenceError(
+    'RECORDS_UNREADABLE',
+    `${what} has CRC ${hex(stored)}, and its bytes have ${hex(computed)}. The log or the connection damaged it; fetch again, and inspect the partition with kafka-dump-log if it stays.`,
+  )
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16).padStart(8, '0')}`
 }

@@ -5,13 +5,11 @@
  * 2. `nextOffset` is behind every complete batch of the response, also behind control batches, aborted ones, and ones
  *    that compaction thinned or emptied.
  * 3. A batch that the response cuts off is left for the next fetch.
- * 4. Every batch that decides anything has matched its CRC.
+ * 4. No batch is looked into before its CRC has matched.
  */
 
-import { RunInferenceError } from '../errors.ts'
 import { type AbortedTransaction, AbortedTransactions } from './aborted-transactions.ts'
 import { decompressRecords } from './compression.ts'
-import { crc32c } from './crc32c.ts'
 import { FetchedBlock, INDEX_STRIDE } from './fetched-block.ts'
 import { BATCH } from './record-batch-format.ts'
 import { type RecordBatchHeader, readRecordBatchHeader } from './record-batch-header.ts'
@@ -41,17 +39,16 @@ export interface FetchedRecords {
 export function readRecordBlock(fetched: FetchedRecords): RecordBlock {
   const { topic, partition, records, startOffset, endOffset } = fetched
   const where = `${topic}/${partition}`
-  const checkCrc = fetched.checkCrc ?? true
+  const options = { checkCrc: fetched.checkCrc ?? true }
   const aborted = fetched.abortedTransactions?.length ? new AbortedTransactions(fetched.abortedTransactions) : undefined
   const wanted: RecordBatchHeader[] = []
   let capacity = 0
   let compressed = false
   let nextOffset = startOffset
   for (let at = 0; ; ) {
-    const batch = readRecordBatchHeader(records, at, where)
+    const batch = readRecordBatchHeader(records, at, where, options)
     if (batch === undefined) break
     at = batch.end
-    if (checkCrc) compareCrc(batch, records, where)
     const skipped = aborted?.covers(batch, records) === true || batch.control || batch.lastOffset < startOffset
     if (batch.lastOffset >= nextOffset) nextOffset = batch.lastOffset + 1
     if (skipped || batch.count <= 0) continue
@@ -92,17 +89,4 @@ export function readRecordBlock(fetched: FetchedRecords): RecordBlock {
     offsets: index.offsets,
     timestamps: index.timestamps,
   })
-}
-
-function compareCrc(batch: RecordBatchHeader, records: Buffer, where: string): void {
-  const computed = crc32c(records, batch.start + BATCH.attributes, batch.end)
-  if (computed === batch.crc) return
-  throw new RunInferenceError(
-    'RECORDS_UNREADABLE',
-    `${where}: the record batch at offset ${batch.baseOffset} has CRC ${hex(batch.crc)}, its bytes have ${hex(computed)}. The log or the connection damaged it; fetch again, and inspect the partition with kafka-dump-log if it stays.`,
-  )
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16).padStart(8, '0')}`
 }

@@ -1,5 +1,6 @@
 import { RunInferenceError } from '../errors.ts'
 import { INDEX, INDEX_STRIDE } from './fetched-block.ts'
+import { saturated } from './int64.ts'
 import type { RecordBatchHeader } from './record-batch-header.ts'
 import { VarintCursor } from './varint.ts'
 
@@ -26,7 +27,8 @@ export function indexRecords(
   where: string,
 ): void {
   const { positions, offsets, timestamps } = index
-  const { baseOffset, baseTimestamp, maxTimestamp, logAppendTime } = batch
+  const { baseOffset, baseTimestamp, logAppendTime } = batch
+  const appendTime = saturated(batch.maxTimestamp)
   const cursor = new VarintCursor(bytes, start)
   let filled = index.count
   for (let i = 0; i < batch.count; i++) {
@@ -53,7 +55,7 @@ export function indexRecords(
       positions[at + INDEX.headersEnd] = end
       positions[at + INDEX.headerCount] = headerCount
       offsets[filled] = offset
-      timestamps[filled] = logAppendTime ? maxTimestamp : timestamp
+      timestamps[filled] = logAppendTime ? appendTime : saturated(timestamp)
       filled++
     }
     cursor.at = end

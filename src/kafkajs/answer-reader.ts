@@ -22,7 +22,7 @@ export class AnswerReader {
   }
 
   int64(): number {
-    const value = readInt64(this.#bytes, this.#at)
+    const value = readInt64(this.#bytes, this.#at, 'A field of an answer')
     this.#at += 8
     return value
   }
