@@ -63,7 +63,8 @@ function refuseSecondWebgpuThread(spec: ModelSpec, { lanes }: ExecutorOptions): 
 function openWorker(url: URL, id: number): OpenLink {
   return (events: LinkEvents) => {
     const worker = new Worker(url, { name: `lane-${id}` })
-    let closing = false
+    let closeCall: number | undefined
+    let closed = false
     let cause: unknown
     const ended = new Promise<void>(resolve => {
       worker.on('error', error => {
@@ -72,17 +73,20 @@ function openWorker(url: URL, id: number): OpenLink {
       })
       worker.on('exit', code => {
         resolve()
-        if (!closing || code !== 0) events.lost(lostWorker(id, code, cause))
+        if (!closed) events.lost(lostWorker(id, code, cause))
       })
     })
-    worker.on('message', (reply: FromLane) => events.reply(reply))
+    worker.on('message', (reply: FromLane) => {
+      closed ||= reply.call === closeCall
+      events.reply(reply)
+    })
     worker.on('messageerror', error => {
       cause = error
     })
     return {
       ended,
       post(message) {
-        closing ||= message.type === 'close'
+        if (message.type === 'close') closeCall = message.call
         worker.postMessage(message)
       },
     }
