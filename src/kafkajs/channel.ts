@@ -37,6 +37,8 @@ export class Channel {
   readonly #settings: ConnectionSettings
   #open: Promise<Broker> | undefined
   #broker: Broker | undefined
+  /** False while `#broker` is still connecting: then it is not connected, and not broken either. */
+  #ready = false
 
   constructor(address: string, settings: ConnectionSettings) {
     this.address = address
@@ -60,11 +62,12 @@ export class Channel {
     const broker = this.#broker
     this.#open = undefined
     this.#broker = undefined
+    this.#ready = false
     for (const connection of broker?.connectionPool.pool ?? []) abandon(connection, 'closed by this client')
   }
 
   async #connected(): Promise<Broker> {
-    if (this.#broker !== undefined && !this.#broker.isConnected()) this.close()
+    if (this.#ready && !this.#broker?.isConnected()) this.close()
     this.#open ??= this.#connect()
     return this.#open
   }
@@ -93,6 +96,7 @@ export class Channel {
     this.#broker = broker
     try {
       await broker.connect()
+      if (this.#broker === broker) this.#ready = true
       return broker
     } catch (error) {
       this.#drop(broker)
@@ -121,6 +125,7 @@ export class Channel {
     if (this.#broker === broker) {
       this.#open = undefined
       this.#broker = undefined
+      this.#ready = false
     }
     for (const connection of broker.connectionPool.pool) abandon(connection, 'given up after an error')
   }
