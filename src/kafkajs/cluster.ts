@@ -130,7 +130,7 @@ export class Cluster {
     const name = `${type}/${key}`
     let address = this.#coordinators.get(name)
     if (address === undefined) {
-      const answer = await this.#anyBroker<CoordinatorAnswer>('GroupCoordinator', {
+      const answer = await this.anyBroker<CoordinatorAnswer>('GroupCoordinator', {
         groupId: key,
         coordinatorType: type === 'group' ? 0 : 1,
       })
@@ -145,10 +145,10 @@ export class Cluster {
     this.#coordinators.delete(`${type}/${key}`)
   }
 
-  /** Breaks the connections of a purpose. */
-  closePurpose(purpose: string): void {
+  /** Breaks the connections of all purposes that begin so. */
+  closePurposes(prefix: string): void {
     for (const [key, channel] of this.#channels) {
-      if (!key.startsWith(`${purpose} `)) continue
+      if (!key.startsWith(prefix)) continue
       channel.close()
       this.#channels.delete(key)
     }
@@ -162,7 +162,7 @@ export class Cluster {
   }
 
   /** A request that any broker answers: known brokers first, in random order, then those that the settings name. */
-  async #anyBroker<T>(api: string, args: object): Promise<T> {
+  async anyBroker<T>(api: string, args: object): Promise<T> {
     if (this.#closed) throw new RunInferenceError('CLOSED', 'The Kafka client was closed.')
     const failures: string[] = []
     for (const address of this.#candidates()) {
@@ -201,7 +201,7 @@ export class Cluster {
   }
 
   async #ask(topics: readonly string[]): Promise<MetadataAnswer> {
-    return this.#anyBroker<MetadataAnswer>('Metadata', { topics, allowAutoTopicCreation: false })
+    return this.anyBroker<MetadataAnswer>('Metadata', { topics, allowAutoTopicCreation: false })
   }
 
   async #refresh(): Promise<void> {

@@ -1,0 +1,179 @@
+/** Topics, settings and offsets. Each call tries again through short outages, up to a deadline, and then says what failed. */
+import type { KafkaAdmin, NewTopic, TopicDescription } from '../kafka/port.ts'
+import type { Clock } from '../ops/clock.ts'
+import { Backoff } from './backoff.ts'
+import type { Cluster } from './cluster.ts'
+import { fetchCommitted } from './group-offsets.ts'
+import { EARLIEST, LATEST, listOffsets } from './list-offsets.ts'
+import { partitionKey } from './partition-key.ts'
+import { brokerError, clientError, errorName } from './protocol-errors.ts'
+import { requireTopics } from './topic-check.ts'
+import { describeTopicConfigs, TOPIC_RESOURCE } from './topic-configs.ts'
+
+/** How long a call goes on trying. */
+const DEADLINE_MS = 30_000
+/** How long the controller may take to create or delete. */
+const CONTROLLER_TIMEOUT_MS = 8_000
+
+interface TopicErrors {
+  readonly topicErrors: readonly {
+    readonly topic: string
+    readonly errorCode: number
+    readonly errorMessage?: string | null
+  }[]
+}
+
+interface AlterConfigsAnswer {
+  readonly resources: readonly { readonly errorCode: number; readonly errorMessage: string | null }[]
+}
+
+export class Admin implements KafkaAdmin {
+  readonly #cluster: Cluster
+  readonly #clock: Clock
+  readonly #random: () => number
+  readonly #purpose: string
+
+  constructor(context: { cluster: Cluster; clock: Clock; random: () => number; purpose: string }) {
+    this.#cluster = context.cluster
+    this.#clock = context.clock
+    this.#random = context.random
+    this.#purpose = context.purpose
+  }
+
+  describeTopics(names: readonly string[]): Promise<readonly TopicDescription[]> {
+    return this.#persist('Describing topics', async () => {
+      const found = (await this.#cluster.describe(names)).filter(topic => topic.errorCode === 0)
+      const configs = await describeTopicConfigs(
+        this.#cluster,
+        found.map(topic => topic.name),
+      )
+      return found.map(({ name, leaders, replicationFactor }) => ({
+        name,
+        partitions: leaders.length,
+        replicationFactor,
+        configs: configs.get(name) ?? {},
+      }))
+    })
+  }
+
+  async createTopics(topics: readonly NewTopic[]): Promise<void> {
+    if (topics.length === 0) return
+    await this.#persist('Creating topics', async () => {
+      const controller = await this.#cluster.controller(this.#purpose)
+      const answer = await controller.call<TopicErrors>('CreateTopics', {
+        topics: topics.map(({ name, partitions, replicationFactor, configs }) => ({
+          topic: name,
+          numPartitions: partitions,
+          replicationFactor,
+          configEntries: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
+        })),
+        validateOnly: false,
+        timeout: CONTROLLER_TIMEOUT_MS,
+      })
+      throwTopicErrors(answer, 'Creating', ['TOPIC_ALREADY_EXISTS'])
+    })
+    const names = topics.map(topic => topic.name)
+    await this.#persist('Waiting for the leaders of new topics', async () => {
+      const described = await this.#cluster.describe(names)
+      const waiting = described.find(
+        topic => topic.errorCode !== 0 || topic.leaders.length === 0 || topic.leaders.includes(-1),
+      )
+      if (waiting) throw brokerError('LEADER_NOT_AVAILABLE', `Topic '${waiting.name}'`)
+    })
+  }
+
+  async deleteTopics(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return
+    await this.#persist('Deleting topics', async () => {
+      const controller = await this.#cluster.controller(this.#purpose)
+      const answer = await controller.call<TopicErrors>('DeleteTopics', {
+        topics: names,
+        timeout: CONTROLLER_TIMEOUT_MS,
+      })
+      throwTopicErrors(answer, 'Deleting', ['UNKNOWN_TOPIC_OR_PARTITION'])
+    })
+  }
+
+  async setTopicConfigs(name: string, configs: Readonly<Record<string, string>>): Promise<void> {
+    const what = `Changing the settings of topic '${name}'`
+    await this.#persist(what, async () => {
+      // AlterConfigs replaces all settings of the topic: those that are set already go along.
+      const kept = await describeTopicConfigs(this.#cluster, [name], 'set on the topic')
+      const entries = Object.entries({ ...kept.get(name), ...configs })
+      const controller = await this.#cluster.controller(this.#purpose)
+      const answer = await controller.call<AlterConfigsAnswer>('AlterConfigs', {
+        resources: [
+          { type: TOPIC_RESOURCE, name, configEntries: entries.map(([key, value]) => ({ name: key, value })) },
+        ],
+        validateOnly: false,
+      })
+      for (const { errorCode, errorMessage } of answer.resources) {
+        if (errorCode !== 0) throw brokerError(errorName(errorCode), errorMessage ? `${what}: ${errorMessage}` : what)
+      }
+    })
+  }
+
+  offsets(topic: string): Promise<readonly { readonly start: number; readonly end: number }[]> {
+    return this.#persist(`Reading the offsets of topic '${topic}'`, async () => {
+      const partitions = await this.#partitionsOf(topic)
+      const ask = (timestampMs: number) =>
+        listOffsets(
+          this.#cluster,
+          this.#purpose,
+          partitions.map(partition => ({ topic, partition, timestampMs })),
+        )
+      const [starts, ends] = [await ask(EARLIEST), await ask(LATEST)]
+      return partitions.map(partition => {
+        const key = partitionKey(topic, partition)
+        return { start: starts.get(key)!, end: ends.get(key)! }
+      })
+    })
+  }
+
+  committed(groupId: string, topic: string): Promise<readonly number[]> {
+    return this.#persist(`Reading the committed offsets of group '${groupId}'`, async () => {
+      const partitions = await this.#partitionsOf(topic)
+      const offsets = await fetchCommitted(this.#cluster, this.#purpose, groupId, new Map([[topic, partitions]]))
+      return partitions.map(partition => offsets.get(partitionKey(topic, partition)) ?? -1)
+    }).catch(error => {
+      this.#cluster.forgetCoordinator('group', groupId)
+      throw error
+    })
+  }
+
+  brokerCount(): Promise<number> {
+    return this.#persist('Counting brokers', async () => {
+      await this.#cluster.refresh()
+      return this.#cluster.brokerIds.length
+    })
+  }
+
+  async #partitionsOf(topic: string): Promise<number[]> {
+    await requireTopics({ cluster: this.#cluster, clock: this.#clock, random: this.#random }, [topic])
+    return Array.from({ length: this.#cluster.topic(topic)!.leaders.length }, (_, partition) => partition)
+  }
+
+  /** Tries again while an outage lasts, until the deadline. */
+  async #persist<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    const deadlineMs = this.#clock.now() + DEADLINE_MS
+    const backoff = new Backoff(this.#clock, this.#random)
+    for (;;) {
+      try {
+        return await attempt()
+      } catch (error) {
+        const failure = clientError(error, what)
+        if (!failure.retriable || this.#clock.now() > deadlineMs) throw failure
+        await backoff.wait()
+      }
+    }
+  }
+}
+
+function throwTopicErrors({ topicErrors }: TopicErrors, doing: string, fine: readonly string[]): void {
+  for (const { topic, errorCode, errorMessage } of topicErrors) {
+    const name = errorName(errorCode)
+    if (name === 'NONE' || fine.includes(name)) continue
+    const what = `${doing} topic '${topic}'`
+    throw brokerError(name, errorMessage ? `${what}: ${errorMessage}` : what)
+  }
+}

@@ -1,0 +1,57 @@
+import { RunInferenceError } from '../errors.ts'
+import type { TopicPartition } from '../kafka/port.ts'
+import type { Cluster } from './cluster.ts'
+import { partitionKey } from './partition-key.ts'
+import { assertAnswer } from './protocol-errors.ts'
+
+/** ListOffsets' two special timestamps. */
+export const LATEST = -1
+export const EARLIEST = -2
+
+const READ_COMMITTED = 1
+
+export interface OffsetQuestion extends TopicPartition {
+  /** LATEST (the last stable offset), EARLIEST, or milliseconds since 1970: the first offset at or after that time. */
+  readonly timestampMs: number
+}
+
+interface ListOffsetsAnswer {
+  readonly responses: readonly {
+    readonly topic: string
+    readonly partitions: readonly { readonly partition: number; readonly errorCode: number; readonly offset: string }[]
+  }[]
+}
+
+/**
+ * Offsets by `partitionKey`, −1 where no record is that young. The topics must be tracked by the cluster. Rejects
+ * BROKER_UNAVAILABLE while a partition has no leader, or another broker than the metadata says: refresh and try again.
+ */
+export async function listOffsets(
+  cluster: Cluster,
+  purpose: string,
+  questions: readonly OffsetQuestion[],
+): Promise<Map<string, number>> {
+  const byLeader = Map.groupBy(questions, ({ topic, partition }) => cluster.leader(topic, partition))
+  const offsets = new Map<string, number>()
+  for (const [leader, asked] of byLeader) {
+    if (leader < 0) {
+      const { topic, partition } = asked[0]!
+      throw new RunInferenceError('BROKER_UNAVAILABLE', `Partition ${topic}/${partition} has no leader at present.`)
+    }
+    const byTopic = Map.groupBy(asked, question => question.topic)
+    const topics = [...byTopic].map(([topic, list]) => ({
+      topic,
+      partitions: list.map(({ partition, timestampMs }) => ({ partition, timestamp: timestampMs })),
+    }))
+    const answer = await cluster
+      .channel(leader, purpose)
+      .call<ListOffsetsAnswer>('ListOffsets', { isolationLevel: READ_COMMITTED, topics })
+    for (const { topic, partitions } of answer.responses) {
+      for (const { partition, errorCode, offset } of partitions) {
+        assertAnswer(errorCode, `Asking for offsets of ${topic}/${partition}`)
+        offsets.set(partitionKey(topic, partition), Number(offset))
+      }
+    }
+  }
+  return offsets
+}

@@ -1,0 +1,50 @@
+import type { GroupSession } from './group-session.ts'
+import { COORDINATOR_MOVED } from './group-session.ts'
+import { partitionKey } from './partition-key.ts'
+import { errorName } from './protocol-errors.ts'
+
+export interface OffsetEntry {
+  readonly topic: string
+  readonly partition: number
+  /** The next offset to read. */
+  readonly offset: number
+}
+
+interface OffsetCommitAnswer {
+  readonly responses: readonly {
+    readonly topic: string
+    readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[]
+  }[]
+}
+
+/**
+ * One OffsetCommit in the session's present generation; resolves with the protocol's error name by `partitionKey`.
+ * The broker checks member and generation, not whether the partitions are this member's.
+ */
+export async function sendOffsetCommit(
+  session: GroupSession,
+  groupId: string,
+  entries: readonly OffsetEntry[],
+): Promise<Map<string, string>> {
+  const { memberId, generation } = session
+  const topics = [...Map.groupBy(entries, entry => entry.topic)].map(([topic, list]) => ({
+    topic,
+    partitions: list.map(({ partition, offset }) => ({ partition, offset: String(offset) })),
+  }))
+  const coordinator = await session.coordinator()
+  const answer = await coordinator.call<OffsetCommitAnswer>('OffsetCommit', {
+    groupId,
+    groupGenerationId: generation,
+    memberId,
+    topics,
+  })
+  const names = new Map<string, string>()
+  for (const { topic, partitions } of answer.responses) {
+    for (const { partition, errorCode } of partitions) {
+      const name = errorName(errorCode)
+      if (COORDINATOR_MOVED.has(name)) session.forgetCoordinator()
+      names.set(partitionKey(topic, partition), name)
+    }
+  }
+  return names
+}

@@ -1,0 +1,269 @@
+/**
+ * Sends record batches, so that each is in the log once and in order.
+ *
+ * W1 Of one output partition one batch is under way; the next is sent when that one is decided.
+ * W2 A retry sends the identical bytes, so with the same producer id and sequence: the broker writes it at most once.
+ * W3 The sequence moves on only when a batch was written; a refused batch leaves it where it was.
+ * W4 One request per broker at a time carries all that is ready for it.
+ * W5 An outage is waited out. When the broker has lost our sequence, that partition goes on under a new producer id. What
+ *    that can duplicate is logged: the one batch at its head, if an earlier attempt of it was written and its answer lost.
+ */
+import { RunInferenceError } from '../errors.ts'
+import type { SendResult } from '../kafka/port.ts'
+import type { SealedBatch } from '../kafka/record-batch-builder.ts'
+import type { Clock } from '../ops/clock.ts'
+import type { Logger } from '../ops/logger.ts'
+import { Backoff } from './backoff.ts'
+import type { Cluster } from './cluster.ts'
+import { partitionKey } from './partition-key.ts'
+import { newPartitionQueue, type Outgoing, type PartitionQueue, rejectAll } from './partition-queue.ts'
+import { type ProduceAnswer, type ProducedPartition, produceRequest } from './produce-request.ts'
+import { produceVerdict } from './produce-verdict.ts'
+import { newIdentity, type ProducerIdentity } from './producer-identity.ts'
+import { brokerError, clientError, errorName } from './protocol-errors.ts'
+import { Troubles } from './troubles.ts'
+
+/** Bytes of one request; a larger batch goes alone. */
+const MAX_REQUEST_BYTES = 4 * 1024 * 1024
+/** How long the broker may wait for its replicas before it answers REQUEST_TIMED_OUT. */
+const REPLICATION_TIMEOUT_MS = 8_000
+/** How long a topic may be missing: one that was never seen, and one that was there before. */
+const NEVER_SEEN_MS = 3_000
+const VANISHED_MS = 30_000
+
+export interface ProduceContext {
+  readonly cluster: Cluster
+  readonly clock: Clock
+  readonly random: () => number
+  readonly logger: Logger
+  readonly purpose: string
+}
+
+export class ProduceLoop {
+  readonly #context: ProduceContext
+  readonly #queues = new Map<string, PartitionQueue>()
+  readonly #ready = new Set<PartitionQueue>()
+  readonly #busyBrokers = new Set<number>()
+  readonly #troubles: Troubles
+  readonly #metadataBackoff: Backoff
+  readonly #ignoreRefreshes: () => void
+  #identity: ProducerIdentity | undefined
+  #maintaining = false
+  #metadataStale = false
+  #closed = false
+  #cancelWake: (() => void) | undefined
+
+  constructor(context: ProduceContext) {
+    this.#context = context
+    this.#troubles = new Troubles(context.logger, () => {})
+    this.#metadataBackoff = new Backoff(context.clock, context.random)
+    this.#ignoreRefreshes = context.cluster.onRefresh(() => this.#pump())
+  }
+
+  send(batches: readonly SealedBatch[]): Promise<SendResult[]> {
+    const outgoing = batches.map(batch => this.#enqueue(batch))
+    this.#pump()
+    return Promise.all(outgoing.map(({ result }) => result.promise))
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#ignoreRefreshes()
+    this.#cancelWake?.()
+    const error = new RunInferenceError('CLOSED', 'The writer was closed before this batch was acknowledged.')
+    for (const queue of this.#queues.values()) rejectAll(queue, error)
+    this.#ready.clear()
+  }
+
+  #enqueue(batch: SealedBatch): Outgoing {
+    const { topic, partition } = batch
+    const key = partitionKey(topic, partition)
+    let queue = this.#queues.get(key)
+    if (queue === undefined) {
+      const { clock, random, cluster } = this.#context
+      queue = newPartitionQueue(key, topic, partition, new Backoff(clock, random))
+      this.#queues.set(key, queue)
+      if (cluster.track([topic])) this.#metadataStale = true
+    }
+    const result = Promise.withResolvers<SendResult>()
+    const outgoing: Outgoing = { batch, result, attempts: 0, stampedBy: undefined }
+    queue.waiting.push(outgoing)
+    if (!queue.inFlight) this.#ready.add(queue)
+    return outgoing
+  }
+
+  /** Starts every request that can be started now. */
+  #pump(): void {
+    if (this.#closed || this.#ready.size === 0) return
+    if (this.#identity === undefined || this.#metadataStale) {
+      this.#maintain()
+      return
+    }
+    const { clock, cluster } = this.#context
+    const now = clock.now()
+    let wakeMs = Number.POSITIVE_INFINITY
+    const requests = new Map<number, { queues: PartitionQueue[]; bytes: number }>()
+    for (const queue of this.#ready) {
+      if (queue.notBeforeMs > now) {
+        wakeMs = Math.min(wakeMs, queue.notBeforeMs - now)
+        continue
+      }
+      const leader = cluster.leader(queue.topic, queue.partition)
+      if (leader < 0) {
+        this.#leaderless(queue)
+        continue
+      }
+      if (this.#busyBrokers.has(leader)) continue
+      const bytes = queue.waiting[0]!.batch.bytes.length
+      const request = requests.get(leader)
+      if (request === undefined) requests.set(leader, { queues: [queue], bytes })
+      else if (request.bytes + bytes <= MAX_REQUEST_BYTES) {
+        request.queues.push(queue)
+        request.bytes += bytes
+      }
+    }
+    for (const [leader, { queues }] of requests) void this.#request(leader, queues)
+    this.#cancelWake?.()
+    this.#cancelWake = Number.isFinite(wakeMs) ? clock.after(wakeMs, () => this.#pump()) : undefined
+  }
+
+  async #request(leader: number, queues: readonly PartitionQueue[]): Promise<void> {
+    const { cluster, purpose } = this.#context
+    this.#busyBrokers.add(leader)
+    for (const queue of queues) {
+      // Out of the set and later in again: who was served goes to the end.
+      this.#ready.delete(queue)
+      queue.inFlight = true
+      this.#prepare(queue)
+    }
+    let answer: ProduceAnswer | undefined
+    try {
+      const batches = queues.map(queue => queue.waiting[0]!.batch)
+      const channel = cluster.channel(leader, `${purpose}:produce`)
+      answer = await channel.send(produceRequest({ batches, timeoutMs: REPLICATION_TIMEOUT_MS }))
+      this.#troubles.note(`broker ${leader}`, undefined)
+    } catch (error) {
+      const failure = clientError(error, `Producing to broker ${leader}`)
+      if (failure.retriable) this.#troubles.note(`broker ${leader}`, failure)
+      this.#metadataStale = true
+      for (const queue of queues) this.#failed(queue, failure)
+    }
+    const answers = new Map(answer?.partitions.map(p => [partitionKey(p.topic, p.partition), p]))
+    for (const queue of queues) {
+      queue.inFlight = false
+      if (answer !== undefined) this.#decide(queue, answers.get(queue.key))
+      if (queue.waiting.length > 0) this.#ready.add(queue)
+    }
+    this.#busyBrokers.delete(leader)
+    this.#pump()
+  }
+
+  /** Stamps the first batch unless it was sent before (W2). */
+  #prepare(queue: PartitionQueue): void {
+    const head = queue.waiting[0]!
+    head.attempts++
+    queue.identity ??= this.#identity!
+    if (head.stampedBy === queue.identity) return
+    queue.identity.stamp(head.batch)
+    head.stampedBy = queue.identity
+  }
+
+  #decide(queue: PartitionQueue, answer: ProducedPartition | undefined): void {
+    const head = queue.waiting[0]
+    if (head === undefined) return // Closed meanwhile.
+    const name = answer === undefined ? 'UNKNOWN' : errorName(answer.errorCode)
+    const verdict = produceVerdict(name)
+    if (verdict === 'retry' || verdict === 'hopeless') {
+      this.#metadataStale = true
+      this.#failed(queue, brokerError(name, `Producing to ${queue.key}`))
+      return
+    }
+    if (verdict === 'recover') {
+      this.#recover(queue, head, name)
+      return
+    }
+    this.#working(queue)
+    queue.waiting.shift()
+    if (verdict === 'refused') {
+      head.result.resolve({ outcome: 'refused', reason: name })
+      return
+    }
+    queue.identity!.advance(head.batch)
+    head.result.resolve({ outcome: 'acknowledged', baseOffset: answer!.baseOffset })
+  }
+
+  #working(queue: PartitionQueue): void {
+    queue.backoff.reset()
+    if (queue.missingSinceMs < Number.POSITIVE_INFINITY) this.#troubles.note(queue.key, undefined)
+    queue.missingSinceMs = Number.POSITIVE_INFINITY
+  }
+
+  /** Sent again after a while, or given up when that cannot help. */
+  #failed(queue: PartitionQueue, failure: RunInferenceError): void {
+    const { clock, cluster } = this.#context
+    const now = clock.now()
+    queue.notBeforeMs = now + queue.backoff.nextMs()
+    queue.missingSinceMs = Math.min(queue.missingSinceMs, now)
+    const topic = cluster.topic(queue.topic)
+    const exists = topic !== undefined && topic.errorCode === 0 && queue.partition < topic.leaders.length
+    const seen = queue.identity !== undefined
+    const missing = !exists && now - queue.missingSinceMs > (seen ? VANISHED_MS : NEVER_SEEN_MS)
+    if (missing) rejectAll(queue, brokerError('UNKNOWN_TOPIC_OR_PARTITION', `Producing to ${queue.key}`))
+    else if (!failure.retriable && failure.code !== 'TOPIC_MISSING') rejectAll(queue, failure)
+    else {
+      this.#troubles.note(queue.key, failure)
+      return
+    }
+    this.#troubles.note(queue.key, undefined)
+    this.#ready.delete(queue)
+    queue.missingSinceMs = Number.POSITIVE_INFINITY
+  }
+
+  #leaderless(queue: PartitionQueue): void {
+    this.#metadataStale = true
+    this.#failed(queue, brokerError('LEADER_NOT_AVAILABLE', `Producing to ${queue.key}`))
+    this.#maintain()
+  }
+
+  /** W5 */
+  #recover(queue: PartitionQueue, head: Outgoing, name: string): void {
+    this.#context.logger.error(
+      { partition: queue.key, answer: name, records: head.batch.count, mayBeTwice: head.attempts > 1 },
+      'the broker does not know our sequence any more: this partition goes on under a new producer id' +
+        (head.attempts > 1 ? '; the records of this batch are twice in the log if an earlier attempt was written' : ''),
+    )
+    queue.notBeforeMs = this.#context.clock.now() + queue.backoff.nextMs()
+    // An identity that this partition has not used yet serves; else one is asked for.
+    if (queue.identity === this.#identity) this.#identity = undefined
+    queue.identity = undefined
+  }
+
+  /** Gets what sending needs: a producer id and fresh metadata. */
+  #maintain(): void {
+    if (this.#maintaining) return
+    this.#maintaining = true
+    void this.#maintainOnce()
+  }
+
+  async #maintainOnce(): Promise<void> {
+    const { cluster } = this.#context
+    try {
+      if (this.#metadataStale) {
+        this.#metadataStale = false
+        await cluster.refresh()
+      }
+      this.#identity ??= await newIdentity(cluster)
+      this.#metadataBackoff.reset()
+      this.#troubles.note('metadata', undefined)
+    } catch (error) {
+      this.#metadataStale = true
+      const failure = clientError(error, 'Preparing to produce')
+      if (failure.retriable) this.#troubles.note('metadata', failure)
+      else for (const queue of this.#ready) rejectAll(queue, failure)
+      if (!failure.retriable) this.#ready.clear()
+      await this.#metadataBackoff.wait()
+    }
+    this.#maintaining = false
+    this.#pump()
+  }
+}

@@ -1,0 +1,255 @@
+/**
+ * Reads the partitions that a member owns and is not told to pause, without a promise or timer per partition.
+ *
+ * R1 One long poll per broker over all its partitions. A partition that is new or resumed while that poll is under way
+ *    is fetched at once over a second connection, and joins the next long poll.
+ * R2 A block is passed on only if the partition still has the epoch and position that were asked for, and is not paused:
+ *    so blocks of a partition come in order, without gaps, and none for an epoch that ended.
+ * R3 Positions also advance over control records and batches that compaction emptied, which give no block.
+ * R4 Answers are read per partition: one that has moved to another broker does not hold up the others.
+ * R5 Nothing is skipped: an offset that the log does not have, or records that cannot be read, stop the reader and say so.
+ */
+import { RunInferenceError } from '../errors.ts'
+import type { OwnedPartition, TopicPartition } from '../kafka/port.ts'
+import { readRecordBlock } from '../kafka/record-batch-reader.ts'
+import type { RecordBlock } from '../kafka/record-block.ts'
+import { Backoff } from './backoff.ts'
+import { FetchLane } from './fetch-lane.ts'
+import type { FetchedPartition } from './fetch-request.ts'
+import { partitionKey } from './partition-key.ts'
+import { brokerError, errorName } from './protocol-errors.ts'
+import { newReading, outOfRange, type ReaderContext, type Reading } from './reading.ts'
+
+/** How long the second connection waits for a partition that turned out to have nothing, until the long poll takes it. */
+const EXPRESS_WAIT_MS = 20
+/** A topic may be unknown to a broker that starts, or for half a second after it was created; not for longer. */
+const TOPIC_MISSING_MS = 30_000
+
+interface Lanes {
+  readonly poll: FetchLane
+  readonly express: FetchLane
+}
+
+export class Reader {
+  readonly #context: ReaderContext
+  readonly #readings = new Map<string, Reading>()
+  readonly #lanes = new Map<number, Lanes>()
+  readonly #refreshBackoff: Backoff
+  readonly #ignoreRefreshes: () => void
+  #running = false
+  #refreshing = false
+  #cancelWake: (() => void) | undefined
+
+  constructor(context: ReaderContext) {
+    this.#context = context
+    this.#refreshBackoff = new Backoff(context.clock, context.random)
+    this.#ignoreRefreshes = context.cluster.onRefresh(() => this.#pump())
+  }
+
+  add(partitions: readonly OwnedPartition[]): void {
+    const { clock, random } = this.#context
+    for (const owned of partitions) {
+      this.#readings.set(partitionKey(owned.topic, owned.partition), newReading(owned, new Backoff(clock, random)))
+    }
+    this.#pump()
+  }
+
+  remove(partitions: readonly TopicPartition[]): void {
+    for (const { topic, partition } of partitions) this.#readings.delete(partitionKey(topic, partition))
+  }
+
+  pause({ topic, partition }: TopicPartition): void {
+    const reading = this.#readings.get(partitionKey(topic, partition))
+    if (reading) reading.paused = true
+  }
+
+  resume({ topic, partition }: TopicPartition): void {
+    const reading = this.#readings.get(partitionKey(topic, partition))
+    if (!reading?.paused) return
+    reading.paused = false
+    reading.idle = false
+    this.#pump()
+  }
+
+  run(): void {
+    this.#running = true
+    this.#pump()
+  }
+
+  /** Stops fetching; what is on its way is dropped, positions stay. */
+  halt(): void {
+    this.#running = false
+  }
+
+  stop(): void {
+    this.halt()
+    this.#ignoreRefreshes()
+    this.#cancelWake?.()
+    this.#readings.clear()
+  }
+
+  /** Starts every fetch that can be started now. */
+  #pump(): void {
+    if (!this.#running) return
+    const now = this.#context.clock.now()
+    let wakeMs = Number.POSITIVE_INFINITY
+    const byLeader = new Map<number, Reading[]>()
+    for (const reading of this.#readings.values()) {
+      if (reading.paused || reading.polling) continue
+      if (reading.notBeforeMs > now) {
+        wakeMs = Math.min(wakeMs, reading.notBeforeMs - now)
+        continue
+      }
+      const leader = this.#context.cluster.leader(reading.topic, reading.partition)
+      if (leader < 0) {
+        this.#leaderless(reading)
+        continue
+      }
+      const list = byLeader.get(leader)
+      if (list) list.push(reading)
+      else byLeader.set(leader, [reading])
+    }
+    for (const [leader, readings] of byLeader) this.#startFetches(leader, readings)
+    this.#cancelWake?.()
+    this.#cancelWake = Number.isFinite(wakeMs) ? this.#context.clock.after(wakeMs, () => this.#pump()) : undefined
+  }
+
+  #startFetches(leader: number, readings: readonly Reading[]): void {
+    const { poll, express } = this.#lanesOf(leader)
+    const { maxFetchWaitMs } = this.#context.settings
+    // A partition that the second connection merely waits for may be in both: whichever answers first is taken (R2).
+    const forPoll = readings.filter(reading => !reading.expressing || reading.idle)
+    if (!poll.busy) {
+      if (forPoll.length > 0) poll.fetch(forPoll, maxFetchWaitMs)
+      return
+    }
+    const forExpress = readings.filter(reading => !reading.expressing)
+    if (express.busy || forExpress.length === 0) return
+    express.fetch(forExpress, forExpress.every(reading => reading.idle) ? EXPRESS_WAIT_MS : 0)
+  }
+
+  #lanesOf(leader: number): Lanes {
+    const found = this.#lanes.get(leader)
+    if (found) return found
+    const lane = (flag: 'polling' | 'expressing') =>
+      new FetchLane(this.#context, leader, flag, {
+        onPartition: (reading, asked, fetched) => this.#received(reading, asked, fetched),
+        onDone: failure => this.#fetchDone(leader, flag, failure),
+        onRetry: () => this.#pump(),
+      })
+    const lanes = { poll: lane('polling'), express: lane('expressing') }
+    this.#lanes.set(leader, lanes)
+    return lanes
+  }
+
+  #fetchDone(leader: number, flag: string, failure: RunInferenceError | undefined): void {
+    if (failure === undefined || this.#running) this.#context.onTrouble(`${flag} broker ${leader}`, failure)
+    if (failure !== undefined && !failure.retriable) this.#fatal(failure)
+    else if (failure !== undefined) this.#refreshMetadata()
+    this.#pump()
+  }
+
+  #received(reading: Reading, askedOffset: number, fetched: FetchedPartition): void {
+    const key = partitionKey(reading.topic, reading.partition)
+    if (!this.#running || reading.paused) return
+    if (this.#readings.get(key) !== reading || reading.position !== askedOffset) return
+    if (fetched.errorCode !== 0) {
+      this.#refused(reading, key, errorName(fetched.errorCode), fetched)
+      return
+    }
+    reading.backoff.reset()
+    if (reading.missingSinceMs < Number.POSITIVE_INFINITY) this.#wellAgain(reading, key)
+    const block = this.#read(reading, fetched)
+    if (block === undefined) return
+    reading.idle = block.nextOffset === askedOffset
+    reading.position = block.nextOffset
+    if (block.count > 0) this.#context.onBlock(block, reading.epoch)
+  }
+
+  #read(reading: Reading, fetched: FetchedPartition): RecordBlock | undefined {
+    try {
+      return readRecordBlock({
+        topic: reading.topic,
+        partition: reading.partition,
+        records: fetched.records,
+        startOffset: reading.position,
+        endOffset: fetched.lastStableOffset,
+        abortedTransactions: fetched.abortedTransactions,
+      })
+    } catch (error) {
+      this.#fatal(RunInferenceError.from(error, 'BUG', `Reading ${reading.topic}/${reading.partition}`))
+      return undefined
+    }
+  }
+
+  #refused(reading: Reading, key: string, name: string, fetched: FetchedPartition): void {
+    const failure = brokerError(name, `Fetching ${key} at offset ${reading.position}`)
+    if (name === 'OFFSET_OUT_OF_RANGE') this.#fatal(outOfRange(reading, key, fetched))
+    else if (!failure.retriable && failure.code !== 'TOPIC_MISSING') this.#fatal(failure)
+    else this.#troubled(reading, key, failure)
+    this.#refreshMetadata()
+  }
+
+  #leaderless(reading: Reading): void {
+    const key = partitionKey(reading.topic, reading.partition)
+    this.#troubled(reading, key, brokerError('LEADER_NOT_AVAILABLE', `Fetching ${key}`))
+    this.#refreshMetadata()
+  }
+
+  /** Fetched again after a while; for good when the topic is gone. */
+  #troubled(reading: Reading, key: string, failure: RunInferenceError): void {
+    const now = this.#context.clock.now()
+    const topic = this.#context.cluster.topic(reading.topic)
+    const missing = topic !== undefined && brokerError(errorName(topic.errorCode), '').code === 'TOPIC_MISSING'
+    reading.missingSinceMs = Math.min(reading.missingSinceMs, now)
+    reading.notBeforeMs = now + reading.backoff.nextMs()
+    this.#context.onTrouble(key, failure)
+    if (missing && now - reading.missingSinceMs > TOPIC_MISSING_MS) {
+      this.#fatal(brokerError('UNKNOWN_TOPIC_OR_PARTITION', `Fetching ${key} for ${TOPIC_MISSING_MS} ms`))
+    }
+  }
+
+  #wellAgain(reading: Reading, key: string): void {
+    reading.missingSinceMs = Number.POSITIVE_INFINITY
+    this.#context.onTrouble(key, undefined)
+  }
+
+  #refreshMetadata(): void {
+    if (this.#refreshing) return
+    this.#refreshing = true
+    void this.#refreshUntilRead()
+  }
+
+  async #refreshUntilRead(): Promise<void> {
+    const { cluster, onTrouble } = this.#context
+    // Also the first one waits a little: the brokers that answer may not know of the change themselves yet.
+    await this.#refreshBackoff.wait()
+    try {
+      if (this.#running) await cluster.refresh()
+      onTrouble('metadata', undefined)
+      this.#refreshBackoff.reset()
+      this.#forgetLanes()
+    } catch (error) {
+      const failure = RunInferenceError.from(error, 'BROKER_UNAVAILABLE')
+      if (this.#running) onTrouble('metadata', failure)
+    }
+    this.#refreshing = false
+    this.#pump()
+  }
+
+  /** Brokers that left the cluster. */
+  #forgetLanes(): void {
+    const present = new Set(this.#context.cluster.brokerIds)
+    for (const leader of this.#lanes.keys()) {
+      if (present.has(leader)) continue
+      this.#lanes.delete(leader)
+      for (const flag of ['polling', 'expressing']) this.#context.onTrouble(`${flag} broker ${leader}`, undefined)
+    }
+  }
+
+  #fatal(error: RunInferenceError): void {
+    if (!this.#running) return
+    this.halt()
+    this.#context.onFatal(error)
+  }
+}

@@ -1,0 +1,72 @@
+import type { Header, RecordBlock } from '../kafka/record-block.ts'
+
+/** The first `count` records of a block, for a range that ends inside what one fetch brought. */
+export class TruncatedBlock implements RecordBlock {
+  readonly topic: string
+  readonly partition: number
+  readonly count: number
+  readonly bytes: Buffer
+  readonly nextOffset: number
+  readonly endOffset: number
+  readonly retainedBytes: number
+  readonly #whole: RecordBlock
+
+  constructor(whole: RecordBlock, count: number, nextOffset: number) {
+    this.#whole = whole
+    this.topic = whole.topic
+    this.partition = whole.partition
+    this.count = count
+    this.bytes = whole.bytes
+    this.nextOffset = nextOffset
+    this.endOffset = whole.endOffset
+    this.retainedBytes = whole.retainedBytes
+  }
+
+  offset(i: number): number {
+    return this.#whole.offset(i)
+  }
+
+  timestamp(i: number): number {
+    return this.#whole.timestamp(i)
+  }
+
+  keyStart(i: number): number {
+    return this.#whole.keyStart(i)
+  }
+
+  keyEnd(i: number): number {
+    return this.#whole.keyEnd(i)
+  }
+
+  valueStart(i: number): number {
+    return this.#whole.valueStart(i)
+  }
+
+  valueEnd(i: number): number {
+    return this.#whole.valueEnd(i)
+  }
+
+  headerCount(i: number): number {
+    return this.#whole.headerCount(i)
+  }
+
+  headersStart(i: number): number {
+    return this.#whole.headersStart(i)
+  }
+
+  headersEnd(i: number): number {
+    return this.#whole.headersEnd(i)
+  }
+
+  key(i: number): Buffer | null {
+    return this.#whole.key(i)
+  }
+
+  value(i: number): Buffer | null {
+    return this.#whole.value(i)
+  }
+
+  headers(i: number): readonly Header[] {
+    return this.#whole.headers(i)
+  }
+}
