@@ -1,0 +1,14 @@
+// The test kit: run a topology without Kafka.
+
+// Its parts, for tests of their own.
+export { createManualClock, type ManualClock } from './manual-clock.ts'
+export { createMemoryBroker, type MemoryBroker, type MemoryBrokerOptions } from './memory-broker.ts'
+export { createMemoryRegistry, type MemoryRegistry } from './memory-registry.ts'
+export { createRandom } from './random.ts'
+export {
+  createTopologyDriver,
+  type DriverOptions,
+  type InputRecord,
+  type OutputRecord,
+  type TopologyDriver,
+} from './topology-driver.ts'
