@@ -1,0 +1,72 @@
+/**
+ * A Kafka broker in memory, for tests: topics hold real record batches, groups have members, generations and sessions,
+ * and faults come on demand. It passes the contract suite that the adapter for real brokers passes.
+ *
+ * Everything happens through the injected clock and microtasks: with a manual clock, one seed gives one course of events.
+ */
+import type { RunInferenceError } from '../errors.ts'
+import type { KafkaPort } from '../kafka/port.ts'
+import type { SealedBatch } from '../kafka/record-batch-builder.ts'
+import type { Clock } from '../ops/clock.ts'
+import { memoryClient } from './memory-client.ts'
+import { type FaultPoint, MemoryFaults, type RefusalCode } from './memory-faults.ts'
+import { MemoryState } from './memory-state.ts'
+
+export type { FaultPoint, RefusalCode } from './memory-faults.ts'
+
+export interface MemoryBrokerOptions {
+  readonly clock: Clock
+  /** Numbers from 0 to 1, for member ids; default: always 0.5. */
+  readonly random?: () => number
+  /** What `brokerCount` says; default 1. */
+  readonly brokerCount?: number
+}
+
+export interface MemoryBroker {
+  /** A new client. */
+  connect(): KafkaPort
+  /** An outage begins: every request fails with BROKER_UNAVAILABLE, and clients try again every 100 ms. */
+  down(): void
+  /** The outage is over: sessions begin anew, clients try again at once. */
+  up(): void
+  /** The next requests of this kind fail with this error. */
+  failNext(point: FaultPoint, error: RunInferenceError, times?: number): void
+  /** Requests of this kind take this long from now on; 0 ends it. */
+  delay(point: FaultPoint, ms: number): void
+  /** Refuses batches for ever, until the returned function is called. */
+  refuse(concerns: (batch: SealedBatch) => boolean, code: RefusalCode): () => void
+  /** The next batches are written, but their answers are lost: the writer sends them again. */
+  loseResponse(times?: number): void
+  /** Ids of a group's members in the order in which they joined. */
+  members(groupId: string): readonly string[]
+  /** Ends a member's session, as if it had not been heard of. */
+  expireMember(groupId: string, memberId: string): void
+  /** Makes every member of the group join again. */
+  forceRebalance(groupId: string): void
+  /** Members see the new partitions after the metadata age of 30 s. */
+  addPartitions(topic: string, count: number): void
+  /** Drops the records before an offset, as retention does. */
+  deleteRecordsBefore(topic: string, partition: number, offset: number): void
+}
+
+export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
+  const faults = new MemoryFaults(options.clock)
+  const state = new MemoryState(options.clock, options.random ?? (() => 0.5), faults, options.brokerCount ?? 1)
+  return {
+    connect: () => memoryClient(state),
+    down: () => faults.down(),
+    up: () => {
+      faults.up()
+      state.restartSessions()
+    },
+    failNext: (point, error, times = 1) => faults.failNext(point, error, times),
+    delay: (point, ms) => faults.delay(point, ms),
+    refuse: (concerns, code) => faults.refuse(concerns, code),
+    loseResponse: (times = 1) => faults.loseResponses(times),
+    members: groupId => state.group(groupId).memberIds,
+    expireMember: (groupId, memberId) => state.group(groupId).remove(memberId),
+    forceRebalance: groupId => state.group(groupId).rebalance(),
+    addPartitions: (topic, count) => state.addPartitions(topic, count),
+    deleteRecordsBefore: (topic, partition, offset) => state.log(topic, partition).deleteBefore(offset),
+  }
+}

@@ -1,0 +1,106 @@
+import { RunInferenceError } from '../errors.ts'
+import { limitBlock } from '../kafka/limited-block.ts'
+import type { KafkaAdmin, KafkaPort, NewTopic, ScanRange } from '../kafka/port.ts'
+import type { RecordBlock } from '../kafka/record-block.ts'
+import { partitionKey } from './memory-assignment.ts'
+import { MemoryLog } from './memory-log.ts'
+import { MemoryMember } from './memory-member.ts'
+import type { MemoryState } from './memory-state.ts'
+import { MemoryWriter } from './memory-writer.ts'
+
+const SCAN_BYTES = 1024 * 1024
+
+/** Settings of a topic that is created without them. */
+const DEFAULT_CONFIGS: Readonly<Record<string, string>> = {
+  'cleanup.policy': 'delete',
+  'max.message.bytes': '1048588',
+  'message.timestamp.type': 'CreateTime',
+  'min.insync.replicas': '1',
+}
+
+/** One client of the broker in memory. */
+export function memoryClient(state: MemoryState): KafkaPort {
+  return {
+    admin: memoryAdmin(state),
+    member: (options, events) => new MemoryMember(state, options, events),
+    writer: () => new MemoryWriter(state),
+    scan: (ranges, options = {}) => scan(state, ranges, options.signal),
+    close: async () => {},
+  }
+}
+
+function memoryAdmin(state: MemoryState): KafkaAdmin {
+  const reach = () => state.faults.pass('admin')
+  return {
+    async describeTopics(names) {
+      await reach()
+      return names.flatMap(name => {
+        const topic = state.topics.get(name)
+        return topic === undefined ? [] : [state.describe(topic)]
+      })
+    },
+    async createTopics(topics) {
+      await reach()
+      for (const topic of topics) if (!state.topics.has(topic.name)) create(state, topic)
+    },
+    async deleteTopics(names) {
+      await reach()
+      for (const name of names) state.topics.delete(name)
+    },
+    async setTopicConfigs(name, configs) {
+      await reach()
+      const topic = state.topic(name)
+      topic.configs = { ...topic.configs, ...configs }
+    },
+    async offsets(topic) {
+      await reach()
+      return state.topic(topic).partitions.map(({ start, end }) => ({ start, end }))
+    },
+    async committed(groupId, topic) {
+      await reach()
+      const { offsets } = state.group(groupId)
+      return state.topic(topic).partitions.map(({ partition }) => offsets.get(partitionKey(topic, partition)) ?? -1)
+    },
+    async brokerCount() {
+      await reach()
+      return state.brokerCount
+    },
+  }
+}
+
+function create(state: MemoryState, { name, partitions, replicationFactor, configs }: NewTopic): void {
+  if (replicationFactor > state.brokerCount) {
+    throw new RunInferenceError(
+      'BROKER_REFUSED',
+      `Topic ${name}: replication factor ${replicationFactor} needs as many brokers, there are ${state.brokerCount}`,
+    )
+  }
+  state.topics.set(name, {
+    name,
+    replicationFactor,
+    configs: { ...DEFAULT_CONFIGS, ...configs },
+    partitions: Array.from({ length: partitions }, (_, partition) => new MemoryLog(name, partition)),
+  })
+}
+
+async function* scan(
+  state: MemoryState,
+  ranges: readonly ScanRange[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<RecordBlock> {
+  const fixed = ranges.map(({ topic, partition, from, to }) => {
+    const log = state.log(topic, partition)
+    return { log, from: from === 'earliest' ? log.start : from, to: to === 'end' ? log.end : to }
+  })
+  for (const { log, from, to } of fixed) {
+    for (let at = from; at < to; ) {
+      signal?.throwIfAborted()
+      await state.faults.pass('fetch')
+      const block = limitBlock(log.read(at, SCAN_BYTES), to)
+      at = block.nextOffset
+      if (block.count > 0) yield block
+      // The range goes beyond what was written so far.
+      else if (at < to) await state.faults.backOff(signal)
+    }
+  }
+}
