@@ -39,7 +39,7 @@ export function createManualClock(wallStart = Date.UTC(2026, 0, 1)): ManualClock
 
   return {
     now: () => now,
-    wallTime: () => wallStart + now,
+    wallTime: () => Math.floor(wallStart + now),
     after(delayMs, call) {
       const timer = { due: now + Math.max(0, delayMs), call }
       const place = timers.findIndex(other => other.due > timer.due)
