@@ -1,6 +1,10 @@
 import { createInThreadExecutor } from '../../src/models/in-thread-executor.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
+import type { CreateExecutor } from '../support/executor-checks.ts'
 import { executorContract } from './executor.contract.ts'
+import { executorLoadingContract } from './executor-loading.contract.ts'
 
-executorContract('in-thread', options => createInThreadExecutor(options, { logger: silentLogger, clock: systemClock }))
+const create: CreateExecutor = options => createInThreadExecutor(options, { logger: silentLogger, clock: systemClock })
+executorContract('in-thread', create)
+executorLoadingContract('in-thread', create)

@@ -1,6 +1,10 @@
 import { createThreadExecutor } from '../../src/models/thread-executor.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
+import type { CreateExecutor } from '../support/executor-checks.ts'
 import { executorContract } from './executor.contract.ts'
+import { executorLoadingContract } from './executor-loading.contract.ts'
 
-executorContract('thread', options => createThreadExecutor(options, { logger: silentLogger, clock: systemClock }))
+const create: CreateExecutor = options => createThreadExecutor(options, { logger: silentLogger, clock: systemClock })
+executorContract('thread', create)
+executorLoadingContract('thread', create)
