@@ -28,7 +28,7 @@ const MAX_REQUEST_BYTES = 4 * 1024 * 1024
 /** How long the broker may wait for its replicas before it answers REQUEST_TIMED_OUT. */
 const REPLICATION_TIMEOUT_MS = 8_000
 /** How long a topic may be missing: one that was never seen, and one that was there before. */
-const NEVER_SEEN_MS = 3_000
+const NEVER_SEEN_MS = 2_000
 const VANISHED_MS = 30_000
 
 export interface ProduceContext {
@@ -95,7 +95,7 @@ export class ProduceLoop {
   /** Starts every request that can be started now. */
   #pump(): void {
     if (this.#closed || this.#ready.size === 0) return
-    if (this.#identity === undefined || this.#metadataStale) {
+    if (this.#identity === undefined || this.#metadataStale || this.#maintaining) {
       this.#maintain()
       return
     }

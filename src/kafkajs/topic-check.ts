@@ -5,7 +5,7 @@ import type { Cluster } from './cluster.ts'
 import { brokerError, errorName } from './protocol-errors.ts'
 
 /** A topic that was just created is unknown to some brokers for about half a second. */
-const NEW_TOPIC_MS = 3_000
+const NEW_TOPIC_MS = 2_000
 
 /** Tracks the topics and rejects TOPIC_MISSING or AUTHORISATION, naming all of them, unless each can be read. */
 export async function requireTopics(
