@@ -1,7 +1,7 @@
 /** Above this, Buffer.copy is faster; below, its fixed cost of 80 ns outweighs the loops here (bench/wire.bench.ts). */
 const LOOP_MAX_BYTES = 256
-/** Below this, single bytes are faster than asking for the view. */
-const VIEW_MIN_BYTES = 12
+/** Below this, single bytes are copied; from here on the last step may reach back over bytes that are written already. */
+const VIEW_MIN_BYTES = 8
 
 const EMPTY = Buffer.alloc(0)
 const EMPTY_VIEW = viewOf(EMPTY)
@@ -42,6 +42,9 @@ export class RangeCopier {
       for (const last = to - 8; read <= last; read += 8, write += 8) {
         intoView.setBigInt64(write, view.getBigInt64(read, true), true)
       }
+      // What is left, fewer than eight bytes, is written with some of the bytes before it.
+      if (read < to) intoView.setBigInt64(at + length - 8, view.getBigInt64(to - 8, true), true)
+      return at + length
     }
     while (read < to) into[write++] = source[read++]!
     return write
