@@ -8,7 +8,7 @@ const WRONG_DIMENSIONS =
   /Got invalid dimensions for (input|output): (.+?) for the following indices\s([\s\S]*?)(?:Please|$)/
 const DIMENSION = /index: (\d+) Got: (-?\d+) Expected: (-?\d+)/g
 const WRONG_RANK = /Invalid rank for (input|output): (.+?) Got: (\d+) Expected: (\d+)/
-const WRONG_DTYPE = /Unexpected input data type\. Actual: \((.+?)\) , expected: \((.+?)\)/
+const WRONG_DTYPE = /Unexpected input data type\. Actual: \((.+)\) , expected: \((.+)\)/
 const OTHER_OUTPUT_SHAPE =
   /provided for output '(.*?)' .*?has shape \{(.*?)\} but the computed output shape for this run is \{(.*?)\}/
 const MAX_TEXT_LENGTH = 2000
@@ -37,6 +37,9 @@ function classify(
   const dimensions = WRONG_DIMENSIONS.exec(text)
   if (dimensions) {
     const [, side, name, list = ''] = dimensions
+    const count = /index: 0 Got: \d+ Expected: (\d+)/.exec(list)
+    if (side === 'output' && count)
+      return { code: 'RESULT_COUNT', what: countText(name ?? '', rows, count[1] ?? 'other') }
     const wrong = [...list.matchAll(DIMENSION)].map(
       ([, axis, got, expected]) => `expected ${expected} in dimension ${axis}, got ${got}`,
     )
