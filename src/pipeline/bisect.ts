@@ -40,14 +40,16 @@ export async function bisect<Outputs>(
 
   const tryRange = async (from: number, count: number): Promise<void> => {
     calls++
+    let outputs: Outputs
     try {
-      const outputs = await actions.run(from, count)
-      anyGood = true
-      actions.good(from, count, outputs)
+      outputs = await actions.run(from, count)
     } catch (error) {
       if (!isBadInput(error)) outage ??= error
       failed.push({ from, rows: count, error })
+      return
     }
+    anyGood = true
+    actions.good(from, count, outputs)
   }
   const runControl = async (): Promise<void> => {
     calls++

@@ -6,6 +6,7 @@
  * P3. Work is looked for once per turn of the event loop, however many blocks came with it.
  */
 
+import { isRetriable, RunInferenceError } from '../errors.ts'
 import type { Lane } from '../models/executor.ts'
 import type { Breaker } from '../ops/breaker.ts'
 import type { Clock } from '../ops/clock.ts'
@@ -122,7 +123,12 @@ export class Dispatcher {
 
   /** An outage: this step waits before its next batch, longer each time; the breaker takes over when it opens. */
   #rest(step: InferenceStep, error: unknown): void {
-    const { clock, random, onOutage } = this.#options
+    const { clock, random, onOutage, onFatal } = this.#options
+    if (!isRetriable(error)) {
+      // What is closed is being stopped; anything else that is no outage is a bug of ours.
+      if (!(error instanceof RunInferenceError && error.code === 'CLOSED')) onFatal(error)
+      return
+    }
     const failures = (this.#failures.get(step) ?? 0) + 1
     this.#failures.set(step, failures)
     this.#resting.add(step)

@@ -72,14 +72,13 @@ export class InferenceStep {
     const works = new Set(batch.segments.map(segment => segment.run.work))
     metrics.batchDispatched(this.step, batch.reason, batch.rows, now() - batch.firstArrivedAtMs)
     try {
-      const inputs = slot.prepare(batch.rows, batch.rowShapes)
-      fill(batch.segments, inputs)
-      try {
-        this.#succeeded(batch, 0, batch.rows, await slot.run(0, batch.rows), byteLength(inputs) / batch.rows)
-      } catch (error) {
+      const inputs = this.#fillSlot(slot, batch)
+      const bytesPerRow = byteLength(inputs) / batch.rows
+      const result = await slot.run(0, batch.rows).catch((error: unknown) => new Failed(error))
+      if (result instanceof Failed) {
         metrics.batchFailed(this.step)
-        await this.#recover(lane, slot, batch, error, byteLength(inputs) / batch.rows)
-      }
+        await this.#recover(lane, slot, batch, result.error, bytesPerRow)
+      } else this.#succeeded(batch, 0, batch.rows, result, bytesPerRow)
     } finally {
       slot.release()
       onProgress(works)
@@ -90,6 +89,16 @@ export class InferenceStep {
   async probe(): Promise<void> {
     const [model] = this.#options.models.values()
     await model?.runControl()
+  }
+
+  #fillSlot(slot: BatchSlot, batch: Batch): readonly TensorData[] {
+    const inputs = slot.prepare(batch.rows, batch.rowShapes)
+    let at = 0
+    for (const { run, from, to } of batch.segments) {
+      run.fill(from, to - from, inputs, at)
+      at += to - from
+    }
+    return inputs
   }
 
   async #recover(lane: Lane, slot: BatchSlot, batch: Batch, error: unknown, bytesPerRow: number): Promise<void> {
@@ -151,14 +160,6 @@ export class InferenceStep {
   }
 }
 
-function fill(segments: readonly RunSegment[], inputs: readonly TensorData[]): void {
-  let at = 0
-  for (const { run, from, to } of segments) {
-    run.fill(from, to - from, inputs, at)
-    at += to - from
-  }
-}
-
 /** Rows [from, from + rows) of the batch, as parts of its segments. */
 function slice(segments: readonly RunSegment[], from: number, rows: number): RunSegment[] {
   const parts: RunSegment[] = []
@@ -171,6 +172,14 @@ function slice(segments: readonly RunSegment[], from: number, rows: number): Run
     start += length
   }
   return parts
+}
+
+/** A call that failed, apart from what it returns: an error of ours behind the call must not look like one of the model. */
+class Failed {
+  readonly error: unknown
+  constructor(error: unknown) {
+    this.error = error
+  }
 }
 
 function byteLength(inputs: readonly TensorData[]): number {
