@@ -1,0 +1,76 @@
+/**
+ * The three addresses for whoever runs an instance: `/livez` (restart me?), `/readyz` (send me work?), `/metrics`. They answer
+ * on loopback unless another address is asked for, since nothing here asks who is calling.
+ */
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { RunInferenceError } from '../errors.ts'
+import type { HealthReport } from './run-health.ts'
+
+export interface OpsServerOptions {
+  /** 0 = any free port. */
+  readonly port: number
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  readonly health: () => HealthReport
+  readonly metrics: { readonly contentType: string; text(): Promise<string> }
+}
+
+export interface OpsServer {
+  readonly url: string
+  close(): Promise<void>
+}
+
+/** Listens; rejects SETTINGS_INVALID when the address cannot be had. The server does not keep the process alive. */
+export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
+  const { host = '127.0.0.1', port } = options
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      respond(response, 405, { error: 'only GET is answered here' })
+      return
+    }
+    const path = request.url?.split('?')[0]
+    if (path === '/livez' || path === '/readyz') {
+      const report = options.health()
+      const good = path === '/livez' ? report.live : report.live && report.ready
+      respond(response, good ? 200 : 503, report)
+    } else if (path === '/metrics') {
+      options.metrics.text().then(
+        text => {
+          response.writeHead(200, { 'content-type': options.metrics.contentType }).end(text)
+        },
+        (error: Error) => respond(response, 500, { error: error.message }),
+      )
+    } else {
+      respond(response, 404, { error: 'there are /livez, /readyz and /metrics' })
+    }
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', error => reject(refusal(error as NodeJS.ErrnoException, host, port)))
+    server.listen(port, host, resolve)
+  })
+  server.unref()
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`,
+    close: () => {
+      server.closeAllConnections()
+      return new Promise(resolve => server.close(() => resolve()))
+    },
+  }
+}
+
+function respond(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`)
+}
+
+function refusal(error: NodeJS.ErrnoException, host: string, port: number): RunInferenceError {
+  const why: Readonly<Record<string, string>> = {
+    EADDRINUSE: 'another process listens there. Stop it, or choose another port (0 = any free one)',
+    EACCES: 'this user may not listen there. Choose a port above 1023',
+    EADDRNOTAVAIL: 'this machine has no such address. Choose one that it has, e.g. 127.0.0.1 or 0.0.0.0',
+  }
+  const reason = why[error.code ?? ''] ?? error.message
+  return new RunInferenceError('SETTINGS_INVALID', `Health and metrics cannot listen on ${host}:${port}: ${reason}`, {
+    cause: error,
+  })
+}

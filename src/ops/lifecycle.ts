@@ -1,0 +1,66 @@
+/**
+ * How a process ends when it is told to.
+ *
+ * 1. The first SIGTERM or SIGINT drains: `stop` is called once, and has its budget and a little more.
+ * 2. The second ends the process at once; so does a drain that outlasts its time. Nothing is committed then: what was in
+ *    flight comes again to whoever takes over.
+ * 3. Ending at once means SIGKILL to ourselves: a lane may be inside native code, where any other end aborts.
+ */
+import type { Clock } from './clock.ts'
+import type { Logger } from './logger.ts'
+
+/** Beyond the budget that `stop` keeps itself: for leaving the group and closing connections. */
+const CLOSING_MS = 5_000
+
+/** `process`, or what stands for it in a test. */
+export interface SignalSource {
+  on(signal: 'SIGTERM' | 'SIGINT', listener: (signal: string) => void): unknown
+  off(signal: 'SIGTERM' | 'SIGINT', listener: (signal: string) => void): unknown
+}
+
+export interface TerminationOptions {
+  /** Drains and closes; a rejection is left to whoever started it. */
+  readonly stop: () => Promise<void>
+  /** How long `stop` takes at most, by its own account. */
+  readonly budgetMs: number
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Default: this process. */
+  readonly signals?: SignalSource
+  /** Ends the process at once; default: SIGKILL. */
+  readonly die?: () => void
+}
+
+/** Listens for signals until the returned function is called. */
+export function onTermination(options: TerminationOptions): () => void {
+  const { stop, budgetMs, clock, logger, signals = process, die = killThisProcess } = options
+  let isStopping = false
+  let cancel = () => {}
+  const listener = (signal: string) => {
+    if (isStopping) {
+      logger.error({ signal }, 'second signal: ending at once, with nothing more committed')
+      die()
+      return
+    }
+    isStopping = true
+    logger.info({ signal, budgetMs }, 'stopping: what is in flight is finished and committed')
+    cancel = clock.after(budgetMs + CLOSING_MS, () => {
+      logger.error({ budgetMs }, 'the stop did not end in its time: ending at once, with nothing more committed')
+      die()
+    })
+    const over = () => cancel()
+    stop().then(over, over)
+  }
+  signals.on('SIGTERM', listener)
+  signals.on('SIGINT', listener)
+  return () => {
+    cancel()
+    signals.off('SIGTERM', listener)
+    signals.off('SIGINT', listener)
+  }
+}
+
+/** Ends this process without running anything more in it. */
+export function killThisProcess(): void {
+  process.kill(process.pid, 'SIGKILL')
+}

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { suite, test } from 'node:test'
+import { createMetrics } from '../../src/ops/metrics.ts'
+
+/** Everything that can be counted, counted once. */
+function exercised() {
+  const metrics = createMetrics()
+  metrics.blockReceived('in', 100, 4_000)
+  metrics.batchDispatched('classify', 'idle', 64, 3)
+  metrics.batchSucceeded('classify', 64, 16_384, 1.5, 0.25)
+  metrics.batchSucceeded('classify', 36, 9_216, 0.5, 0.25)
+  metrics.batchFailed('classify')
+  metrics.modelLoaded('classify', 41.7, 12_345, 'cpu')
+  metrics.deadLetters('preprocess', 'classify', 'DECODE_MALFORMED', 2)
+  metrics.dropped('filter#1', 3)
+  metrics.timestampsClamped(4)
+  metrics.unitAcknowledged('in', 95, 20)
+  metrics.committed('in', 1, 95)
+  metrics.inFlight(5, 500)
+  metrics.lag('in', 1, 7, 1.5)
+  metrics.breakerState('classify', 'open')
+  metrics.retried('registry')
+  metrics.lost('in', 6)
+  metrics.watchLanes([{ id: 0, occupied: 2, busyMs: () => 1_500 }])
+  metrics.stalled(250)
+  metrics.stalled(20)
+  return metrics
+}
+
+suite('metrics', () => {
+  test('are told in the exposition format', async () => {
+    const metrics = exercised()
+    const text = await metrics.text()
+    for (const line of [
+      'num_inferences{step="classify"} 100',
+      'failed_batches_counter{step="classify"} 1',
+      'inference_request_batch_size_sum{step="classify"} 100',
+      'inference_request_batch_byte_size_count{step="classify"} 2',
+      'inference_batch_latency_micro_secs_sum{step="classify"} 2000',
+      'load_model_latency_milli_secs{step="classify"} 42',
+      'model_byte_size{step="classify"} 12345',
+      'kri_records_in_total{topic="in"} 100',
+      'kri_records_done_total{topic="in"} 95',
+      'kri_unit_seconds_sum{topic="in"} 0.02',
+      'kri_batch_compute_seconds_sum{step="classify"} 0.002',
+      'kri_batch_queue_seconds_sum{step="classify"} 0.0005',
+      'kri_batch_wait_seconds_sum{step="classify"} 0.003',
+      'kri_dead_letters_total{stage="preprocess",step="classify",code="DECODE_MALFORMED"} 2',
+      'kri_records_dropped_total{node="filter#1"} 3',
+      'kri_records_lost_total{topic="in"} 6',
+      'kri_timestamps_clamped_total 4',
+      'kri_batches_total{step="classify",reason="idle"} 1',
+      'kri_model_provider{step="classify",provider="cpu"} 1',
+      'kri_breaker_state{step="classify",state="open"} 1',
+      'kri_breaker_state{step="classify",state="closed"} 0',
+      'kri_lane_occupied{lane="0"} 2',
+      'kri_lane_busy_seconds{lane="0"} 1.5',
+      'kri_in_flight_rows 5',
+      'kri_in_flight_bytes 500',
+      'kri_committed_offset{topic="in",partition="1"} 95',
+      'kri_lag_records{topic="in",partition="1"} 7',
+      'kri_lag_seconds{topic="in",partition="1"} 1.5',
+      'kri_commits_total{topic="in"} 1',
+      'kri_retries_total{what="registry"} 1',
+      'kri_event_loop_stall_seconds 0.25',
+    ]) {
+      assert.ok(text.split('\n').includes(line), `${line}\n${text}`)
+    }
+    assert.match(metrics.contentType, /^text\/plain/)
+    assert.match(await metrics.text(), /^kri_event_loop_stall_seconds 0$/m, 'the longest stall is told once')
+  })
+
+  test('a partition that is gone is told no more', async () => {
+    const metrics = exercised()
+    metrics.forgetPartition('in', 1)
+    assert.doesNotMatch(await metrics.text(), /partition="1"/)
+  })
+
+  test('two instances in one process do not share numbers', async () => {
+    exercised()
+    assert.doesNotMatch(await createMetrics().text(), /num_inferences\{/)
+  })
+
+  test('docs/metrics.md lists exactly these: name, kind, labels, meaning', async () => {
+    const metrics = exercised()
+    const text = await metrics.text()
+    const docs = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
+    const documented = docs
+      .split('\n')
+      .filter(line => line.startsWith('| `'))
+      .map(line =>
+        line
+          .slice(1, -1)
+          .split('|')
+          .map(cell => cell.trim().replaceAll('`', ''))
+          .join(' | '),
+      )
+    const labelsOf = (name: string) => {
+      const sample = new RegExp(`^${name}(?:_count)?(?:\\{([^}]*)\\})? `, 'm').exec(text)
+      return [...(sample?.[1] ?? '').matchAll(/(\w+)=/g)].map(match => match[1]).join(', ')
+    }
+    const actual = (await metrics.list()).map(
+      ({ name, type, help }) => `${name} | ${type} | ${labelsOf(name)} | ${help}`,
+    )
+    assert.deepEqual(documented.toSorted(), actual.toSorted())
+  })
+})
