@@ -55,6 +55,8 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     await writer.close()
     throw error
   })
+  for (const [{ step }, { loadMs, sizeBytes, provider }] of opened.models)
+    metrics.modelLoaded(step, loadMs, sizeBytes, provider)
   const points = new FailurePoints(topology)
   const graph = compile(topology, opened, points, {
     now: () => clock.now(),
@@ -89,7 +91,13 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     ),
     dispatcher,
     outbox,
-    commits: new Commits(member, clock, settings.commitIntervalMs, onFatal),
+    commits: new Commits(
+      member,
+      clock,
+      settings.commitIntervalMs,
+      ({ topic, partition, committed }) => metrics.committed(topic, partition, committed),
+      onFatal,
+    ),
     clock,
     random,
     metrics,

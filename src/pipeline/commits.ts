@@ -13,6 +13,7 @@ export class Commits {
   readonly #member: Pick<GroupMember, 'commit'>
   readonly #clock: Clock
   readonly #intervalMs: number
+  readonly #onCommitted: (flow: PartitionFlow) => void
   readonly #onError: (error: unknown) => void
   readonly #dirty = new Set<PartitionFlow>()
   #cancelTimer: (() => void) | undefined
@@ -22,8 +23,10 @@ export class Commits {
     member: Pick<GroupMember, 'commit'>,
     clock: Clock,
     intervalMs: number,
+    onCommitted: (flow: PartitionFlow) => void,
     onError: (error: unknown) => void,
   ) {
+    this.#onCommitted = onCommitted
     this.#member = member
     this.#clock = clock
     this.#intervalMs = intervalMs
@@ -68,7 +71,9 @@ export class Commits {
     }))
     const results = await this.#member.commit(requests)
     flows.forEach((flow, i) => {
-      if (results[i]) flow.committed = requests[i]!.offset
+      if (!results[i]) return
+      flow.committed = requests[i]!.offset
+      this.#onCommitted(flow)
     })
   }
 }

@@ -76,13 +76,15 @@ function text(name: string, value: string): Header {
   return [name, Buffer.from(value)]
 }
 
-/** The class of what was thrown, which may stand behind one of ours. */
+/** The class of what was thrown, which may stand behind one of ours. What others threw may hold anything. */
 function typeOf(error: Error): string {
-  return error.cause instanceof Error ? error.cause.name : error.name
+  const name: unknown = error.cause instanceof Error ? error.cause.name : error.name
+  return typeof name === 'string' ? name : 'Error'
 }
 
 function stackOf(error: Error): string {
-  return (error.cause instanceof Error ? error.cause.stack : error.stack) ?? ''
+  const stack: unknown = error.cause instanceof Error ? error.cause.stack : error.stack
+  return typeof stack === 'string' ? stack : ''
 }
 
 function cut(value: string, maxChars: number): string {

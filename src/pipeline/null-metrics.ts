@@ -19,4 +19,5 @@ export const nullMetrics: PipelineMetrics = {
   breakerState: ignore,
   retried: ignore,
   lost: ignore,
+  forgetPartition: ignore,
 }

@@ -20,4 +20,6 @@ export interface PipelineMetrics {
   breakerState(step: string, state: 'closed' | 'half-open' | 'open'): void
   retried(what: string): void
   lost(topic: string, records: number): void
+  /** The partition is no longer ours: its lag is not ours to tell. */
+  forgetPartition(topic: string, partition: number): void
 }

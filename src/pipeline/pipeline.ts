@@ -88,6 +88,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
       this.#flows.delete(idOf(lost))
       flow.lost = true
       metrics.lost(flow.topic, flow.rows)
+      metrics.forgetPartition(flow.topic, flow.partition)
       for (const work of flow.blocks) admission.give(flow, 0, work.block.retainedBytes)
       admission.give(flow, flow.rows, 0)
       flow.blocks.length = 0
@@ -151,6 +152,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     this.#countFailures(unit)
     const oldest = unit.ranges[0]?.work.arrivedAtMs ?? clock.now()
     metrics.unitAcknowledged(flow.topic, unit.rows, clock.now() - oldest)
+    this.#tellLag(flow)
     if (unit.clampedTimestamps > 0) metrics.timestampsClamped(unit.clampedTimestamps)
     this.#balance()
     this.#noticeIdle()
@@ -209,6 +211,16 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     const starved = admission.balance(this.#flows.values())
     dispatcher.flush(this.#draining ?? (starved ? 'pressure' : undefined))
     metrics.inFlight(admission.rows, admission.bytes)
+  }
+
+  /** Records behind the end of the log, and the age of the oldest one that is not done. */
+  #tellLag(flow: PartitionFlow): void {
+    const { metrics, clock } = this.#parts
+    const [oldest] = flow.blocks
+    const records = Math.max(0, flow.endOffset - flow.committable)
+    const stamp = oldest && oldest.emitted < oldest.block.count ? oldest.block.timestamp(oldest.emitted) : undefined
+    const seconds = stamp === undefined ? 0 : Math.max(0, (clock.wallTime() - stamp) / 1000)
+    metrics.lag(flow.topic, flow.partition, records, seconds)
   }
 
   #countFailures({ ranges }: CommitUnit): void {

@@ -1,19 +1,20 @@
 import type { TopicPartition } from '../kafka/port.ts'
-import { writeVarint } from '../kafka/varint.ts'
+import { sizeOfVarint, writeVarint } from '../kafka/varint.ts'
 
 const NAME = 'kri-source'
 const MAX_OFFSET_DIGITS = 16
 
 /**
  * The wire form of the one header that every output carries: `kri-source` = topic/partition/offset. One per partition;
- * only the digits of the offset change between records.
+ * between records hardly more than the digits of the offset change.
  */
 export class SourceHeader {
   readonly bytes: Buffer
   readonly #valueLengthAt: number
-  readonly #lengthBytes: number
-  readonly #prefixLength: number
-  readonly #digitsAt: number
+  readonly #prefix: string
+  /** How many bytes the length of the value takes, and with it where the prefix stands: changes when digits are added. */
+  #lengthBytes = 0
+  #digitsAt = 0
 
   constructor({ topic, partition }: TopicPartition) {
     const prefix = `${topic}/${partition}/`
@@ -21,11 +22,7 @@ export class SourceHeader {
     let at = writeVarint(this.bytes, 0, NAME.length)
     at += this.bytes.write(NAME, at)
     this.#valueLengthAt = at
-    this.#prefixLength = prefix.length
-    // The length's own size must not depend on the digits: 16 more bytes decide it for every offset.
-    this.#lengthBytes = prefix.length + MAX_OFFSET_DIGITS < 64 ? 1 : 2
-    this.#digitsAt = at + this.#lengthBytes
-    this.#digitsAt += this.bytes.write(prefix, this.#digitsAt)
+    this.#prefix = prefix
   }
 
   /** Writes the offset and returns the end of the header in `bytes`. */
@@ -33,18 +30,22 @@ export class SourceHeader {
     const { bytes } = this
     let digits = 1
     for (let limit = 10; offset >= limit; limit *= 10) digits++
+    const length = this.#prefix.length + digits
+    const lengthBytes = sizeOfVarint(length)
+    if (lengthBytes !== this.#lengthBytes) this.#place(lengthBytes)
     let rest = offset
     for (let i = digits - 1; i >= 0; i--) {
       const next = Math.floor(rest / 10)
       bytes[this.#digitsAt + i] = 48 + (rest - next * 10)
       rest = next
     }
-    const zigzag = (this.#prefixLength + digits) * 2
-    if (this.#lengthBytes === 1) bytes[this.#valueLengthAt] = zigzag
-    else {
-      bytes[this.#valueLengthAt] = (zigzag & 0x7f) | 0x80
-      bytes[this.#valueLengthAt + 1] = zigzag >>> 7
-    }
+    writeVarint(bytes, this.#valueLengthAt, length)
     return this.#digitsAt + digits
+  }
+
+  #place(lengthBytes: number): void {
+    const at = this.#valueLengthAt + lengthBytes
+    this.#lengthBytes = lengthBytes
+    this.#digitsAt = at + this.bytes.write(this.#prefix, at)
   }
 }
