@@ -1,0 +1,86 @@
+import { RunInferenceError } from '../src/errors.ts'
+import { nullMetrics } from '../src/pipeline/null-metrics.ts'
+import type { PipelineMetrics } from '../src/pipeline/pipeline-metrics.ts'
+import type { RunningTopology } from '../src/run.ts'
+
+/** What the topology says about its own work. */
+export interface ClassifyCounts {
+  batches: number
+  rows: number
+  computeMs: number
+  queueMs: number
+  /** Source records whose outputs are acknowledged. */
+  acknowledged: number
+  firstBlockAtMs: number
+  lastAcknowledgedAtMs: number
+}
+
+const STALLED_AFTER_MS = 60_000
+const LOOK_EVERY_MS = 100
+
+export function countingMetrics(): { readonly counts: ClassifyCounts; readonly metrics: PipelineMetrics } {
+  const counts: ClassifyCounts = {
+    batches: 0,
+    rows: 0,
+    computeMs: 0,
+    queueMs: 0,
+    acknowledged: 0,
+    firstBlockAtMs: 0,
+    lastAcknowledgedAtMs: 0,
+  }
+  const metrics: PipelineMetrics = {
+    ...nullMetrics,
+    blockReceived() {
+      counts.firstBlockAtMs ||= performance.now()
+    },
+    batchDispatched(_step, _reason, rows) {
+      counts.batches++
+      counts.rows += rows
+    },
+    batchSucceeded(_step, _rows, _bytes, computeMs, queueMs) {
+      counts.computeMs += computeMs
+      counts.queueMs += queueMs
+    },
+    unitAcknowledged(_topic, records) {
+      counts.acknowledged += records
+      counts.lastAcknowledgedAtMs = performance.now()
+    },
+  }
+  return { counts, metrics }
+}
+
+/** Resolves when the group has committed its whole input; rejects when the topology ends, or gets no further. */
+export async function untilDrained(
+  running: RunningTopology,
+  counts: ClassifyCounts,
+  onProgress: (acknowledged: number) => void,
+): Promise<void> {
+  const ended = running.finished.then(() => {
+    throw new RunInferenceError('CLOSED', 'the topology was stopped before its input was drained')
+  })
+  const stalled = Promise.withResolvers<never>()
+  let seen = -1
+  let movedAtMs = performance.now()
+  const look = setInterval(() => {
+    if (counts.acknowledged !== seen) movedAtMs = performance.now()
+    seen = counts.acknowledged
+    onProgress(seen)
+    if (performance.now() - movedAtMs > STALLED_AFTER_MS) stalled.reject(stall(running, seen))
+  }, LOOK_EVERY_MS)
+  try {
+    await Promise.race([running.whenCaughtUp(), ended, stalled.promise])
+  } finally {
+    clearInterval(look)
+    // Whatever is decided, the end of the topology belongs to whoever stops it.
+    ended.catch(() => {})
+  }
+}
+
+function stall(running: RunningTopology, acknowledged: number): RunInferenceError {
+  const { state, problems } = running.health()
+  return new RunInferenceError(
+    'STALLED',
+    `the topology has not finished a record for ${STALLED_AFTER_MS / 1000} s after ${acknowledged}; it is ${state}, ` +
+      `and says: ${JSON.stringify(problems)}`,
+  )
+}

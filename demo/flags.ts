@@ -1,0 +1,60 @@
+import { parseArgs } from 'node:util'
+
+export interface DemoFlags {
+  readonly records: number
+  readonly partitions: number
+  readonly json: boolean
+  readonly keep: boolean
+  readonly help: boolean
+}
+
+/** What is wrong with the command line; exit code 2. */
+export class BadFlag extends Error {}
+
+export const HELP = `Usage: npm run demo [-- flags]
+
+Starts Kafka and a schema registry on this machine (or uses KRI_BROKERS and KRI_REGISTRY_URL), writes handwritten
+digits with some bad records among them, classifies them with topologies/digits.ts as a consumer group, reads every
+topic back and checks that nothing was lost, doubled, reordered or wrong. Exit code 0 only when that holds.
+
+  --records N      how many records to write, 1 to 5,000,000 (default 54,000)
+  --partitions N   of every topic, 1 to 100 (default 4)
+  --json           nothing but one JSON object on standard output; progress goes to standard error
+  --keep           leave the cluster and its topics for a look, and say how to stop it
+  --help           this text
+`
+
+/** Throws BadFlag. */
+export function parseFlags(args: readonly string[]): DemoFlags {
+  const { values } = parse(args)
+  return {
+    records: count('--records', values.records, 5_000_000),
+    partitions: count('--partitions', values.partitions, 100),
+    json: values.json,
+    keep: values.keep,
+    help: values.help,
+  }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        records: { type: 'string', default: '54000' },
+        partitions: { type: 'string', default: '4' },
+        json: { type: 'boolean', default: false },
+        keep: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+  } catch (error) {
+    throw new BadFlag((error as Error).message)
+  }
+}
+
+function count(flag: string, text: string, max: number): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value
+  throw new BadFlag(`${flag} takes a whole number from 1 to ${max}, got "${text}"`)
+}
