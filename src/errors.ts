@@ -95,8 +95,17 @@ export class RunInferenceError extends Error {
   /** Anything that was caught, as one of ours; an error that is one already keeps its code. */
   static from(error: unknown, code: ErrorCode, context = ''): RunInferenceError {
     if (error instanceof RunInferenceError) return error
-    const text = error instanceof Error ? error.message : String(error)
+    const text = textOf(error)
     return new RunInferenceError(code, context ? `${context}: ${text}` : text, { cause: error })
+  }
+}
+
+/** What a function threw may be anything: an object that has no text, or a message that is none, must not throw again. */
+function textOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error)
+  } catch {
+    return `a thrown ${typeof error} that cannot be shown`
   }
 }
 

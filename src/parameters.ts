@@ -31,7 +31,12 @@ export function integer(help: string, fallback?: number, min = 1): Parameter<num
 
 /** `true` or `false`. */
 export function flag(help: string, fallback?: boolean): Parameter<boolean> {
-  return { help, fallback, expects: 'true or false', parse: value => ({ true: true, false: false })[value] }
+  return {
+    help,
+    fallback,
+    expects: 'true or false',
+    parse: value => (value === 'true' || value === 'false' ? value === 'true' : undefined),
+  }
 }
 
 type Parameters = Readonly<Record<string, Parameter<unknown>>>
@@ -60,11 +65,11 @@ function readValues(parameters: Parameters, given: Readonly<Record<string, strin
   const values: Record<string, unknown> = {}
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(parameters, name)) {
-      problems.push(`--param ${name}: unknown; this topology has ${Object.keys(parameters).join(', ')}`)
+      problems.push(`--param ${name}: unknown; this topology has ${Object.keys(parameters).join(', ') || 'none'}`)
     }
   }
   for (const [name, parameter] of Object.entries(parameters)) {
-    const value = given[name]
+    const value = Object.hasOwn(given, name) ? given[name] : undefined
     if (value === undefined) {
       if (parameter.fallback === undefined) problems.push(`--param ${name}=… is missing: ${parameter.help}`)
       values[name] = parameter.fallback

@@ -2,7 +2,7 @@
  * Runs a topology: checks it and its topics, opens codecs and models, joins the group, and stops in order.
  * Everything outside (Kafka, lanes, registry, clock, chance, metrics) is given, so that the test driver runs the same code.
  */
-import { RunInferenceError } from './errors.ts'
+import { isRetriable, RunInferenceError } from './errors.ts'
 import type { SchemaRegistryPort } from './kafka/codec.ts'
 import type { GroupMember, KafkaPort } from './kafka/port.ts'
 import { replayTopic } from './kafka/topic-names.ts'
@@ -19,6 +19,8 @@ import { assertValid, type Topology } from './topology.ts'
 export type { RunSettings } from './run-settings.ts'
 
 const CAUGHT_UP_POLL_MS = 200
+const FIRST_START_RETRY_MS = 500
+const MAX_START_RETRY_MS = 10_000
 
 /** Everything that a running topology is given from outside. */
 export interface RunParts {
@@ -58,6 +60,7 @@ class Running implements RunningTopology {
   readonly #health: Health
   readonly #ready: Promise<void>
   readonly finished: Promise<void>
+  readonly #stopSignal = new AbortController()
   readonly #stopped = Promise.withResolvers<void>()
   #assembly: Assembly | undefined
   #member: GroupMember | undefined
@@ -98,6 +101,7 @@ class Running implements RunningTopology {
   }
 
   stop(): Promise<void> {
+    this.#stopSignal.abort()
     this.#stopping ??= this.#stop().then(this.#stopped.resolve, this.#stopped.reject)
     return this.finished
   }
@@ -105,14 +109,16 @@ class Running implements RunningTopology {
   async #start(): Promise<void> {
     const { port, settings, logger } = this.#parts
     assertValid(this.#topology)
-    await this.#requireTopics()
-    const assembly = await assemble(this.#topology, {
-      ...this.#parts,
-      member: () => this.#member!,
-      onOutage: (what, error) => this.#health.degraded(what, error),
-      onRecovered: what => this.#health.recovered(what),
-      onFatal: error => this.#fail(error),
-    })
+    await this.#whenAvailable('broker', () => this.#requireTopics())
+    const assembly = await this.#whenAvailable('broker or registry', () =>
+      assemble(this.#topology, {
+        ...this.#parts,
+        member: () => this.#member!,
+        onOutage: (what, error) => this.#health.degraded(what, error),
+        onRecovered: what => this.#health.recovered(what),
+        onFatal: error => this.#fail(error),
+      }),
+    )
     this.#assembly = assembly
     this.#health.modelsWarm()
     if (this.#stopping !== undefined) return
@@ -145,6 +151,23 @@ class Running implements RunningTopology {
     this.#health.joined()
   }
 
+  /** An outage at the start is waited for, like any other (I10); what waiting does not mend ends the start. */
+  async #whenAvailable<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    const { clock, random, logger } = this.#parts
+    for (let delayMs = FIRST_START_RETRY_MS; ; delayMs = Math.min(delayMs * 2, MAX_START_RETRY_MS)) {
+      try {
+        const result = await attempt()
+        this.#health.recovered(what)
+        return result
+      } catch (error) {
+        if (!isRetriable(error) || this.#stopSignal.signal.aborted) throw error
+        this.#health.degraded(what, error)
+        logger.warn({ reason: (error as Error).message, retryMs: delayMs }, `cannot start yet: no ${what}`)
+        await sleep(clock, delayMs * (0.5 + random() / 2), this.#stopSignal.signal)
+      }
+    }
+  }
+
   async #requireTopics(): Promise<void> {
     const { port } = this.#parts
     const described = await port.admin.describeTopics(topicNames(this.#topology))
@@ -156,26 +179,33 @@ class Running implements RunningTopology {
 
   async #stop(): Promise<void> {
     await this.#ready.catch(() => {})
-    const { clock, settings, logger } = this.#parts
-    const assembly = this.#assembly
-    if (assembly && this.#member) {
-      assembly.pipeline.stopFetching()
-      const drained = assembly.pipeline.drain('shutdown').then(() => true)
-      const inTime = await Promise.race([drained, sleep(clock, settings.shutdownBudgetMs).then(() => false)])
-      if (!inTime)
-        logger.warn(
-          { budgetMs: settings.shutdownBudgetMs },
-          'shutdown budget is over: what is in flight stays uncommitted',
-        )
+    try {
+      if (this.#assembly && this.#member) await this.#drain(this.#assembly)
+    } finally {
+      await this.#close()
     }
-    await this.#close()
+  }
+
+  async #drain({ pipeline }: Assembly): Promise<void> {
+    const { clock, settings, logger } = this.#parts
+    pipeline.stopFetching()
+    const drained = pipeline.drain('shutdown').then(() => true)
+    const inTime = await Promise.race([drained, sleep(clock, settings.shutdownBudgetMs).then(() => false)])
+    if (inTime) return
+    // Its commit is refused when the member has left; nobody waits for it any more.
+    drained.catch(() => {})
+    logger.warn({ budgetMs: settings.shutdownBudgetMs }, 'shutdown budget is over: what is in flight stays uncommitted')
   }
 
   /** Ends by itself: what is in flight is not committed, and comes again to whoever takes over. */
   #fail(error: unknown): void {
     const { logger } = this.#parts
     const reason = RunInferenceError.from(error, 'BUG')
-    if (this.#stopping !== undefined) return
+    if (this.#stopping !== undefined) {
+      // Calls that were under way when their parts were closed say so.
+      if (reason.code !== 'CLOSED') logger.error({ code: reason.code, err: reason.message }, 'while the topology stops')
+      return
+    }
     logger.error({ code: reason.code, err: reason.message, stack: reason.stack }, 'the topology ends')
     this.#health.failed(reason)
     this.#stopping = this.#close().then(

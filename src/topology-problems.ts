@@ -1,4 +1,5 @@
 import type { BatchOptions, GraphNode, SinkNode, StepNode } from './graph.ts'
+import { deadLetterTopics, isTopicName, replayTopic } from './kafka/topic-names.ts'
 import { elementsOf, type TensorSpec } from './models/tensors.ts'
 import type { Topology } from './topology.ts'
 
@@ -14,6 +15,7 @@ export function topologyProblems(topology: Topology): string[] {
     ...sourceProblems(topology),
     ...topology.steps.flatMap(step => stepProblems(step)),
     ...sinkProblems(topology),
+    ...internalTopicProblems(topology),
   ]
 }
 
@@ -103,17 +105,39 @@ function batchProblems(at: string, { mode = 'stream', minSize, maxSize = 256, ma
   return problems
 }
 
-function sinkProblems({ name, sinks, steps }: Topology): string[] {
+/** Dead-letter and replay topics: their names are made of ours, and nothing else may read or write them. */
+function internalTopicProblems({ name, applicationId, sources, sinks, steps }: Topology): string[] {
   const problems: string[] = []
-  const deadLetters = new Set(
-    [name, ...steps.map(step => `${name}.${step.step}`)].flatMap(prefix =>
-      ['failed-preprocess', 'failed-inference', 'failed-postprocess'].map(suffix => `${prefix}.${suffix}`),
-    ),
+  const deadLetters = deadLetterTopics(
+    name,
+    steps.map(({ step }) => step),
   )
+  const replays = sources.map(({ topic }) => replayTopic(applicationId, topic))
+  for (const topic of [...deadLetters, ...replays]) {
+    if (topic.length > 249 && !isTopicName(topic))
+      problems.push(`internal topic "${topic}" has more than 249 characters: shorten the names that it is made of`)
+  }
+  for (const sink of sinks) {
+    if (deadLetters.includes(sink.topic))
+      problems.push(`output topic "${sink.topic}" is a dead-letter topic of this topology`)
+    if (replays.includes(sink.topic))
+      problems.push(`output topic "${sink.topic}" is a replay topic of this application`)
+  }
+  for (const source of sources) {
+    if (deadLetters.includes(source.topic))
+      problems.push(
+        `source topic "${source.topic}" is a dead-letter topic of this topology: records would go round for ever`,
+      )
+    if (replays.includes(source.topic))
+      problems.push(`source topic "${source.topic}" is a replay topic of this application, which it reads anyway`)
+  }
+  return problems
+}
+
+function sinkProblems({ sinks }: Topology): string[] {
+  const problems: string[] = []
   for (const sink of sinks) {
     if (!NAME.test(sink.topic)) problems.push(`output topic "${sink.topic}" is not a valid topic name`)
-    if (deadLetters.has(sink.topic))
-      problems.push(`output topic "${sink.topic}" is a dead-letter topic of this topology`)
     const { partition } = sink.options
     if (partition !== undefined && partition !== 'source' && partition !== 'key') {
       problems.push(`output topic "${sink.topic}": partition must be source or key, got "${partition}"`)

@@ -68,9 +68,10 @@ export interface Encoder<in T> {
   readonly schemas?: readonly string[]
   /**
    * Set on an encoder of PredictionResults that writes one output of the model and nothing else: the name of that output
-   * (undefined = the only or first one that fits) so that the engine may copy rows without making objects.
+   * (undefined = the only or first one that fits) and the type and shape that it must have (undefined = any), so that the
+   * engine may copy rows without making objects.
    */
-  readonly inferenceOf?: { readonly output: string | undefined }
+  readonly inferenceOf?: { readonly output: string | undefined; readonly tensor: TensorSpec | undefined }
 }
 
 export interface Codec<T> extends Encoder<T>, Decoder<T> {}

@@ -26,7 +26,7 @@ export function inference<D extends NumericDtype>(
   const label = `inference(${[codec?.label, output].filter(Boolean).join(', ')})`
   return {
     label,
-    inferenceOf: { output },
+    inferenceOf: { output, tensor: codec && { dtype: codec.dtype, shape: codec.shape } },
     openEncoder: async context => {
       const rows = await codec?.openEncoder(context)
       const where = `The ${context.field} for topic ${context.topic}, ${label}`

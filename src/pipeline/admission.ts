@@ -60,11 +60,15 @@ export class Admission {
     this.#closed = true
   }
 
-  /** True when every partition waits for credits: batches that are held must close (reason `pressure`). */
+  /**
+   * True when every partition that holds records waits for credits: batches that are held must close (reason `pressure`).
+   * Partitions without records (idle ones, replay topics) are never paused (A1), and so do not count.
+   */
   balance(flows: Iterable<PartitionFlow>): boolean {
     const open = [...flows].filter(flow => !flow.lost)
     const replayRows = open.reduce((sum, flow) => sum + (flow.replay ? flow.rows : 0), 0)
-    let allPaused = open.length > 0
+    let holding = 0
+    let waiting = 0
     for (const flow of open) {
       const paused = this.#mustPause(flow, open.length, replayRows)
       if (paused !== flow.paused) {
@@ -72,9 +76,11 @@ export class Admission {
         if (paused) this.#pause(flow)
         else this.#resume(flow)
       }
-      allPaused &&= paused
+      if (flow.blocks.length === 0) continue
+      holding++
+      if (paused) waiting++
     }
-    return allPaused
+    return holding > 0 && waiting === holding
   }
 
   #mustPause(flow: PartitionFlow, assigned: number, replayRows: number): boolean {

@@ -63,7 +63,10 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     onStaged: () => dispatcher.schedule(),
     onDrop: node => metrics.dropped(node, 1),
   })
-  const steps = buildSteps(topology, graph, opened, points, parts, works => pipeline.progressed(works))
+  const steps = buildSteps(topology, graph, opened, points, parts, {
+    onProgress: works => pipeline.progressed(works),
+    onClosed: () => dispatcher.schedule(),
+  })
   const dispatcher = new Dispatcher({
     lanes: parts.executor.lanes,
     steps,
@@ -108,6 +111,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
   return {
     pipeline,
     async close() {
+      outbox.close()
       dispatcher.close()
       await writer.close()
     },
@@ -120,7 +124,7 @@ function buildSteps(
   opened: OpenedGraph,
   points: FailurePoints,
   { clock, metrics, onOutage, onRecovered }: AssembleParts,
-  onProgress: Pipeline['progressed'],
+  { onProgress, onClosed }: { readonly onProgress: Pipeline['progressed']; readonly onClosed: () => void },
 ): DispatcherStep[] {
   return topology.steps.map((node, i) => {
     const { input, output } = graph.steps[i]!
@@ -139,7 +143,11 @@ function buildSteps(
     breaker.onChange((state, cause) => {
       metrics.breakerState(node.step, state)
       if (state === 'open') onOutage(`breaker of step ${node.step}`, cause)
-      if (state === 'closed') onRecovered(`breaker of step ${node.step}`)
+      if (state === 'closed') {
+        onRecovered(`breaker of step ${node.step}`)
+        // Nothing else may come that would make the dispatcher look: the partitions may all be paused by now.
+        onClosed()
+      }
     })
     return { step, breaker }
   })
@@ -166,7 +174,7 @@ function buildOutbox(
     writer,
     member,
     clock,
-    refusedPoint: topic => points.ofSink(topology.sinks.find(sink => sink.topic === topic)!),
+    refusedPoint: sink => points.ofSink(topology.sinks[sink]!),
     onAcknowledged,
     onFatal,
   })

@@ -69,10 +69,20 @@ export class Batcher {
   /** Returns rows that were taken and not run, to the front and in their old order. */
   putBack(segments: readonly RunSegment[]): void {
     for (const segment of segments.toReversed()) {
+      if (segment.run.work.lost) continue
       const bucket = this.#bucketOf(segment.run.shapeKey)
       bucket.segments.splice(0, bucket.head, segment)
       bucket.head = 0
       bucket.rows += segment.to - segment.from
+    }
+  }
+
+  /** Forgets the rows of lost partitions, wherever they stand in the queue. */
+  dropLost(): void {
+    for (const bucket of this.#buckets.values()) {
+      bucket.segments = bucket.segments.slice(bucket.head).filter(segment => !segment.run.work.lost)
+      bucket.head = 0
+      bucket.rows = bucket.segments.reduce((rows, { from, to }) => rows + to - from, 0)
     }
   }
 

@@ -2,6 +2,7 @@
 import type { GraphNode, SinkNode, SourceNode, StepNode } from '../graph.ts'
 import type { RowDecoder, RowEncoder } from '../kafka/codec.ts'
 import type { LoadedModel } from '../models/executor.ts'
+import type { TensorSpec } from '../models/tensors.ts'
 import type { Topology } from '../topology.ts'
 import type { FailurePoints } from './failure-points.ts'
 import { filterStage, mapStage } from './functions.ts'
@@ -80,7 +81,9 @@ export function compile(
     const { key, value } = parts.encoders.get(node)!
     const sink = topology.sinks.indexOf(node)
     const maxValueBytes = parts.maxValueBytes.get(node)!
-    return new SinkStage({ sink, topic: node.topic, key, value, maxValueBytes, failures: points.ofSink(node) })
+    const sameKeyCodec = node.key !== undefined && node.key.label === sourceOf(node).key?.label
+    const failures = points.ofSink(node)
+    return new SinkStage({ sink, topic: node.topic, key, sameKeyCodec, value, maxValueBytes, failures })
   }
 
   const stepStage = (node: StepNode): CompiledStep => {
@@ -89,7 +92,7 @@ export function compile(
     const children = below(node)
     const bare = handler.postprocess.length === 0 && !handler.keyed
     const direct = children.flatMap(child => {
-      const output = bare ? directOutput(child, model, parts) : undefined
+      const output = bare ? directOutput(child, model) : undefined
       return output === undefined ? [] : [{ sink: stageOf(child) as SinkStage, output, child }]
     })
     const others = children.filter(child => !direct.some(taken => taken.child === child))
@@ -161,17 +164,20 @@ function sourceOf(sink: SinkNode): SourceNode {
 }
 
 /** The output that this sink can copy without objects: a raw row of a fixed-size type, under the source's key. */
-function directOutput(child: GraphNode | SinkNode, model: LoadedModel, parts: OpenedParts): number | undefined {
+function directOutput(child: GraphNode | SinkNode, model: LoadedModel): number | undefined {
   if (child.kind !== 'to' || child.key || !child.value.inferenceOf) return undefined
-  const wanted = parts.encoders.get(child)!.value.tensor
-  const { output } = child.value.inferenceOf
+  const { output, tensor: wanted } = child.value.inferenceOf
   const index = model.outputs.findIndex(tensor =>
     output === undefined ? !wanted || tensor.dtype === wanted.dtype : tensor.declared === output,
   )
   const tensor = model.outputs[index]
   if (!tensor || tensor.dtype === 'string') return undefined
   // A declared shape that the model does not promise is checked row by row, by the encoder.
-  return !wanted || wanted.shape.join() === tensor.shape.join() ? index : undefined
+  return !wanted || sameTensor(wanted, tensor) ? index : undefined
+}
+
+function sameTensor(a: TensorSpec, b: TensorSpec): boolean {
+  return a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((size, i) => size === b.shape[i])
 }
 
 /** Set when the source's values are the only input of the only step below, byte for byte. */

@@ -38,6 +38,7 @@ export class Dispatcher {
   readonly #failures = new Map<InferenceStep, number>()
   readonly #resting = new Set<InferenceStep>()
   #scheduled = false
+  #closed = false
   #running = 0
   #turn = 0
   #cancelTimer: (() => void) | undefined
@@ -53,7 +54,7 @@ export class Dispatcher {
 
   /** Looks for work at the end of this turn. */
   schedule(): void {
-    if (this.#scheduled) return
+    if (this.#scheduled || this.#closed) return
     this.#scheduled = true
     queueMicrotask(() => {
       this.#scheduled = false
@@ -67,14 +68,21 @@ export class Dispatcher {
     if (reason) this.schedule()
   }
 
-  /** Stops the timers. Batches in lanes end by themselves. */
+  /** Forgets what waits of partitions that were lost: their credits have been returned (I5). */
+  dropLost(): void {
+    for (const { step } of this.#options.steps) step.batcher.dropLost()
+  }
+
+  /** Stops the timers; nothing is dispatched any more. Batches in lanes end by themselves. */
   close(): void {
+    this.#closed = true
     this.#cancelTimer?.()
     for (const { breaker } of this.#options.steps) breaker.shutdown()
   }
 
   #pump(): void {
     const { lanes, steps, onFatal } = this.#options
+    if (this.#closed) return
     try {
       for (const { step } of steps) step.collect()
       const idle = lanes.filter(lane => lane.occupied === 0)

@@ -16,7 +16,7 @@ import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Topology } from '../topology.ts'
 import type { OpenedParts } from './compile.ts'
-import { OutputTarget } from './output-target.ts'
+import { type OpenBatches, OutputTarget } from './output-target.ts'
 
 /** What the broker counts beside one value: batch header, record framing, our header. */
 const VALUE_RESERVE_BYTES = 1024
@@ -47,13 +47,16 @@ export async function openGraph(context: OpenContext): Promise<OpenedGraph> {
   const encoders = new Map<SinkNode, { key: RowEncoder<unknown> | undefined; value: RowEncoder<unknown> }>()
   const targets = new Map<SinkNode, OutputTarget>()
   const maxValueBytes = new Map<SinkNode, number>()
+  const openBatchesOf = new Map<string, OpenBatches>()
   for (const node of topology.sinks) {
     const key = node.key && (await openEncoder(context, node.topic, 'key', node.key))
     encoders.set(node, { key, value: await openEncoder(context, node.topic, 'value', node.value) })
     const described = await writer.topic(node.topic)
     const source = await writer.topic(sourceTopicOf(node))
     const bySource = (node.options.partition ?? 'source') === 'source' && described.partitions === source.partitions
-    targets.set(node, sharedTarget(targets, node, new OutputTarget(node.topic, described, bySource)))
+    const openBatches = openBatchesOf.get(node.topic) ?? []
+    openBatchesOf.set(node.topic, openBatches)
+    targets.set(node, new OutputTarget(node.topic, described, bySource, openBatches))
     maxValueBytes.set(node, described.maxMessageBytes - VALUE_RESERVE_BYTES)
   }
   const deadLetters = await openDeadLetters(context)
@@ -61,13 +64,6 @@ export async function openGraph(context: OpenContext): Promise<OpenedGraph> {
   const models = new Map<StepNode, LoadedModel>()
   for (const [step, lanes] of laneModels) models.set(step, [...lanes.values()][0]!.loaded)
   return { decoders, encoders, models, maxValueBytes, laneModels, targets, deadLetters }
-}
-
-/** Two sinks that write the same topic the same way share its open batches, so that rows of both interleave (I2). */
-function sharedTarget(targets: ReadonlyMap<SinkNode, OutputTarget>, node: SinkNode, made: OutputTarget): OutputTarget {
-  for (const [other, target] of targets)
-    if (other.topic === node.topic && target.bySource === made.bySource) return target
-  return made
 }
 
 async function openDeadLetters({ topology, writer }: OpenContext): Promise<Map<string, OutputTarget>> {

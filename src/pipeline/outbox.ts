@@ -23,8 +23,8 @@ export interface OutboxOptions {
   readonly writer: Pick<KafkaWriter, 'send'>
   readonly member: Pick<GroupMember, 'alive'>
   readonly clock: Clock
-  /** The failed-postprocess point of the step above this output topic. */
-  readonly refusedPoint: (topic: string) => FailurePoint
+  /** The failed-postprocess point of the step above this sink. */
+  readonly refusedPoint: (sink: number) => FailurePoint
   /** All records of the unit are acknowledged. */
   readonly onAcknowledged: (unit: CommitUnit) => void
   /** Nothing will help: authorisation, a missing topic, a bug. */
@@ -33,6 +33,7 @@ export interface OutboxOptions {
 
 export class Outbox {
   readonly #options: OutboxOptions
+  #closed = false
 
   constructor(options: OutboxOptions) {
     this.#options = options
@@ -40,19 +41,23 @@ export class Outbox {
 
   /** Rows of this partition may have become done: sends the next unit unless one is under way. */
   advance(flow: PartitionFlow): void {
-    if (flow.sending || flow.lost) return
+    if (flow.sending || flow.lost || this.#closed) return
     const { builder, outputsOf, onFatal } = this.#options
     const unit = builder.build(flow, outputsOf(flow))
     if (!unit) return
     flow.sending = true
-    this.#send(unit).then(
-      () => {
+    this.#send(unit)
+      .then(() => {
         flow.sending = false
         this.advance(flow)
-      },
-      // `sending` stays set: nothing more leaves this partition while the application ends.
-      onFatal,
-    )
+      })
+      // `sending` may stay set: nothing more leaves this partition while the application ends.
+      .catch(onFatal)
+  }
+
+  /** Nothing is sent any more; what waits for the member gives up. */
+  close(): void {
+    this.#closed = true
   }
 
   async #send(unit: CommitUnit): Promise<void> {
@@ -63,14 +68,14 @@ export class Outbox {
       const results = await writer.send(round)
       for (let j = 0; j < round.length; j++) await this.#settle(unit, i, round[j]!, results[j]!)
     }
-    if (!unit.flow.lost) onAcknowledged(unit)
+    if (!unit.flow.lost && !this.#closed) onAcknowledged(unit)
   }
 
-  /** Waits while the member's session may be over; false when the partition was lost (O2). */
+  /** Waits while the member's session may be over; false when the partition was lost, or the outbox closed (O2). */
   async #maySend(flow: PartitionFlow): Promise<boolean> {
     const { member, clock } = this.#options
-    while (!flow.lost && !member.alive()) await sleep(clock, ALIVE_CHECK_MS)
-    return !flow.lost
+    while (!flow.lost && !this.#closed && !member.alive()) await sleep(clock, ALIVE_CHECK_MS)
+    return !flow.lost && !this.#closed
   }
 
   async #settle(unit: CommitUnit, round: number, batch: SealedBatch, result: SendResult): Promise<void> {
@@ -115,10 +120,11 @@ export class Outbox {
     }
     const code = reason === 'MESSAGE_TOO_LARGE' ? 'OUTPUT_TOO_LARGE' : 'OUTPUT_REFUSED'
     const error = new RunInferenceError(code, `topic ${origin.topic} refuses the output of ${at}: ${reason}`)
-    const failure: Failure = { point: refusedPoint(origin.topic), index: -1, error, modelId: undefined }
+    const failure: Failure = { point: refusedPoint(origin.sink!), index: -1, error, modelId: undefined }
     if (!(await this.#maySend(unit.flow))) return
     const [result] = await writer.send([builder.lateFailure(origin.work, origin.row, failure, outputs)])
     if (result!.outcome === 'refused')
       await this.#refused(unit, outputs, { ...origin, failure, topic: failure.point.topic }, result!.reason)
+    unit.refused.push(failure)
   }
 }

@@ -81,7 +81,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   }
 
   onLost(partitions: readonly OwnedPartition[]): void {
-    const { admission, metrics } = this.#parts
+    const { admission, dispatcher, metrics } = this.#parts
     for (const lost of partitions) {
       const flow = this.#flows.get(idOf(lost))
       if (!flow || flow.epoch !== lost.epoch) continue
@@ -93,6 +93,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
       admission.give(flow, flow.rows, 0)
       flow.blocks.length = 0
     }
+    dispatcher.dropLost()
     this.#balance()
     this.#noticeIdle()
   }
@@ -167,7 +168,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
 
   /** Decodes a block, after the schemas that it needs have come. */
   #process(work: WorkBlock, attempt: number): void {
-    const { sourceOf, dispatcher, outbox, onFatal } = this.#parts
+    const { sourceOf, onFatal } = this.#parts
     if (work.lost) return
     try {
       const { stage } = sourceOf(work.block.topic)
@@ -175,23 +176,26 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
       if (preparing !== undefined) {
         preparing
           .then(
-            () => this.#prepared(work, attempt),
+            () => {
+              if (attempt > 0) this.#parts.onRecovered('registry')
+              // Not prepared again: what is still unknown is a dead letter, or ids that fall out of memory would be asked for ever.
+              this.#decode(work)
+            },
             (error: unknown) => this.#retryPrepare(work, attempt, error),
           )
           .catch(onFatal)
-        return
-      }
-      stage.process(work)
-      dispatcher.schedule()
-      outbox.advance(work.flow)
+      } else this.#decode(work)
     } catch (error) {
       onFatal(RunInferenceError.from(error, 'BUG', `decoding ${idOf(work.block)} from offset ${work.block.offset(0)}`))
     }
   }
 
-  #prepared(work: WorkBlock, attempt: number): void {
-    if (attempt > 0) this.#parts.onRecovered('registry')
-    this.#process(work, 0)
+  #decode(work: WorkBlock): void {
+    const { sourceOf, dispatcher, outbox } = this.#parts
+    if (work.lost) return
+    sourceOf(work.block.topic).stage.process(work)
+    dispatcher.schedule()
+    outbox.advance(work.flow)
   }
 
   #retryPrepare(work: WorkBlock, attempt: number, error: unknown): void {
@@ -223,7 +227,8 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     metrics.lag(flow.topic, flow.partition, records, seconds)
   }
 
-  #countFailures({ ranges }: CommitUnit): void {
+  #countFailures({ ranges, refused }: CommitUnit): void {
+    for (const { point, error } of refused) this.#parts.metrics.deadLetters(point.stage, point.step, error.code, 1)
     for (const { work, from, to } of ranges) {
       if (!work.hasFailures) continue
       for (let row = from; row < to; row++) {

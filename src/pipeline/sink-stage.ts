@@ -9,6 +9,8 @@ export interface SinkStageOptions {
   readonly sink: number
   readonly topic: string
   readonly key: RowEncoder<unknown> | undefined
+  /** True when the source decodes keys with the same codec: an equal key then has equal bytes. */
+  readonly sameKeyCodec: boolean
   readonly value: RowEncoder<unknown>
   /** The largest encoded value that the topic takes beside key and headers. */
   readonly maxValueBytes: number
@@ -84,7 +86,7 @@ export class SinkStage implements Stage {
 
   /** Record keys are carried unchanged (DESIGN 7): a function that made another key is told so. */
   #checkKey(work: WorkBlock, row: number, key: unknown, encoder: RowEncoder<unknown>): void {
-    if (work.keys !== undefined && work.keys[row] === key) return
+    if (this.#options.sameKeyCodec && work.keys !== undefined && work.keys[row] === key) return
     let end = encoder.encode(key, this.#keyScratch, 0)
     while (end < 0) {
       this.#keyScratch = Buffer.allocUnsafeSlow(Math.max(this.#keyScratch.length * 2, -end))

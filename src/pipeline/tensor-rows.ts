@@ -53,8 +53,8 @@ function lengthOf(name: string, spec: TensorSpec, value: unknown): number {
 /** Writes one row whose length was checked. Throws SHAPE_MISMATCH for elements of another type; never writes a silent NaN. */
 export function writeRow(name: string, spec: TensorSpec, value: unknown, into: TensorData, at: number): void {
   const wanted = spec.dtype === 'string' ? 'string' : spec.dtype === 'int64' ? 'bigint' : 'number'
-  const whole = spec.dtype === 'int32' || spec.dtype === 'uint8'
-  if (isCopied(value, into, wanted === 'number' && !whole)) {
+  const isFloat = spec.dtype === 'float32' || spec.dtype === 'float64'
+  if (isCopied(value, into, isFloat)) {
     ;(into as Float32Array).set(value as Float32Array, at)
     return
   }
@@ -64,16 +64,16 @@ export function writeRow(name: string, spec: TensorSpec, value: unknown, into: T
     const element = list[i]
     if (typeof element !== wanted) throw mismatch(name, spec, `${String(element)} (${typeof element}) at element ${i}`)
     target[at + i] = element
-    // A number that a whole-number array cannot hold would be cut to another one.
-    if (whole && target[at + i] !== element) throw mismatch(name, spec, `${element} at element ${i}`)
+    // A whole number that does not fit its type would silently become another one.
+    if (!isFloat && target[at + i] !== element) throw mismatch(name, spec, `${element} at element ${i}`)
   }
 }
 
-/** True for a typed array of the same type, and of any number type where rounding to floats is all that can happen. */
-function isCopied(value: unknown, into: TensorData, takesAnyNumber: boolean): boolean {
-  if (!ArrayBuffer.isView(value) || Array.isArray(into)) return false
-  if (Object.getPrototypeOf(into).constructor[Symbol.species] && sameType(value, into as NumericData)) return true
-  return takesAnyNumber && !(value instanceof BigInt64Array || value instanceof BigUint64Array)
+/** True for a typed array of the same type; for floats any array of numbers, since rounding is all that can happen. */
+function isCopied(value: unknown, into: TensorData, isFloat: boolean): boolean {
+  if (!ArrayBuffer.isView(value) || !ArrayBuffer.isView(into)) return false
+  if (value instanceof (into.constructor as new () => TensorData)) return true
+  return isFloat && !(value instanceof BigInt64Array || value instanceof BigUint64Array)
 }
 
 function mismatch(name: string, spec: TensorSpec, got: string): RunInferenceError {

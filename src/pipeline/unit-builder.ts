@@ -35,6 +35,8 @@ export interface CommitUnit {
   readonly nextOffset: number
   readonly rows: number
   readonly clampedTimestamps: number
+  /** Dead letters of outputs that the broker refused when the unit was written. */
+  readonly refused: Failure[]
 }
 
 /** Where the outputs of one source go. */
@@ -61,7 +63,9 @@ export interface UnitBuilderOptions {
 export interface Origin {
   readonly work: WorkBlock
   readonly row: number
-  /** Undefined: an output of a sink; else the dead letter itself was refused. */
+  /** Set for the output of a sink: its position in the declaration. */
+  readonly sink: number | undefined
+  /** Set when the dead letter itself was refused. */
   readonly failure: Failure | undefined
   readonly topic: string
 }
@@ -120,7 +124,7 @@ export class UnitBuilder {
     }
     if (rows === 0 && nextOffset === flow.committable) return undefined
     this.#sealAll()
-    return { flow, ranges, rounds: this.#rounds, nextOffset, rows, clampedTimestamps: this.#clamped }
+    return { flow, ranges, rounds: this.#rounds, nextOffset, rows, clampedTimestamps: this.#clamped, refused: [] }
   }
 
   /** Builds records [from, to) of one output partition of a unit anew; for a batch that the broker refused as a whole. */
@@ -167,7 +171,7 @@ export class UnitBuilder {
       record.valueStart = start
       record.valueEnd = column.end[row]!
       record.timestamp = this.#timestamp(work.block.timestamp(row))
-      this.#append(target, target.partitionOf(work.block, row), work, row, undefined)
+      this.#append(target, target.partitionOf(work.block, row), work, row, sink, undefined)
     }
     if (!work.hasFailures) return
     const failures = work.failuresOf(row)
@@ -178,7 +182,7 @@ export class UnitBuilder {
     const target = outputs.deadLetters.get(failure.point.topic)!
     const { block } = work
     this.#carry(work, row)
-    const { headers, withoutValue } = this.#options.encodeFailure(work, row, failure, target.maxBatchBytes)
+    const { headers, withoutValue } = this.#options.encodeFailure(work, row, failure, target.maxRecordBytes)
     const record = this.#record
     const start = block.valueStart(row)
     record.value = start < 0 || withoutValue ? null : block.bytes
@@ -189,7 +193,7 @@ export class UnitBuilder {
     record.ownHeadersStart = 0
     record.ownHeadersEnd = record.ownHeaders.length
     record.ownHeaderCount = headers.length
-    this.#append(target, target.partitionOf(block, row), work, row, failure)
+    this.#append(target, target.partitionOf(block, row), work, row, undefined, failure)
   }
 
   /** Key and headers as the source record has them, less `kri-*`, plus where it came from. */
@@ -246,13 +250,20 @@ export class UnitBuilder {
     return this.#now
   }
 
-  #append(target: OutputTarget, partition: number, work: WorkBlock, row: number, failure: Failure | undefined): void {
+  #append(
+    target: OutputTarget,
+    partition: number,
+    work: WorkBlock,
+    row: number,
+    sink: number | undefined,
+    failure: Failure | undefined,
+  ): void {
     const only = this.#only
     if (only) {
       if (target.topic !== only.topic || partition !== only.partition) return
       const position = only.seen++
       if (position < only.from || position >= only.to) return
-      this.#origin = { work, row, failure, topic: target.topic }
+      this.#origin = { work, row, sink, failure, topic: target.topic }
     }
     const builder = target.builder(partition)
     if (builder.count === 0) this.#touched.push(builder)

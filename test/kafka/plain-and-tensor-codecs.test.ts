@@ -145,8 +145,11 @@ suite('inference codec', () => {
   })
 
   test('tells the engine which output it copies', async () => {
-    assert.deepEqual(inference().inferenceOf, { output: undefined })
-    assert.deepEqual(inference(float32(2), 'scores').inferenceOf, { output: 'scores' })
+    assert.deepEqual(inference().inferenceOf, { output: undefined, tensor: undefined })
+    assert.deepEqual(inference(float32(2), 'scores').inferenceOf, {
+      output: 'scores',
+      tensor: { dtype: 'float32', shape: [2] },
+    })
     assert.deepEqual((await inference(float32(2)).openEncoder(context)).tensor, { dtype: 'float32', shape: [2] })
   })
 })
