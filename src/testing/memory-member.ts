@@ -56,6 +56,7 @@ export class MemoryMember implements GroupMember {
     this.#events.onState('connecting')
     for (const { topic } of this.#options.sources) this.#state.topic(topic)
     await this.#rejoin(async () => {})
+    if (this.#stop.signal.aborted) throw closed()
   }
 
   pause({ topic, partition }: TopicPartition): void {
@@ -111,8 +112,10 @@ export class MemoryMember implements GroupMember {
     this.#cancelBeat()
     this.#cancelExpiry()
     this.#joined = false
+    const memberId = this.#memberId
+    this.#loseEverything()
     // In an outage nobody hears the goodbye: the session runs out instead.
-    if (this.#state.faults.isUp) this.#group.remove(this.#memberId)
+    if (this.#state.faults.isUp) this.#group.remove(memberId)
     this.#events.onState('stopped')
   }
 
