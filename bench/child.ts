@@ -1,0 +1,64 @@
+/** Each variant runs in a process of its own: a fresh heap, nothing compiled or patched by the one before. */
+import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+export type ToChild = { type: 'order'; order: unknown } | { type: 'usage' } | { type: 'stop' }
+export type FromChild = { type: 'ready' } | { type: 'usage'; cpuMs: number } | { type: 'result'; result: unknown }
+
+export interface Variant<R> {
+  /** Resolves when the variant says that it is at work. */
+  readonly ready: Promise<void>
+  /** Rejects when the process ends without one. */
+  readonly result: Promise<R>
+  /** Processor time of the child so far. */
+  cpuMs(): Promise<number>
+  stop(): void
+}
+
+/** Where to put CPU profiles of the children; undefined: none. */
+let profileFolder: string | undefined
+
+export function profileInto(folder: string): void {
+  profileFolder = folder
+}
+
+/** Starts `variants/<name>.ts` with this order. */
+export function startVariant<R>(name: string, order: object): Variant<R> {
+  const file = fileURLToPath(new URL(`./variants/${name}.ts`, import.meta.url))
+  const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}/${name}`]
+  const child = fork(file, [], { execArgv: ['--conditions=kri-source', ...profiling] })
+  const ready = Promise.withResolvers<void>()
+  const result = Promise.withResolvers<R>()
+  const exited = Promise.withResolvers<void>()
+  let usage = Promise.withResolvers<number>()
+  let answer: R | undefined
+  const send = (message: ToChild) => void child.send(message)
+
+  child.on('message', (message: FromChild) => {
+    if (message.type === 'ready') ready.resolve()
+    else if (message.type === 'usage') usage.resolve(message.cpuMs)
+    else answer = message.result as R
+  })
+  child.on('exit', (code, signal) => {
+    exited.resolve()
+    const error = new Error(`variant ${name} ended (${signal ?? `exit code ${code}`}) without a result`)
+    ready.reject(error)
+    usage.reject(error)
+    if (answer === undefined) result.reject(error)
+    else result.resolve(answer)
+  })
+  // Who waits for one of them hears of the failure; the others must not end this process.
+  for (const { promise } of [ready, result, usage]) promise.catch(() => {})
+  send({ type: 'order', order })
+
+  return {
+    ready: ready.promise,
+    result: result.promise,
+    cpuMs() {
+      usage = Promise.withResolvers()
+      send({ type: 'usage' })
+      return usage.promise
+    },
+    stop: () => send({ type: 'stop' }),
+  }
+}

@@ -1,0 +1,78 @@
+/** Topics for benchmarks: created, filled, emptied. */
+import type { KafkaPort } from '../src/kafka/port.ts'
+import { RecordBatchBuilder, type SealedBatch } from '../src/kafka/record-batch-builder.ts'
+import { applyPlan, planTopics, topicNames } from '../src/kafka/topics.ts'
+import type { Topology } from '../src/topology.ts'
+import { generator } from './make-mlp.ts'
+import { emptyRecord } from './variants/empty-record.ts'
+
+export const PARTITIONS = 4
+const MAX_BATCH_BYTES = 900_000
+const BATCHES_PER_SEND = 8
+
+export async function createTopic(port: KafkaPort, name: string): Promise<void> {
+  await port.admin.createTopics([{ name, partitions: PARTITIONS, replicationFactor: 1, configs: {} }])
+}
+
+/** Creates what the topology needs beside its source. */
+export async function createTopicsOf(port: KafkaPort, topology: Topology): Promise<void> {
+  const existing = await port.admin.describeTopics(topicNames(topology))
+  const plan = planTopics(topology, existing, {
+    partitions: PARTITIONS,
+    replicationFactor: 1,
+    minIsr: 1,
+    brokerCount: 1,
+  })
+  await applyPlan(plan, port.admin)
+}
+
+/** How many records a topic was ever given. */
+export async function recordsIn(port: KafkaPort, topic: string): Promise<number> {
+  return (await port.admin.offsets(topic)).reduce((sum, { end }) => sum + end, 0)
+}
+
+/** Gives record i its key and value; ranges may point into buffers that are reused after the call. */
+export type FillRecord = (record: ReturnType<typeof emptyRecord>, i: number) => void
+
+/** Writes records 0 to `records`, round robin over the partitions. */
+export async function preload(port: KafkaPort, topic: string, records: number, fill: FillRecord): Promise<void> {
+  const writer = port.writer()
+  const builders = Array.from({ length: PARTITIONS }, (_, i) => new RecordBatchBuilder(topic, i, MAX_BATCH_BYTES))
+  const record = emptyRecord()
+  let sealed: SealedBatch[] = []
+  const flush = async () => {
+    const results = await writer.send(sealed)
+    const refused = results.find(result => result.outcome === 'refused')
+    if (refused) throw new Error(`${topic}: the broker refused a batch: ${refused.reason}`)
+    sealed = []
+  }
+  for (let i = 0; i < records; i++) {
+    record.timestamp = Date.now()
+    fill(record, i)
+    const builder = builders[i % PARTITIONS]!
+    if (builder.append(record)) continue
+    sealed.push(builder.seal())
+    builder.append(record)
+    if (sealed.length >= BATCHES_PER_SEND) await flush()
+  }
+  for (const builder of builders) if (builder.count > 0) sealed.push(builder.seal())
+  await flush()
+  await writer.close()
+}
+
+/** Rows of numbers in [0, 1), windows of a million of them, each under a key of eight bytes that holds its number. */
+export function tensorRows(width: number): FillRecord {
+  const random = generator(7)
+  const pool = Float32Array.from({ length: 1 << 20 }, random)
+  const values = Buffer.from(pool.buffer)
+  const key = Buffer.alloc(8)
+  const starts = pool.length - width
+  return (record, i) => {
+    key.writeDoubleBE(i)
+    record.key = key
+    record.keyEnd = 8
+    record.value = values
+    record.valueStart = ((i * 61) % starts) * 4
+    record.valueEnd = record.valueStart + width * 4
+  }
+}

@@ -1,0 +1,95 @@
+/** `npm run bench [-- --json] [--only NAME] [--quick]`: runs the subjects on a broker of this machine; see README.md. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { startCluster } from '../src/cluster/cluster.ts'
+import { profileInto } from './child.ts'
+import { conditions, DEFAULT_LANES } from './conditions.ts'
+import { benchLogger, connect } from './connect.ts'
+import { digits } from './digits.ts'
+import { type Figure, table } from './figures.ts'
+import { idle } from './idle.ts'
+import { latency } from './latency.ts'
+import { memory } from './memory.ts'
+import { pipelineMid, pipelineSmall } from './pipeline.ts'
+import { WrongOutput } from './setting.ts'
+
+const SUBJECTS = [pipelineSmall, pipelineMid, digits, latency, idle, memory]
+
+const { values: options } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true, default: [] },
+    lanes: { type: 'string', default: String(DEFAULT_LANES) },
+    provenance: { type: 'string', default: 'on' },
+    profile: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+const chosen = SUBJECTS.filter(
+  ({ name }) => options.only.length === 0 || options.only.some(only => name.startsWith(only)),
+)
+if (options.help || chosen.length === 0) {
+  console.log(`npm run bench [-- --json] [--only NAME]... [--quick] [--lanes N] [--provenance on|off] [--profile FOLDER]
+
+${SUBJECTS.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}
+
+--quick is for a look: fewer records and rounds. --profile keeps a CPU profile of every process that is measured.`)
+  process.exit(options.help ? 0 : 1)
+}
+
+const lanes = Number(options.lanes)
+const provenance = options.provenance !== 'off'
+const say = (line: string) => console.error(`  ${line}`)
+const folder = mkdtempSync(join(tmpdir(), 'kri-bench-'))
+if (options.profile !== undefined) profileInto(options.profile)
+const cluster = await startCluster({
+  brokers: 1,
+  registry: chosen.includes(digits),
+  logger: benchLogger,
+  onProgress: ({ text }) => say(text),
+})
+const port = connect(cluster.brokers, 'bench')
+const facts = { ...conditions(lanes, cluster.local !== undefined), provenance, quick: options.quick }
+if (options.json) console.log(JSON.stringify({ name: 'conditions', ...facts }))
+else
+  console.error(
+    Object.entries(facts)
+      .map(([name, value]) => `${name}: ${value}`)
+      .join(', '),
+  )
+
+const figures: Figure[] = []
+try {
+  for (const subject of chosen) {
+    say(`${subject.name}: ${subject.about}`)
+    const { brokers, registryUrl } = cluster
+    const found = await subject.run({
+      brokers,
+      registryUrl,
+      port,
+      folder,
+      lanes,
+      provenance,
+      quick: options.quick,
+      say,
+    })
+    figures.push(...found)
+    for (const figure of found) console.log(JSON.stringify(figure))
+  }
+} catch (error) {
+  if (!(error instanceof WrongOutput)) throw error
+  console.error(`wrong output: ${error.message}`)
+  process.exitCode = 1
+} finally {
+  await port.close()
+  await cluster.stop()
+  rmSync(folder, { recursive: true })
+}
+if (!options.json) {
+  const quick = options.quick ? '\nA quick run: fewer records and rounds than the documented figures.' : ''
+  console.log(`\n${table(figures)}\n${quick}`)
+}

@@ -1,0 +1,75 @@
+/** Sends one record at a time at fixed times. A record's key is the time at which it was meant to be sent, and its number. */
+import { RecordBatchBuilder } from '../../src/kafka/record-batch-builder.ts'
+import { connect } from '../connect.ts'
+import { PARTITIONS, tensorRows } from '../input.ts'
+import { SMALL_MLP } from '../make-mlp.ts'
+import { receiveOrder, reportResult } from './child.ts'
+import { emptyRecord } from './empty-record.ts'
+import { machineNow, type Pace, quantile, recordsOf, warmUpRecordsOf } from './pace.ts'
+
+export interface SenderOrder extends Pace {
+  readonly brokers: readonly string[]
+  readonly topic: string
+}
+
+export interface Sent {
+  readonly records: number
+  /** How late the sender itself was. */
+  readonly lateP99Ms: number
+}
+
+const order = await receiveOrder<SenderOrder>()
+const port = connect(order.brokers, 'bench-sender')
+const writer = port.writer()
+await writer.topic(order.topic)
+const records = recordsOf(order)
+const late = new Float64Array(records)
+const builders = Array.from({ length: PARTITIONS }, (_, i) => new RecordBatchBuilder(order.topic, i, 900_000))
+const record = emptyRecord()
+const fill = tensorRows(SMALL_MLP[0])
+const key = Buffer.alloc(16)
+const sending = new Set<Promise<unknown>>()
+const startAt = machineNow() + 500
+const allSent = Promise.withResolvers<void>()
+let next = 0
+
+function sendDue(): void {
+  for (; next < records; next++) {
+    const intended = startAt + (next * 1000) / order.recordsPerSecond
+    const now = machineNow()
+    if (intended > now) {
+      setTimeout(sendDue, Math.floor(intended - now))
+      return
+    }
+    late[next] = now - intended
+    sendOne(intended)
+  }
+  allSent.resolve()
+}
+
+function sendOne(intended: number): void {
+  fill(record, next)
+  key.writeDoubleBE(intended)
+  key.writeDoubleBE(next, 8)
+  record.key = key
+  record.keyEnd = key.length
+  record.timestamp = Date.now()
+  const builder = builders[next % PARTITIONS]!
+  builder.append(record)
+  const sent = writer.send([builder.seal()]).catch(fail)
+  sending.add(sent)
+  sent.finally(() => sending.delete(sent)).catch(fail)
+}
+
+sendDue()
+await allSent.promise
+await Promise.all(sending)
+await writer.close()
+await port.close()
+const measured = late.subarray(warmUpRecordsOf(order)).toSorted()
+reportResult({ records, lateP99Ms: quantile(measured, 0.99) } satisfies Sent)
+
+function fail(error: unknown): never {
+  console.error(error)
+  process.exit(1)
+}

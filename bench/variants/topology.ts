@@ -1,0 +1,54 @@
+/** The application itself: a topology as `kri run` runs it, without the commands around it. */
+import { readFile } from 'node:fs/promises'
+import { createSchemaRegistry } from '../../src/kafka/schema-registry.ts'
+import { createThreadExecutor } from '../../src/models/thread-executor.ts'
+import { systemClock } from '../../src/ops/clock.ts'
+import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
+import { startTopology } from '../../src/run.ts'
+import { DEFAULT_RUN_SETTINGS } from '../../src/run-settings.ts'
+import { loadTopology } from '../../src/topology-module.ts'
+import { benchLogger, connect } from '../connect.ts'
+import { receiveOrder, reportReady, reportResult, untilStopped } from './child.ts'
+import { timedPort } from './timed-port.ts'
+
+export interface TopologyOrder {
+  readonly brokers: readonly string[]
+  readonly registryUrl?: string
+  readonly file: string
+  readonly parameters?: Readonly<Record<string, string>>
+  /** Instead of the topology's own: a fresh group for every round. */
+  readonly applicationId?: string
+  readonly lanes: number
+  readonly maxBatch: number
+  /** End when this many records of this source topic are committed; without it, run until told to stop. */
+  readonly until?: { readonly topic: string; readonly records: number }
+}
+
+const order = await receiveOrder<TopologyOrder>()
+const { until = { topic: '', records: Number.POSITIVE_INFINITY } } = order
+const { port, finished } = timedPort(connect(order.brokers, 'bench-topology'), until.topic, until.records)
+const loaded = await loadTopology(order.file, order.parameters)
+const running = startTopology(
+  { ...loaded, applicationId: order.applicationId ?? loaded.applicationId },
+  {
+    port,
+    executor: createThreadExecutor(
+      { lanes: order.lanes, maxBatchRows: order.maxBatch },
+      { logger: benchLogger, clock: systemClock },
+    ),
+    registry: order.registryUrl === undefined ? undefined : createSchemaRegistry({ url: order.registryUrl }),
+    readSchema: name => readFile(new URL(`../../schemas/${name}.avsc`, import.meta.url), 'utf8'),
+    settings: DEFAULT_RUN_SETTINGS,
+    clock: systemClock,
+    random: Math.random,
+    logger: benchLogger,
+    metrics: nullMetrics,
+  },
+)
+await running.whenReady()
+reportReady()
+const stopped = untilStopped().then(() => ({}))
+const result = await Promise.race([finished, stopped, running.finished.then(() => ({}))])
+await running.stop()
+await port.close()
+reportResult(result)
