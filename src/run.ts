@@ -34,6 +34,8 @@ export interface RunParts {
   readonly random: () => number
   readonly logger: Logger
   readonly metrics: PipelineMetrics
+  /** Told what the main thread does now, per block and per batch: the last words of a process that hangs (stall watch). */
+  readonly note?: (what: string) => void
 }
 
 /** A topology at work. */

@@ -35,6 +35,7 @@ export interface AssembleParts {
   readonly random: () => number
   readonly logger: Logger
   readonly metrics: PipelineMetrics
+  readonly note: (what: string) => void
   /** The member is made after the pipeline, since it calls it. */
   readonly member: () => GroupMember
   readonly onOutage: (what: string, error: unknown) => void
@@ -104,6 +105,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     clock,
     random,
     metrics,
+    note: parts.note,
     onOutage,
     onRecovered,
     onFatal,
@@ -123,7 +125,7 @@ function buildSteps(
   graph: CompiledGraph,
   opened: OpenedGraph,
   points: FailurePoints,
-  { clock, metrics, onOutage, onRecovered }: AssembleParts,
+  { clock, metrics, note, onOutage, onRecovered }: AssembleParts,
   { onProgress, onClosed }: { readonly onProgress: Pipeline['progressed']; readonly onClosed: () => void },
 ): DispatcherStep[] {
   return topology.steps.map((node, i) => {
@@ -136,6 +138,7 @@ function buildSteps(
       models: opened.laneModels.get(node)!,
       failures: points.ofStep(node, 'inference'),
       metrics,
+      note,
       now: () => clock.now(),
       onProgress,
     })

@@ -31,6 +31,7 @@ export interface InferenceStepOptions {
   readonly models: ReadonlyMap<Lane, LaneModel>
   readonly failures: FailurePoint
   readonly metrics: PipelineMetrics
+  readonly note: (what: string) => void
   readonly now: () => number
   /** Rows of these blocks may have become done. */
   readonly onProgress: (works: ReadonlySet<WorkBlock>) => void
@@ -133,6 +134,9 @@ export class InferenceStep {
     this.#options.metrics.batchSucceeded(this.step, rows, rows * bytesPerRow, outputs.computeMs, outputs.queueMs)
     let at = 0
     for (const part of slice(batch.segments, from, rows)) {
+      const { block } = part.run.work
+      const first = block.offset(part.run.rows[part.from]!)
+      this.#options.note(`results of step ${this.step} for ${block.topic}/${block.partition} from offset ${first}`)
       this.#options.output.deliver(part, outputs, at)
       at += part.to - part.from
     }

@@ -48,6 +48,7 @@ export interface PipelineParts {
   readonly clock: Clock
   readonly random: () => number
   readonly metrics: PipelineMetrics
+  readonly note: (what: string) => void
   readonly onOutage: (what: string, error: unknown) => void
   readonly onRecovered: (what: string) => void
   readonly onFatal: (error: unknown) => void
