@@ -65,6 +65,8 @@ export class Cluster {
   #refreshing: Promise<void> | undefined
   #cancelTimer: (() => void) | undefined
   #closed = false
+  /** Sockets keep a process alive, but in an outage there are none, and a process that waits must not end. */
+  #keepAlive: NodeJS.Timeout | undefined
 
   constructor(options: ClusterOptions) {
     this.#options = options
@@ -157,6 +159,7 @@ export class Cluster {
   close(): void {
     this.#closed = true
     this.#cancelTimer?.()
+    clearInterval(this.#keepAlive)
     for (const channel of this.#channels.values()) channel.close()
     this.#channels.clear()
   }
@@ -191,6 +194,7 @@ export class Cluster {
 
   #channelTo(address: string, purpose: string): Channel {
     if (this.#closed) throw new RunInferenceError('CLOSED', 'The Kafka client was closed.')
+    this.#keepAlive ??= setInterval(() => {}, LONGEST_INTERVAL_MS)
     const key = `${purpose} ${address}`
     let channel = this.#channels.get(key)
     if (channel === undefined) {
@@ -198,6 +202,16 @@ export class Cluster {
       this.#channels.set(key, channel)
     }
     return channel
+  }
+
+  /** Breaks the connections to brokers that are not where they were. */
+  #closeUnknown(): void {
+    const known = this.#candidates()
+    for (const [key, channel] of this.#channels) {
+      if (known.has(channel.address)) continue
+      channel.close()
+      this.#channels.delete(key)
+    }
   }
 
   async #ask(topics: readonly string[]): Promise<MetadataAnswer> {
@@ -217,9 +231,13 @@ export class Cluster {
     const topics = new Map<string, TopicInfo>()
     for (const topic of answer.topicMetadata) topics.set(topic.topic, topicInfo(topic))
     this.#topics = topics
+    this.#closeUnknown()
     for (const listener of this.#listeners) listener()
   }
 }
+
+/** The longest that Node.js takes. */
+const LONGEST_INTERVAL_MS = 2 ** 31 - 1
 
 function topicInfo(topic: MetadataAnswer['topicMetadata'][number]): TopicInfo {
   const leaders = new Array<number>(topic.partitionMetadata.length).fill(-1)

@@ -93,6 +93,7 @@ export class Commits {
       if (again.length > 0) await backoff.wait()
       else backoff.reset()
     }
+    if (this.#pending.size === 0) this.#context.onTrouble(undefined)
     this.#flushing = false
   }
 

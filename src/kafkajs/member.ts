@@ -28,7 +28,7 @@ import { Ownership } from './ownership.ts'
 import { partitionKey } from './partition-key.ts'
 import { clientError } from './protocol-errors.ts'
 import { Reader } from './reader.ts'
-import { startPositions } from './start-positions.ts'
+import { startPositionsInTime } from './start-positions.ts'
 import { requireTopics } from './topic-check.ts'
 import { Troubles } from './troubles.ts'
 
@@ -59,6 +59,7 @@ export class Member implements GroupMember {
   readonly #ignoreRefreshes: () => void
   #phase: ConnectionState = 'connecting'
   #running: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
   #counted: ReadonlyMap<string, number> | undefined
   /** Resolves when the present generation has to be left; true when work may be drained first. */
   #leave = Promise.withResolvers<boolean>()
@@ -119,8 +120,12 @@ export class Member implements GroupMember {
     return this.#session.ageMs()
   }
 
-  async stop(): Promise<void> {
-    if (this.#stopped.signal.aborted) return
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
     this.#stopped.abort()
     this.#reader.stop()
     this.#ignoreRefreshes()
@@ -200,30 +205,21 @@ export class Member implements GroupMember {
     this.#started.resolve()
   }
 
-  /** Undefined when the generation ended before they were known: the next one asks again. */
-  async #positions(
-    added: readonly TopicPartition[],
-    fresh: ReadonlySet<string>,
-  ): Promise<Map<string, number> | undefined> {
+  #positions(added: readonly TopicPartition[], fresh: ReadonlySet<string>): Promise<Map<string, number> | undefined> {
     const { cluster, purpose } = this.#context
     const { groupId, sources } = this.#options
-    const starts = new Map(sources.map(source => [source.topic, source.start]))
-    const context = { cluster, session: this.#session, purpose: `${purpose}:group`, groupId, starts }
-    while (!this.#leaving) {
-      try {
-        const positions = await startPositions(context, added, fresh)
-        this.#troubles.note('start positions', undefined)
-        return this.#leaving ? undefined : positions
-      } catch (error) {
-        const failure = clientError(error, 'Reading start positions')
-        if (!failure.retriable) throw failure
-        this.#troubles.note('start positions', failure)
-        this.#session.forgetCoordinator()
-        await this.#backoff.wait(this.#stopped.signal)
-        await cluster.refresh().catch(() => {}) // The next attempt meets the same outage and reports it.
-      }
+    const context = {
+      cluster,
+      groupId,
+      session: this.#session,
+      purpose: `${purpose}:group`,
+      starts: new Map(sources.map(source => [source.topic, source.start])),
+      backoff: this.#backoff,
+      signal: this.#stopped.signal,
+      isOver: () => this.#leaving,
+      onTrouble: (failure: RunInferenceError | undefined) => this.#troubles.note('start positions', failure),
     }
-    return undefined
+    return startPositionsInTime(context, added, fresh)
   }
 
   /** G1 */
@@ -233,7 +229,8 @@ export class Member implements GroupMember {
     this.#reader.halt()
     this.#setPhase('rebalancing')
     const ended = new AbortController()
-    const drained = this.#events.onRebalance(drainBudgetMs).catch((error: unknown) => {
+    const drain = async () => this.#events.onRebalance(drainBudgetMs)
+    const drained = drain().catch((error: unknown) => {
       logger.error({ error: String(error) }, 'draining before a rebalance failed; the member joins again all the same')
     })
     await Promise.race([drained, sleep(clock, drainBudgetMs, AbortSignal.any([ended.signal, this.#stopped.signal]))])

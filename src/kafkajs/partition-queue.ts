@@ -21,6 +21,7 @@ export interface PartitionQueue {
   readonly partition: number
   readonly waiting: Outgoing[]
   readonly backoff: Backoff
+  /** The identity that its batches are stamped by; undefined before the first, and when its sequence was given up. */
   identity: ProducerIdentity | undefined
   inFlight: boolean
   /** Not to be sent before this time of the clock, after an error. */

@@ -3,7 +3,9 @@
  *
  * W1 Of one output partition one batch is under way; the next is sent when that one is decided.
  * W2 A retry sends the identical bytes, so with the same producer id and sequence: the broker writes it at most once.
- * W3 The sequence moves on only when a batch was written; a refused batch leaves it where it was.
+ * W3 The sequence moves on only when a batch was written; a refused batch leaves it where it was. When a batch is given
+ *    up whose earlier attempt may have been written, so is its identity: the broker would take the next batch with that
+ *    sequence for the same one, and drop it.
  * W4 One request per broker at a time carries all that is ready for it.
  * W5 An outage is waited out. When the broker has lost our sequence, that partition goes on under a new producer id. What
  *    that can duplicate is logged: the one batch at its head, if an earlier attempt of it was written and its answer lost.
@@ -146,7 +148,7 @@ export class ProduceLoop {
       const failure = clientError(error, `Producing to broker ${leader}`)
       if (failure.retriable) this.#troubles.note(`broker ${leader}`, failure)
       this.#metadataStale = true
-      for (const queue of queues) this.#failed(queue, failure)
+      for (const queue of queues) this.#failed(queue, failure, 'broker')
     }
     const answers = new Map(answer?.partitions.map(p => [partitionKey(p.topic, p.partition), p]))
     for (const queue of queues) {
@@ -175,7 +177,7 @@ export class ProduceLoop {
     const verdict = produceVerdict(name)
     if (verdict === 'retry' || verdict === 'hopeless') {
       this.#metadataStale = true
-      this.#failed(queue, brokerError(name, `Producing to ${queue.key}`))
+      this.#failed(queue, brokerError(name, `Producing to ${queue.key}`), 'partition')
       return
     }
     if (verdict === 'recover') {
@@ -185,6 +187,7 @@ export class ProduceLoop {
     this.#working(queue)
     queue.waiting.shift()
     if (verdict === 'refused') {
+      if (head.attempts > 1) this.#giveUpIdentity(queue)
       head.result.resolve({ outcome: 'refused', reason: name })
       return
     }
@@ -198,8 +201,8 @@ export class ProduceLoop {
     queue.missingSinceMs = Number.POSITIVE_INFINITY
   }
 
-  /** Sent again after a while, or given up when that cannot help. */
-  #failed(queue: PartitionQueue, failure: RunInferenceError): void {
+  /** Sent again after a while, or given up when that cannot help. One line in the log for a broker, or a partition. */
+  #failed(queue: PartitionQueue, failure: RunInferenceError, whose: 'broker' | 'partition'): void {
     const { clock, cluster } = this.#context
     const now = clock.now()
     queue.notBeforeMs = now + queue.backoff.nextMs()
@@ -208,20 +211,22 @@ export class ProduceLoop {
     const exists = topic !== undefined && topic.errorCode === 0 && queue.partition < topic.leaders.length
     const seen = queue.identity !== undefined
     const missing = !exists && now - queue.missingSinceMs > (seen ? VANISHED_MS : NEVER_SEEN_MS)
-    if (missing) rejectAll(queue, brokerError('UNKNOWN_TOPIC_OR_PARTITION', `Producing to ${queue.key}`))
-    else if (!failure.retriable && failure.code !== 'TOPIC_MISSING') rejectAll(queue, failure)
-    else {
-      this.#troubles.note(queue.key, failure)
-      return
-    }
-    this.#troubles.note(queue.key, undefined)
+    if (missing) this.#reject(queue, brokerError('UNKNOWN_TOPIC_OR_PARTITION', `Producing to ${queue.key}`))
+    else if (!failure.retriable && failure.code !== 'TOPIC_MISSING') this.#reject(queue, failure)
+    else if (whose === 'partition') this.#troubles.note(queue.key, failure)
+  }
+
+  #reject(queue: PartitionQueue, error: RunInferenceError): void {
+    if ((queue.waiting[0]?.attempts ?? 0) > 0) this.#giveUpIdentity(queue)
+    rejectAll(queue, error)
     this.#ready.delete(queue)
+    this.#troubles.note(queue.key, undefined)
     queue.missingSinceMs = Number.POSITIVE_INFINITY
   }
 
   #leaderless(queue: PartitionQueue): void {
     this.#metadataStale = true
-    this.#failed(queue, brokerError('LEADER_NOT_AVAILABLE', `Producing to ${queue.key}`))
+    this.#failed(queue, brokerError('LEADER_NOT_AVAILABLE', `Producing to ${queue.key}`), 'partition')
     this.#maintain()
   }
 
@@ -233,7 +238,11 @@ export class ProduceLoop {
         (head.attempts > 1 ? '; the records of this batch are twice in the log if an earlier attempt was written' : ''),
     )
     queue.notBeforeMs = this.#context.clock.now() + queue.backoff.nextMs()
-    // An identity that this partition has not used yet serves; else one is asked for.
+    this.#giveUpIdentity(queue)
+  }
+
+  /** The partition goes on under an identity that it has not used yet: a newer one if there is, else one is asked for. */
+  #giveUpIdentity(queue: PartitionQueue): void {
     if (queue.identity === this.#identity) this.#identity = undefined
     queue.identity = undefined
   }
@@ -259,8 +268,7 @@ export class ProduceLoop {
       this.#metadataStale = true
       const failure = clientError(error, 'Preparing to produce')
       if (failure.retriable) this.#troubles.note('metadata', failure)
-      else for (const queue of this.#ready) rejectAll(queue, failure)
-      if (!failure.retriable) this.#ready.clear()
+      else for (const queue of [...this.#ready]) this.#reject(queue, failure)
       await this.#metadataBackoff.wait()
     }
     this.#maintaining = false

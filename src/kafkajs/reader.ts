@@ -17,7 +17,7 @@ import { Backoff } from './backoff.ts'
 import { FetchLane } from './fetch-lane.ts'
 import type { FetchedPartition } from './fetch-request.ts'
 import { partitionKey } from './partition-key.ts'
-import { brokerError, errorName } from './protocol-errors.ts'
+import { brokerError, clientError, errorName } from './protocol-errors.ts'
 import { newReading, outOfRange, type ReaderContext, type Reading } from './reading.ts'
 
 /** How long the second connection waits for a partition that turned out to have nothing, until the long poll takes it. */
@@ -37,6 +37,7 @@ export class Reader {
   readonly #refreshBackoff: Backoff
   readonly #ignoreRefreshes: () => void
   #running = false
+  #over = false
   #refreshing = false
   #cancelWake: (() => void) | undefined
 
@@ -71,7 +72,9 @@ export class Reader {
     this.#pump()
   }
 
+  /** Begins or goes on, unless the reader has stopped for good. */
   run(): void {
+    if (this.#over) return
     this.#running = true
     this.#pump()
   }
@@ -83,6 +86,7 @@ export class Reader {
 
   stop(): void {
     this.halt()
+    this.#over = true
     this.#ignoreRefreshes()
     this.#cancelWake?.()
     this.#readings.clear()
@@ -134,7 +138,7 @@ export class Reader {
     const lane = (flag: 'polling' | 'expressing') =>
       new FetchLane(this.#context, leader, flag, {
         onPartition: (reading, asked, fetched) => this.#received(reading, asked, fetched),
-        onDone: failure => this.#fetchDone(leader, flag, failure),
+        onDone: failure => this.#fetchDone(leader, failure),
         onRetry: () => this.#pump(),
       })
     const lanes = { poll: lane('polling'), express: lane('expressing') }
@@ -142,8 +146,8 @@ export class Reader {
     return lanes
   }
 
-  #fetchDone(leader: number, flag: string, failure: RunInferenceError | undefined): void {
-    if (failure === undefined || this.#running) this.#context.onTrouble(`${flag} broker ${leader}`, failure)
+  #fetchDone(leader: number, failure: RunInferenceError | undefined): void {
+    if (failure === undefined || this.#running) this.#context.onTrouble(troubleOf(leader), failure)
     if (failure !== undefined && !failure.retriable) this.#fatal(failure)
     else if (failure !== undefined) this.#refreshMetadata()
     this.#pump()
@@ -222,18 +226,16 @@ export class Reader {
 
   async #refreshUntilRead(): Promise<void> {
     const { cluster, onTrouble } = this.#context
-    // Also the first one waits a little: the brokers that answer may not know of the change themselves yet.
-    await this.#refreshBackoff.wait()
-    try {
-      if (this.#running) await cluster.refresh()
-      onTrouble('metadata', undefined)
-      this.#refreshBackoff.reset()
-      this.#forgetLanes()
-    } catch (error) {
-      const failure = RunInferenceError.from(error, 'BROKER_UNAVAILABLE')
-      if (this.#running) onTrouble('metadata', failure)
-    }
+    let failure: RunInferenceError | undefined
+    do {
+      // Also the first time: the brokers that answer may not know of the change themselves yet.
+      await this.#refreshBackoff.wait()
+      failure = await cluster.refresh().then(() => undefined, asOutage)
+      if (!this.#over) onTrouble('metadata', failure)
+    } while (failure !== undefined && !this.#over)
+    this.#refreshBackoff.reset()
     this.#refreshing = false
+    this.#forgetLanes()
     this.#pump()
   }
 
@@ -243,13 +245,23 @@ export class Reader {
     for (const leader of this.#lanes.keys()) {
       if (present.has(leader)) continue
       this.#lanes.delete(leader)
-      for (const flag of ['polling', 'expressing']) this.#context.onTrouble(`${flag} broker ${leader}`, undefined)
+      this.#context.onTrouble(troubleOf(leader), undefined)
     }
   }
 
   #fatal(error: RunInferenceError): void {
     if (!this.#running) return
     this.halt()
+    this.#over = true
     this.#context.onFatal(error)
   }
+}
+
+function asOutage(error: unknown): RunInferenceError {
+  return clientError(error, 'Reading metadata')
+}
+
+/** Of both connections, since the second may not be used again for long. */
+function troubleOf(leader: number): string {
+  return `broker ${leader}`
 }

@@ -6,13 +6,14 @@
  */
 import { RunInferenceError } from '../errors.ts'
 import type { StartPosition, TopicPartition } from '../kafka/port.ts'
+import type { Backoff } from './backoff.ts'
 import type { Cluster } from './cluster.ts'
 import { fetchCommitted } from './group-offsets.ts'
 import type { GroupSession } from './group-session.ts'
 import { EARLIEST, LATEST, listOffsets, type OffsetQuestion } from './list-offsets.ts'
 import { sendOffsetCommit } from './offset-commit.ts'
 import { partitionKey } from './partition-key.ts'
-import { brokerError } from './protocol-errors.ts'
+import { brokerError, clientError } from './protocol-errors.ts'
 
 export interface StartContext {
   readonly cluster: Cluster
@@ -22,8 +23,42 @@ export interface StartContext {
   readonly starts: ReadonlyMap<string, StartPosition>
 }
 
+export interface StartLoop extends StartContext {
+  readonly backoff: Backoff
+  readonly signal: AbortSignal
+  /** True when the generation is over: the next one asks again. */
+  readonly isOver: () => boolean
+  readonly onTrouble: (failure: RunInferenceError | undefined) => void
+}
+
+/** As `startPositions`, through outages; undefined when the generation was over before they were known. */
+export async function startPositionsInTime(
+  context: StartLoop,
+  partitions: readonly TopicPartition[],
+  freshTopics: ReadonlySet<string>,
+): Promise<Map<string, number> | undefined> {
+  const { cluster, session, backoff, signal, isOver, onTrouble } = context
+  let positions: Map<string, number> | undefined
+  while (positions === undefined && !isOver()) {
+    try {
+      // A partition that the leader of the group has found may be newer than what is known here.
+      if (partitions.some(({ topic, partition }) => cluster.leader(topic, partition) < 0)) await cluster.refresh()
+      positions = await startPositions(context, partitions, freshTopics)
+    } catch (error) {
+      const failure = clientError(error, 'Reading start positions')
+      if (!failure.retriable) throw failure
+      onTrouble(failure)
+      session.forgetCoordinator()
+      await backoff.wait(signal)
+      await cluster.refresh().catch(() => {}) // The next attempt meets the same outage and reports it.
+    }
+  }
+  onTrouble(undefined)
+  return isOver() ? undefined : positions
+}
+
 /** Positions by `partitionKey`. Rejects OFFSET_OUT_OF_RANGE where `none` was asked for and nothing is committed. */
-export async function startPositions(
+async function startPositions(
   context: StartContext,
   partitions: readonly TopicPartition[],
   freshTopics: ReadonlySet<string>,

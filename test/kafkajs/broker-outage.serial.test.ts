@@ -32,7 +32,8 @@ describe('a broker that is killed in mid-run and comes back', { skip: cluster.sk
     const h = await Harness.open(features, t)
     const topic = await h.topic('numbers', PARTITIONS)
     const group = h.name('group')
-    const reader = h.member(group, [{ topic, start: 'earliest' }])
+    // Longer than the broker takes to come back, on a busy machine too: the member must not lose its session.
+    const reader = h.member(group, [{ topic, start: 'earliest' }], { sessionTimeoutMs: 45_000 })
     reader.drain = async () => void (await reader.commitAll())
     await reader.member.start()
     const epochs = [...reader.owned.values()].map(owned => owned.epoch)
