@@ -11,6 +11,7 @@ import type { Cluster } from '../src/cluster/cluster.ts'
 import { readRunFile } from '../src/cluster/run-file.ts'
 import { RunInferenceError } from '../src/errors.ts'
 import { BadFlag, type DemoFlags, HELP, parseFlags } from './flags.ts'
+import { createKeptLog } from './kept-log.ts'
 import { runMainJob } from './main-job.ts'
 import { createScreen } from './screen.ts'
 import { holds, jsonOf, textOf } from './summary.ts'
@@ -56,7 +57,8 @@ async function demo(flags: DemoFlags): Promise<number> {
   const { signal, interrupted } = interruption()
   const resources = new AsyncDisposableStack()
   screen.line('Handwritten digits, classified by a consumer group\n')
-  const job = runMainJob({ flags, screen, signal, resources })
+  const { logger, lines } = createKeptLog()
+  const job = runMainJob({ flags, screen, logger, signal, resources })
   try {
     const result = await Promise.race([job, interrupted])
     await close(resources)
@@ -67,6 +69,7 @@ async function demo(flags: DemoFlags): Promise<number> {
   } catch (error) {
     screen.clear()
     screen.line(`\n${describe(error)}`)
+    if (!(error instanceof Interrupted)) for (const line of lines) screen.line(line)
     // What the job says after an interruption is of no interest: its parts are being closed.
     job.catch(() => {})
     await close(resources)

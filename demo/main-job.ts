@@ -18,7 +18,7 @@ import { applyPlan, planTopics, topicNames } from '../src/kafka/topics.ts'
 import { createKafkaPort } from '../src/kafkajs/kafka-port.ts'
 import { createThreadExecutor } from '../src/models/thread-executor.ts'
 import { systemClock } from '../src/ops/clock.ts'
-import { createLogger } from '../src/ops/logger.ts'
+import type { Logger } from '../src/ops/logger.ts'
 import { startTopology } from '../src/run.ts'
 import { DEFAULT_RUN_SETTINGS } from '../src/run-settings.ts'
 import type { Topology } from '../src/topology.ts'
@@ -37,6 +37,7 @@ import { type DemoResult, failedTopic, throughput, whole } from './summary.ts'
 export interface Job {
   readonly flags: DemoFlags
   readonly screen: Screen
+  readonly logger: Logger
   /** Aborted by Ctrl-C; nothing is started after. */
   readonly signal: AbortSignal
   readonly resources: AsyncDisposableStack
@@ -51,11 +52,10 @@ interface Parts extends Job {
 }
 
 const MAX_BATCH_ROWS = 256
-const logger = createLogger('warn')
 const readSchema = (name: string) => readFile(`schemas/${name}.avsc`, 'utf8')
 
 export async function runMainJob(job: Job): Promise<DemoResult & { readonly cluster: Cluster }> {
-  const { signal, resources } = job
+  const { signal, resources, logger } = job
   const topology = await loadTopology('topologies/digits.ts')
   const images = await readDigitImages()
   const cluster = await openCluster(job)
@@ -77,7 +77,7 @@ export async function runMainJob(job: Job): Promise<DemoResult & { readonly clus
   return { topology, cluster, verdict, counts, seconds: performance.now() / 1000 }
 }
 
-async function openCluster({ screen, signal, resources, flags }: Job): Promise<Cluster> {
+async function openCluster({ screen, signal, resources, flags, logger }: Job): Promise<Cluster> {
   const step = screen.step('cluster')
   const onProgress = ({ text }: { readonly text: string }) => step.progress(text)
   const cluster = await startCluster({ brokers: 1, registry: true, logger, onProgress })
@@ -108,11 +108,12 @@ function topicsExist(existing: readonly { readonly name: string }[], cluster: Cl
   )
 }
 
-async function produce({ topology, images, port, registry, screen, flags, signal, resources }: Parts): Promise<void> {
+async function produce(parts: Parts): Promise<void> {
+  const { topology, images, port, registry, screen, logger, flags, signal, resources } = parts
   const step = screen.step('produce')
   const { records, partitions } = flags
   const { topic } = topology.sources[0]!
-  const encoder = await avro<Digit>('digit').openEncoder(codecContext(topic, registry))
+  const encoder = await avro<Digit>('digit').openEncoder(codecContext(topic, registry, logger))
   const writer = port.writer()
   resources.defer(() => writer.close())
   await produceInput({
@@ -128,15 +129,8 @@ async function produce({ topology, images, port, registry, screen, flags, signal
   step.done(`${whole(records)} digits to ${topic}, of which ${whole(badRecordsAmong(records))} are bad records`)
 }
 
-async function classify({
-  topology,
-  port,
-  registry,
-  screen,
-  flags,
-  signal,
-  resources,
-}: Parts): Promise<ClassifyCounts> {
+async function classify(parts: Parts): Promise<ClassifyCounts> {
+  const { topology, port, registry, screen, logger, flags, signal, resources } = parts
   const step = screen.step('classify')
   step.progress('loading the model, joining the group', 0)
   signal.throwIfAborted()
@@ -165,7 +159,7 @@ async function classify({
 }
 
 async function readAndCheck(parts: Parts): Promise<Verdict> {
-  const { topology, images, port, registry, screen, flags, signal } = parts
+  const { topology, images, port, registry, screen, logger, flags, signal } = parts
   const step = screen.step('read back')
   let count = 0
   const read = (topic: string): Promise<readonly RecordBlock[]> =>
@@ -178,7 +172,7 @@ async function readAndCheck(parts: Parts): Promise<Verdict> {
   const predictions = await read(sink)
   const deadLetters = (await Promise.all(FAILED_STAGES.map(stage => read(failedTopic(topology, stage))))).flat()
 
-  const decoder = await avro<DigitPrediction>('digit-prediction').openDecoder(codecContext(sink, registry))
+  const decoder = await avro<DigitPrediction>('digit-prediction').openDecoder(codecContext(sink, registry, logger))
   for (const block of predictions) await decoder.prepare?.(block)
   const verdict = check({
     source,
@@ -199,7 +193,7 @@ function expectation(topology: Topology, images: readonly DigitImage[], number: 
   return { topic: topology.sinks[0]!.topic, image: { id: digit.id, trueLabel, ...expected } }
 }
 
-function codecContext(topic: string, registry: SchemaRegistryPort): CodecContext {
+function codecContext(topic: string, registry: SchemaRegistryPort, logger: Logger): CodecContext {
   return { topic, field: 'value', registry, readSchema, logger, now: systemClock.now }
 }
 

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { BAD_RECORDS } from '../../demo/bad-records.ts'
+import { readDigitImages } from '../../demo/digit-images.ts'
+import { badRecordsAmong, inputRecord } from '../../demo/input.ts'
+
+const images = await readDigitImages()
+
+describe('input of the demo', () => {
+  it('repeats the 540 held-out digits, each with what the model says about it', () => {
+    assert.equal(images.length, 540)
+    assert.equal(new Set(images.map(({ digit }) => digit.id)).size, 540)
+    assert.equal(inputRecord(images, 0).image, inputRecord(images, 540).image)
+    for (const { digit, expected } of images) {
+      assert.equal(digit.pixels.length, 64)
+      assert.equal(expected.probabilities.length, 10)
+    }
+  })
+
+  it('has a bad record in place of every 97th, of each kind in turn', () => {
+    const bad = Array.from({ length: 54_000 }, (_, number) => inputRecord(images, number).bad)
+    assert.equal(bad.filter(Boolean).length, badRecordsAmong(54_000))
+    assert.deepEqual(bad.flatMap((kind, number) => (kind ? [number] : [])).slice(0, 3), [96, 193, 290])
+    assert.deepEqual(bad.filter(Boolean).slice(0, 7), [...BAD_RECORDS, BAD_RECORDS[0]])
+  })
+})
