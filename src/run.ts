@@ -115,6 +115,7 @@ class Running implements RunningTopology {
     const assembly = await this.#whenAvailable('broker or registry', () =>
       assemble(this.#topology, {
         ...this.#parts,
+        note: this.#parts.note ?? (() => {}),
         member: () => this.#member!,
         onOutage: (what, error) => this.#health.degraded(what, error),
         onRecovered: what => this.#health.recovered(what),
