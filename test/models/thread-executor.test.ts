@@ -92,6 +92,15 @@ describe('thread executor', () => {
     await executor.close()
   })
 
+  test('close returns when every worker has ended, not before', async () => {
+    const before = process.getActiveResourcesInfo()
+    const executor = createThreadExecutor({ lanes: 2, maxBatchRows: 16 }, parts)
+    await Promise.all(executor.lanes.map(lane => lane.load(digitsSpec())))
+    assert.notDeepEqual(process.getActiveResourcesInfo(), before)
+    await executor.close()
+    assert.deepEqual(process.getActiveResourcesInfo(), before)
+  })
+
   test('webgpu on several threads is refused, since it would crash the process', async () => {
     const executor = createThreadExecutor({ lanes: 2, maxBatchRows: 16 }, parts)
     const spec = digitsSpec('models/digits-mlp-v1.onnx', { providers: ['webgpu', 'cpu'] })
