@@ -1,4 +1,8 @@
-/** Sends one record at a time at fixed times. A record's key is the time at which it was meant to be sent, and its number. */
+/**
+ * Sends records at fixed times, as a producer without linger does: each at once, and together with others only where one
+ * before it is still on its way to the same partition. A record's key is the time at which it was meant to be sent, and
+ * its number.
+ */
 import { RecordBatchBuilder } from '../../src/kafka/record-batch-builder.ts'
 import { connect } from '../connect.ts'
 import { PARTITIONS, tensorRows } from '../input.ts'
@@ -28,10 +32,11 @@ const builders = Array.from({ length: PARTITIONS }, (_, i) => new RecordBatchBui
 const record = emptyRecord()
 const fill = tensorRows(SMALL_MLP[0])
 const key = Buffer.alloc(16)
-const sending = new Set<Promise<unknown>>()
+const onTheWay = new Array<boolean>(PARTITIONS).fill(false)
 const startAt = machineNow() + 500
 const allSent = Promise.withResolvers<void>()
 let next = 0
+let acknowledged = 0
 
 function sendDue(): void {
   for (; next < records; next++) {
@@ -42,28 +47,37 @@ function sendDue(): void {
       return
     }
     late[next] = now - intended
-    sendOne(intended)
+    append(intended)
   }
-  allSent.resolve()
 }
 
-function sendOne(intended: number): void {
+function append(intended: number): void {
   fill(record, next)
   key.writeDoubleBE(intended)
   key.writeDoubleBE(next, 8)
   record.key = key
   record.keyEnd = key.length
   record.timestamp = Date.now()
-  const builder = builders[next % PARTITIONS]!
-  builder.append(record)
-  const sent = writer.send([builder.seal()]).catch(fail)
-  sending.add(sent)
-  sent.finally(() => sending.delete(sent)).catch(fail)
+  const partition = next % PARTITIONS
+  builders[partition]!.append(record)
+  flush(partition)
+}
+
+function flush(partition: number): void {
+  const builder = builders[partition]!
+  if (onTheWay[partition] || builder.count === 0) return
+  onTheWay[partition] = true
+  const batch = builder.seal()
+  writer.send([batch]).then(() => {
+    onTheWay[partition] = false
+    acknowledged += batch.count
+    if (acknowledged === records) allSent.resolve()
+    flush(partition)
+  }, fail)
 }
 
 sendDue()
 await allSent.promise
-await Promise.all(sending)
 await writer.close()
 await port.close()
 const measured = late.subarray(warmUpRecordsOf(order)).toSorted()
