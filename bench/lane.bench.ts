@@ -34,7 +34,10 @@ async function throughLanes(file: string, width: number, batch: number, lanes: n
   } as const
   const models = await Promise.all(executor.lanes.map(lane => lane.load(spec)))
   const source = new Float32Array(batch * width).fill(0.5)
-  await Promise.all(models.flatMap(model => [pump(model, source, batch, 100), pump(model, source, batch, 100)]))
+  const warmUpMs = durationMs / 3
+  await Promise.all(
+    models.flatMap(model => [pump(model, source, batch, warmUpMs), pump(model, source, batch, warmUpMs)]),
+  )
   const startedAt = performance.now()
   const pumps = models.flatMap(model => [
     pump(model, source, batch, durationMs),

@@ -59,7 +59,8 @@ export interface BatchOutputs {
  * or any sub-range, as often as needed (bisection and retries copy nothing), then `release`.
  */
 export interface BatchSlot {
-  /** Room for `rows` rows with these row shapes; one array per model input (an empty string[] to push to, for strings). */
+  /** Room for `rows` rows with these row shapes; one array per model input (an empty string[] to push to, for
+   * strings). The arrays still hold what earlier batches left: write every element. */
   prepare(rows: number, rowShapes: readonly (readonly number[])[]): readonly TensorData[]
   /**
    * Runs rows [from, from + rows). Rejects with RunInferenceError: SHAPE_MISMATCH, RESULT_COUNT, INFERENCE_FAILED (the model threw,
