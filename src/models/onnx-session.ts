@@ -9,6 +9,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import './no-telemetry.ts'
 import { env, InferenceSession, Tensor } from 'onnxruntime-node'
 import { RunInferenceError } from '../errors.ts'
 import type { LoadedModel, LoadedTensor, ModelSpec } from './executor.ts'

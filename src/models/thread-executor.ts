@@ -4,6 +4,7 @@
  * here: watch `busyMs` and let the process kill itself with nothing committed.
  */
 import { Worker } from 'node:worker_threads'
+import './no-telemetry.ts'
 import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
