@@ -122,7 +122,9 @@ export class UnitBuilder {
       nextOffset = row === work.block.count ? work.block.nextOffset : work.block.offset(row)
       if (row < work.block.count || this.#full) break
     }
-    if (rows === 0 && nextOffset === flow.committable) return undefined
+    // An empty block that moves nothing still has to be let go.
+    const finished = ranges.some(({ work, to }) => to === work.block.count)
+    if (rows === 0 && nextOffset === flow.committable && !finished) return undefined
     this.#sealAll()
     return { flow, ranges, rounds: this.#rounds, nextOffset, rows, clampedTimestamps: this.#clamped, refused: [] }
   }

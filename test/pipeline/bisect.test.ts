@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { type BisectVerdict, bisect } from '../../src/pipeline/bisect.ts'
+
+class Outage extends Error {}
+class BadRow extends Error {}
+
+interface Course {
+  readonly rows: number
+  readonly bad: ReadonlySet<number>
+  readonly controlPasses: boolean
+  /** The call (counted over runs and control batches) from which on everything is an outage. */
+  readonly outageAt?: number
+}
+
+interface Outcome {
+  readonly verdict: BisectVerdict
+  readonly good: readonly number[]
+  readonly runs: number
+  readonly controls: number
+  readonly controlPassed: boolean
+}
+
+async function search({ rows, bad, controlPasses, outageAt = Number.POSITIVE_INFINITY }: Course): Promise<Outcome> {
+  let calls = 0
+  let runs = 0
+  let controls = 0
+  let controlPassed = false
+  const good: number[] = []
+  const verdict = await bisect<string>(
+    rows,
+    new BadRow('the whole batch'),
+    {
+      async run(from, count) {
+        runs++
+        if (++calls >= outageAt) throw new Outage('gone')
+        for (let row = from; row < from + count; row++) if (bad.has(row)) throw new BadRow(`row ${row} among ${count}`)
+        return `${from}+${count}`
+      },
+      async control() {
+        controls++
+        if (++calls >= outageAt || !controlPasses) throw new Outage('control')
+        controlPassed = true
+      },
+      good(from, count, outputs) {
+        assert.equal(outputs, `${from}+${count}`)
+        for (let row = from; row < from + count; row++) good.push(row)
+      },
+    },
+    error => error instanceof BadRow,
+  )
+  return { verdict, good, runs, controls, controlPassed }
+}
+
+const course: fc.Arbitrary<Course> = fc.integer({ min: 1, max: 300 }).chain(rows =>
+  fc.record({
+    rows: fc.constant(rows),
+    bad: fc
+      .oneof(
+        fc.constant([] as number[]),
+        fc.array(fc.nat({ max: rows - 1 }), { minLength: 1, maxLength: 3 }),
+        fc.array(fc.nat({ max: rows - 1 }), { maxLength: rows }),
+        fc.constant(Array.from({ length: rows }, (_, row) => row)),
+      )
+      .map(found => new Set(found)),
+    controlPasses: fc.boolean(),
+    outageAt: fc.option(fc.integer({ min: 1, max: 30 }), { nil: Number.POSITIVE_INFINITY }),
+  }),
+)
+
+describe('bisect', () => {
+  it('C1–C4 hold for any set of bad rows, any outage, and either control verdict', async () => {
+    await fc.assert(
+      fc.asyncProperty(course, async given => {
+        const { verdict, good, runs, controls, controlPassed } = await search(given)
+        // The search begins when the whole batch has failed: a row that is the whole batch has failed alone.
+        const failsAlone = (row: number) => given.bad.has(row) || given.rows === 1
+        const badRows = verdict.bad.map(({ row }) => row)
+        const undecided = verdict.undecided.flatMap(({ from, rows }) =>
+          Array.from({ length: rows }, (_, i) => from + i),
+        )
+        const all = [...good, ...badRows, ...undecided].sort((a, b) => a - b)
+        assert.deepEqual(
+          all,
+          Array.from({ length: given.rows }, (_, row) => row),
+          'C1: every row in one place',
+        )
+        for (const row of badRows) assert.ok(failsAlone(row), `row ${row} is called bad and is not`)
+        for (const row of good) assert.ok(!given.bad.has(row))
+        assert.ok(verdict.calls <= Math.ceil(4 * Math.log2(Math.max(2, given.rows))), `C2: ${verdict.calls} calls`)
+        assert.equal(verdict.calls, runs + controls)
+        if (badRows.length > 0) assert.ok(good.length > 0 || controlPassed, 'C4: no bad row without a reference')
+        if (good.length === 0 && controls > 0 && !controlPassed) {
+          assert.ok(verdict.outage instanceof Outage, 'C3: a failed control batch is an outage')
+          assert.deepEqual(badRows, [])
+        }
+        assert.ok(controls <= 1, 'one control batch decides')
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  it('finds one bad row in a batch of any size, with a single search', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 1024 }).chain(rows => fc.tuple(fc.constant(rows), fc.nat({ max: rows - 1 }))),
+        async ([rows, guilty]) => {
+          const { verdict, good } = await search({ rows, bad: new Set([guilty]), controlPasses: true })
+          assert.deepEqual(
+            verdict.bad.map(({ row }) => row),
+            [guilty],
+          )
+          assert.deepEqual(verdict.undecided, [])
+          assert.equal(good.length, rows - 1)
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  it('C3: a batch of one asks the control batch', async () => {
+    const bad = new Set([0])
+    const passed = await search({ rows: 1, bad, controlPasses: true })
+    assert.equal(passed.verdict.bad.length, 1)
+    assert.match(String(passed.verdict.bad[0]!.error), /the whole batch/)
+    const failed = await search({ rows: 1, bad, controlPasses: false })
+    assert.deepEqual(failed.verdict.bad, [])
+    assert.deepEqual(failed.verdict.undecided, [{ from: 0, rows: 1 }])
+  })
+
+  it('repeated searches decide every row of a batch in which many are bad', async () => {
+    const rows = 64
+    const bad = new Set(Array.from({ length: rows }, (_, row) => row).filter(row => row % 2 === 0))
+    let open = Array.from({ length: rows }, (_, row) => row)
+    for (let round = 0; open.length > 0; round++) {
+      assert.ok(round < rows, 'each search decides something')
+      const batch = open
+      const found = await search({
+        rows: batch.length,
+        bad: new Set(batch.flatMap((row, i) => (bad.has(row) ? [i] : []))),
+        controlPasses: true,
+      })
+      for (const { row } of found.verdict.bad) assert.ok(bad.has(batch[row]!))
+      open = found.verdict.undecided.flatMap(({ from, rows: count }) => batch.slice(from, from + count))
+    }
+  })
+
+  it('an error of ours behind a good range is not taken for a bad row', async () => {
+    const search = bisect(
+      2,
+      new BadRow('both'),
+      {
+        run: async () => 'ran',
+        control: async () => {},
+        good: () => {
+          throw new TypeError('a bug')
+        },
+      },
+      () => true,
+    )
+    await assert.rejects(search, TypeError)
+  })
+})
