@@ -1,0 +1,46 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+
+export interface TestFiles {
+  /** Need no cluster. */
+  readonly plain: readonly string[]
+  /** Share one cluster. */
+  readonly onCluster: readonly string[]
+  /** `*.serial.test.ts`: each runs alone. */
+  readonly serial: readonly string[]
+  /** True when one of them, wherever it stands, takes the shared cluster. */
+  readonly needCluster: boolean
+}
+
+/** Sorts the selected files (paths or patterns; none = all below test/) by what they need. Throws when there is none. */
+export function selectTestFiles(root: string, selected: readonly string[]): TestFiles {
+  const patterns = selected.length > 0 ? selected : ['test/**/*.test.ts']
+  const files = new Set<string>()
+  for (const pattern of patterns) {
+    const found = globSync(pattern, { cwd: root })
+    if (found.length === 0) throw new Error(`no test file matches ${pattern}`)
+    for (const file of found) files.add(relative(root, resolve(root, file)))
+  }
+  const sorted = [...files].sort()
+  const takers = new Set(sorted.filter(file => takesSharedCluster(join(root, file), new Set())))
+  const isSerial = (file: string) => file.endsWith('.serial.test.ts')
+  return {
+    plain: sorted.filter(file => !isSerial(file) && !takers.has(file)),
+    onCluster: sorted.filter(file => !isSerial(file) && takers.has(file)),
+    serial: sorted.filter(isSerial),
+    needCluster: takers.size > 0,
+  }
+}
+
+/** True when the file, or what it imports from test/, calls `testCluster`. */
+function takesSharedCluster(file: string, seen: Set<string>): boolean {
+  if (seen.has(file) || !existsSync(file) || file.endsWith(join('support', 'cluster.ts'))) return false
+  seen.add(file)
+  const text = readFileSync(file, 'utf8')
+  if (/\btestCluster\(/.test(text)) return true
+  const imports = text.matchAll(/^(?:import|export)\b[^'"]*['"](\.[^'"]+)['"]/gm)
+  return [...imports].some(([, target]) => {
+    const imported = resolve(dirname(file), target!)
+    return !imported.includes(`${join('/', 'src', '/')}`) && takesSharedCluster(imported, seen)
+  })
+}

@@ -1,0 +1,95 @@
+/**
+ * `npm test [-- FILE…] [-- --test-name-pattern=TEXT]`: every test file in a process of its own, one Kafka cluster for
+ * all that need one, failures in full, a table at the end. Exit code 1 when anything failed, 130 after Ctrl-C.
+ */
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { type Cluster, startCluster } from '../src/cluster/cluster.ts'
+import { RunInferenceError } from '../src/errors.ts'
+import { createLogger } from '../src/ops/logger.ts'
+import { SHARED_CLUSTER, type SharedCluster } from '../test/support/cluster.ts'
+import { runTestFile, type Suite } from './run-test-file.ts'
+import { selectTestFiles } from './test-files.ts'
+import { showSuite, showSummary } from './test-report.ts'
+
+const CONCURRENCY = 2
+const FILE_TIMEOUT_MS = 300_000
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { 'test-name-pattern': { type: 'string', multiple: true } },
+})
+const patterns = values['test-name-pattern'] ?? []
+const testEnvironment = { ...process.env }
+const suites: Suite[] = []
+const interrupted = new AbortController()
+let cluster: Promise<Cluster> | undefined
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort(signal))
+
+process.chdir(root)
+const started = performance.now()
+const files = selectTestFiles(root, positionals)
+const shared = files.needCluster ? shareCluster() : undefined
+try {
+  await runFiles(files.plain, CONCURRENCY)
+  if (shared !== undefined) testEnvironment[SHARED_CLUSTER] = JSON.stringify(await shared)
+  await runFiles(files.onCluster, CONCURRENCY)
+  await runFiles(files.serial, 1)
+} finally {
+  await cluster?.then(
+    running => running.stop(),
+    () => {},
+  )
+}
+console.log(`\n${showSummary(suites, (performance.now() - started) / 1000)}`)
+if (interrupted.signal.aborted) {
+  console.error(`interrupted by ${interrupted.signal.reason}; what had not run is not in the table`)
+  process.exit(130)
+}
+process.exit(suites.some(({ outcomes }) => outcomes.some(({ outcome }) => outcome === 'failed')) ? 1 : 0)
+
+async function shareCluster(): Promise<SharedCluster> {
+  const line = (text: string) => console.log(`cluster: ${text}`)
+  let shown = ''
+  cluster = startCluster({
+    brokers: 1,
+    registry: true,
+    logger: createLogger('warn'),
+    onProgress({ text }) {
+      const step = text.split(':')[0]!
+      if (step !== shown) line(step)
+      shown = step
+    },
+  })
+  try {
+    const { brokers, registryUrl, local } = await cluster
+    line(`${brokers.join(',')} and ${registryUrl}${local === undefined ? ' (given)' : `, logs in ${local.logFolder}`}`)
+    return { brokers, registryUrl: registryUrl! }
+  } catch (error) {
+    // Nothing but the lack of one is a reason to skip.
+    if (!(error instanceof RunInferenceError) || error.code !== 'CLUSTER_UNAVAILABLE') throw error
+    line(error.message)
+    return { reason: error.message }
+  }
+}
+
+/** Runs each file, so many at a time, and reports it when it is done. */
+async function runFiles(selected: readonly string[], concurrency: number): Promise<void> {
+  const waiting = [...selected]
+  const runNext = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined && !interrupted.signal.aborted; file = waiting.shift()) {
+      const suite = await runTestFile(file, {
+        env: testEnvironment,
+        nodeArgs: patterns.map(pattern => `--test-name-pattern=${pattern}`),
+        timeoutMs: FILE_TIMEOUT_MS,
+        signal: interrupted.signal,
+      })
+      suites.push(suite)
+      console.log(showSuite(suite))
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, runNext))
+}
