@@ -32,7 +32,12 @@ export interface ConnectionSettings {
   readonly logger: KafkajsLogger
 }
 
-export class Channel {
+/** Asks one broker one thing. */
+export interface Caller {
+  call<T>(api: string, args: object): Promise<T>
+}
+
+export class Channel implements Caller {
   readonly address: string
   readonly #settings: ConnectionSettings
   #open: Promise<Broker> | undefined

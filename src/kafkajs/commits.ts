@@ -11,8 +11,7 @@
 import type { RunInferenceError } from '../errors.ts'
 import type { CommitRequest } from '../kafka/port.ts'
 import type { Backoff } from './backoff.ts'
-import type { GroupSession } from './group-session.ts'
-import { sendOffsetCommit } from './offset-commit.ts'
+import { type CommitSession, sendOffsetCommit } from './offset-commit.ts'
 import { partitionKey } from './partition-key.ts'
 import { brokerError, clientError } from './protocol-errors.ts'
 
@@ -26,7 +25,10 @@ interface Pending {
 
 export interface CommitsContext {
   readonly groupId: string
-  readonly session: GroupSession
+  readonly session: CommitSession & {
+    /** The coordinator says that the session is over. */
+    expelled(name: string): void
+  }
   readonly backoff: Backoff
   /** Whether this member owns the partition under this epoch. */
   readonly owns: (key: string, epoch: number) => boolean

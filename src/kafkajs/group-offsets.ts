@@ -1,4 +1,5 @@
-import type { Cluster } from './cluster.ts'
+import type { Caller } from './channel.ts'
+import type { CoordinatorType } from './cluster.ts'
 import { partitionKey } from './partition-key.ts'
 import { assertAnswer } from './protocol-errors.ts'
 
@@ -12,7 +13,7 @@ interface OffsetFetchAnswer {
 
 /** What a group has committed, by `partitionKey`; −1 where there is nothing. */
 export async function fetchCommitted(
-  cluster: Cluster,
+  cluster: { coordinator(type: CoordinatorType, key: string, purpose: string): Promise<Caller> },
   purpose: string,
   groupId: string,
   partitions: ReadonlyMap<string, readonly number[]>,

@@ -10,8 +10,8 @@ import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import { assignPartitions } from './assigner.ts'
-import type { Channel } from './channel.ts'
-import type { Cluster } from './cluster.ts'
+import type { Caller } from './channel.ts'
+import type { Cluster, CoordinatorType } from './cluster.ts'
 import { fetchCommitted } from './group-offsets.ts'
 import { ASSIGNER_NAME, decodeClaim, decodeShare, encodeClaim, encodeShare, type Share } from './group-protocol.ts'
 import { brokerError, clientError, errorName } from './protocol-errors.ts'
@@ -40,6 +40,11 @@ export interface Generation extends Share {
   readonly counted: ReadonlyMap<string, number> | undefined
 }
 
+/** What a session needs of the cluster. */
+export interface SessionCluster extends Pick<Cluster, 'forgetCoordinator' | 'track' | 'refresh' | 'topic'> {
+  coordinator(type: CoordinatorType, key: string, purpose: string): Promise<Caller>
+}
+
 interface JoinAnswer {
   readonly errorCode: number
   readonly generationId: number
@@ -60,7 +65,7 @@ export const COORDINATOR_MOVED: ReadonlySet<string> = new Set([
 ])
 
 export class GroupSession {
-  readonly #cluster: Cluster
+  readonly #cluster: SessionCluster
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #options: GroupSessionOptions
@@ -75,7 +80,12 @@ export class GroupSession {
   #cancelExpiry = () => {}
 
   constructor(
-    context: { readonly cluster: Cluster; readonly clock: Clock; readonly logger: Logger; readonly purpose: string },
+    context: {
+      readonly cluster: SessionCluster
+      readonly clock: Clock
+      readonly logger: Logger
+      readonly purpose: string
+    },
     options: GroupSessionOptions,
     events: GroupSessionEvents,
   ) {
@@ -101,7 +111,7 @@ export class GroupSession {
     return this.#clock.now() - this.#lastAnswerMs
   }
 
-  coordinator(): Promise<Channel> {
+  coordinator(): Promise<Caller> {
     return this.#cluster.coordinator('group', this.#options.groupId, this.#purpose)
   }
 
@@ -174,7 +184,7 @@ export class GroupSession {
   }
 
   async #sendJoin(
-    coordinator: Channel,
+    coordinator: Caller,
     claim: { generation: number; owned: ReadonlyMap<string, readonly number[]> },
   ): Promise<JoinAnswer | undefined> {
     const { groupId, sessionTimeoutMs, rebalanceTimeoutMs, topics } = this.#options

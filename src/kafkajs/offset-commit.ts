@@ -1,7 +1,16 @@
-import type { GroupSession } from './group-session.ts'
+import type { Caller } from './channel.ts'
 import { COORDINATOR_MOVED } from './group-session.ts'
 import { partitionKey } from './partition-key.ts'
 import { errorName } from './protocol-errors.ts'
+
+/** What commits need of a group session. */
+export interface CommitSession {
+  readonly memberId: string
+  /** −1 while joining. */
+  readonly generation: number
+  coordinator(): Promise<Caller>
+  forgetCoordinator(): void
+}
 
 export interface OffsetEntry {
   readonly topic: string
@@ -22,7 +31,7 @@ interface OffsetCommitAnswer {
  * The broker checks member and generation, not whether the partitions are this member's.
  */
 export async function sendOffsetCommit(
-  session: GroupSession,
+  session: CommitSession,
   groupId: string,
   entries: readonly OffsetEntry[],
 ): Promise<Map<string, string>> {
