@@ -52,6 +52,9 @@ async function runMaven(goals: readonly string[], pomText: string, options: Mave
   // Not in batch mode: only then does Maven tell how far a large file is.
   const args = ['-f', pomFile, '-Dstyle.color=never', ...goals, `-DoutputDirectory=${options.outputFolder}`]
   const child = spawn(options.maven, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  // Left alone it would go on fetching for minutes after this process was told to end.
+  const end = () => void child.kill()
+  process.once('exit', end)
   const seen = { files: 0, megabytes: 0 }
   const complaints: string[] = []
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -69,7 +72,10 @@ async function runMaven(goals: readonly string[], pomText: string, options: Mave
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', resolve)
-  }).finally(() => log.end())
+  }).finally(() => {
+    process.off('exit', end)
+    log.end()
+  })
   if (code === 0) return
   const reason = complaints.find(line => line !== '') ?? `exit code ${code}`
   throw cannotStart(`Maven could not fetch what is needed ("${options.maven} ${args.join(' ')}"): ${reason}`)
