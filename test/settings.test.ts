@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { DEFAULT_RUN_SETTINGS } from '../src/run-settings.ts'
+import { clusterEnvironment, describeSettings, loadSettings } from '../src/settings.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'kri-settings-'))
+after(() => rmSync(folder, { recursive: true }))
+
+function file(content: unknown): string {
+  const path = join(folder, 'kri.json')
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
+  return path
+}
+
+describe('settings', () => {
+  test('flags win over the environment, that over the file, that over defaults', () => {
+    const configFile = file({ brokers: 'file:1', clientId: 'file', lanes: 7, commitIntervalMs: 5 })
+    const env = { KRI_BROKERS: 'env:1', KRI_CLIENT_ID: 'env', KRI_LANES: '' }
+    const settings = loadSettings({ flags: { brokers: 'flag:1,flag:2' }, env, configFile })
+    assert.deepEqual(settings.brokers, ['flag:1', 'flag:2'])
+    assert.equal(settings.clientId, 'env')
+    assert.equal(settings.lanes, 7)
+    assert.equal(settings.commitIntervalMs, 5)
+    assert.equal(settings.maxFetchWaitMs, DEFAULT_RUN_SETTINGS.maxFetchWaitMs)
+    assert.ok(Object.isFrozen(settings))
+  })
+
+  test('the defaults are those of a topology that is run from code', () => {
+    const settings = loadSettings({ env: { KRI_BROKERS: 'a:1' } })
+    for (const [name, value] of Object.entries(DEFAULT_RUN_SETTINGS))
+      assert.deepEqual(Object(settings)[name], value, name)
+  })
+
+  test('all problems are told at once, with what was expected, got, and where it came from', () => {
+    const configFile = file({ lanes: 0, nonsense: 1 })
+    const env = { KRI_MAX_IN_FLIGHT_ROWS: 'many', KRI_SASL_MECHANISM: 'plain', KRI_LOG_LEVEL: 'loud' }
+    assert.throws(
+      () => loadSettings({ env, configFile, flags: { start: 'tuesday' } }),
+      (error: Error) => {
+        assert.match(error.message, /^\[SETTINGS_INVALID\]/)
+        for (const text of [
+          'brokers: expected host:port of at least one broker, separated by commas, got nothing (set KRI_BROKERS or --brokers)',
+          'lanes: expected a whole number from 1 to 1024, got 0',
+          'nonsense: expected no such setting',
+          'maxInFlightRows: expected a whole number from 1, got "many" (KRI_MAX_IN_FLIGHT_ROWS)',
+          'logLevel: expected debug, info, warn, error or silent, got "loud" (KRI_LOG_LEVEL)',
+          'got "tuesday" (--start)',
+          'kri cluster up',
+        ])
+          assert.ok(error.message.includes(text), `${text}\nis not in\n${error.message}`)
+        return true
+      },
+    )
+  })
+
+  test('settings that contradict each other are refused', () => {
+    const refused = (env: Record<string, string>, name: string) =>
+      assert.throws(
+        () => loadSettings({ env: { KRI_BROKERS: 'a:1', ...env } }),
+        new RegExp(`\\b${name}: expected`),
+        name,
+      )
+    refused({ KRI_HEARTBEAT_INTERVAL_MS: '20000' }, 'heartbeatIntervalMs')
+    refused({ KRI_SASL_MECHANISM: 'plain' }, 'saslPassword')
+    refused({ KRI_MIN_ISR: '2' }, 'minIsr')
+    refused({ KRI_TLS_CA_FILE: 'ca.pem' }, 'tls')
+    refused({ KRI_DRAIN_BUDGET_MS: '60000' }, 'drainBudgetMs')
+    refused({ KRI_TLS: 'true', KRI_TLS_CERT_FILE: 'c.pem' }, 'tlsKeyFile')
+  })
+
+  test('a start position may be a time', () => {
+    const settings = loadSettings({ env: { KRI_BROKERS: 'a:1', KRI_START: '2026-01-31T12:00:00Z' } })
+    assert.deepEqual(settings.start, { timestampMs: Date.UTC(2026, 0, 31, 12) })
+  })
+
+  test('secrets are in no description and in no error', () => {
+    const env = {
+      KRI_BROKERS: 'a:1',
+      KRI_SASL_MECHANISM: 'plain',
+      KRI_SASL_USERNAME: 'me',
+      KRI_SASL_PASSWORD: 'swordfish',
+      KRI_REGISTRY_URL: 'http://user:swordfish@registry:8081',
+      KRI_REGISTRY_USERNAME: 'me',
+      KRI_REGISTRY_PASSWORD: 'swordfish',
+    }
+    const shown = JSON.stringify(describeSettings(loadSettings({ env })))
+    assert.doesNotMatch(shown, /swordfish/)
+    assert.match(shown, /"saslUsername":"me"/)
+    assert.throws(
+      () => loadSettings({ env: { ...env, KRI_REGISTRY_URL: 'ftp://u:swordfish@x' } }),
+      (error: Error) => {
+        assert.doesNotMatch(error.message, /swordfish/)
+        return true
+      },
+    )
+  })
+
+  test('a settings file that is named must exist and be an object', () => {
+    assert.throws(() => loadSettings({ configFile: join(folder, 'none.json'), env: {} }), /none\.json cannot be read/)
+    assert.throws(() => loadSettings({ configFile: file('{'), env: {} }), /is not JSON/)
+    assert.throws(() => loadSettings({ configFile: file('[]'), env: {} }), /expected a JSON object/)
+  })
+
+  test('a local cluster learns brokers, registry, cache and Java from the environment', () => {
+    const given = clusterEnvironment({ KRI_BROKERS: 'a:1, b:2,', XDG_CACHE_HOME: '/x', JAVA_HOME: '/j' })
+    assert.deepEqual(given.brokers, ['a:1', 'b:2'])
+    assert.equal(given.cacheFolder, join('/x', 'kafka-run-inference'))
+    assert.equal(given.java, join('/j', 'bin', 'java'))
+    assert.equal(clusterEnvironment({ KRI_BROKERS: '' }).brokers, undefined)
+  })
+})
