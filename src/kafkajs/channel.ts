@@ -50,6 +50,10 @@ export class Channel implements Caller {
     this.#settings = settings
   }
 
+  get connected(): boolean {
+    return this.#ready && this.#broker?.isConnected() === true
+  }
+
   /** Sends a request that kafkajs knows, in the highest version that both sides speak; resolves with the decoded answer. */
   async call<T>(api: string, args: object): Promise<T> {
     const broker = await this.#connected()
@@ -72,7 +76,7 @@ export class Channel implements Caller {
   }
 
   async #connected(): Promise<Broker> {
-    if (this.#ready && !this.#broker?.isConnected()) this.close()
+    if (this.#ready && !this.connected) this.close()
     this.#open ??= this.#connect()
     return this.#open
   }

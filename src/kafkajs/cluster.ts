@@ -189,6 +189,9 @@ export class Cluster {
       known[i] = known[j]!
       known[j] = swapped
     }
+    // A broker that is silent costs a timeout: who has a connection is asked first.
+    const connected = (address: string) => (this.#channels.get(`control ${address}`)?.connected ? 0 : 1)
+    known.sort((a, b) => connected(a) - connected(b))
     return new Set([...known, ...this.#options.brokers])
   }
 

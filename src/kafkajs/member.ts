@@ -93,6 +93,8 @@ export class Member implements GroupMember {
       onTrouble: failure => this.#troubles.note('commit', failure),
     })
     this.#ignoreRefreshes = cluster.onRefresh(() => this.#noticeGrowth())
+    // Who calls start() hears of a rejection; where nobody did, it must not end the process.
+    this.#started.promise.catch(() => {})
   }
 
   start(): Promise<void> {
@@ -113,7 +115,7 @@ export class Member implements GroupMember {
   }
 
   alive(): boolean {
-    return this.heartbeatAgeMs() < this.#options.sessionTimeoutMs
+    return !this.#stopped.signal.aborted && this.heartbeatAgeMs() < this.#options.sessionTimeoutMs
   }
 
   heartbeatAgeMs(): number {
@@ -140,8 +142,6 @@ export class Member implements GroupMember {
   }
 
   async #run(): Promise<void> {
-    // Who calls start() hears of a rejection; without this, one after stop() would end the process.
-    this.#started.promise.catch(() => {})
     this.#setPhase('connecting')
     while (!this.#stopped.signal.aborted) {
       try {

@@ -44,7 +44,7 @@ export class Reader {
   constructor(context: ReaderContext) {
     this.#context = context
     this.#refreshBackoff = new Backoff(context.clock, context.random)
-    this.#ignoreRefreshes = context.cluster.onRefresh(() => this.#pump())
+    this.#ignoreRefreshes = context.cluster.onRefresh(() => this.#refreshed())
   }
 
   add(partitions: readonly OwnedPartition[]): void {
@@ -235,18 +235,16 @@ export class Reader {
     } while (failure !== undefined && !this.#over)
     this.#refreshBackoff.reset()
     this.#refreshing = false
-    this.#forgetLanes()
     this.#pump()
   }
 
-  /** Brokers that left the cluster. */
-  #forgetLanes(): void {
-    const present = new Set(this.#context.cluster.brokerIds)
-    for (const leader of this.#lanes.keys()) {
-      if (present.has(leader)) continue
-      this.#lanes.delete(leader)
-      this.#context.onTrouble(troubleOf(leader), undefined)
-    }
+  /** A broker that leads nothing of ours any more is no trouble of ours. */
+  #refreshed(): void {
+    const { cluster, onTrouble } = this.#context
+    const leaders = new Set<number>()
+    for (const { topic, partition } of this.#readings.values()) leaders.add(cluster.leader(topic, partition))
+    for (const leader of this.#lanes.keys()) if (!leaders.has(leader)) onTrouble(troubleOf(leader), undefined)
+    this.#pump()
   }
 
   #fatal(error: RunInferenceError): void {

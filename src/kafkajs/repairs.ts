@@ -7,9 +7,12 @@
  *    core per connection).
  * R2 A request whose body is a WirePayload is written in its own chunks (kafkajs copies every request twice, into
  *    zero-filled buffers up to twice its size).
+ * R3 An answer is read into one buffer of its own size (kafkajs keeps every chunk of it and then copies them all, so a
+ *    large answer costs its memory twice). Chunks may therefore come from a buffer that is used again.
  */
 import type { Socket } from 'node:net'
 import { RunInferenceError } from '../errors.ts'
+import { AnswerFrames } from './answer-frames.ts'
 import { WirePayload } from './wire-payload.ts'
 
 const PINNED_VERSION = '2.2.4'
@@ -34,6 +37,16 @@ interface Frame {
   readonly clientId: string | null
   readonly request: { readonly apiKey: number; readonly apiVersion: number; encode(): Promise<unknown> }
 }
+
+interface Connection {
+  readonly authHandlers: object | null
+  readonly socket: Socket | undefined
+  readonly requestQueue: { fulfillRequest(answer: { size: number; correlationId: number; payload: Buffer }): void }
+  connect(): Promise<unknown>
+  processData(bytes: Buffer): unknown
+}
+
+type ConnectionClass = new (...options: never[]) => Connection
 
 type FrameRequest = (frame: Frame) => Promise<{ readonly buffer: Buffer }>
 type CreateSocket = (options: object) => Socket
@@ -60,6 +73,8 @@ export function installRepairs(require: NodeJS.Require): void {
   replaceExports<RequestQueueClass>(require, 'network/requestQueue', withoutIdleTimer)
   replaceExports<FrameRequest>(require, 'protocol/request', framingChunks)
   replaceExports<CreateSocket>(require, 'network/socket', writingChunks)
+  // Last: this module loads the three above.
+  replaceExports<ConnectionClass>(require, 'network/connection', readingExactly)
   installed = true
 }
 
@@ -136,5 +151,35 @@ function writingChunks(original: CreateSocket): CreateSocket {
       return flowing
     }
     return socket
+  }
+}
+
+/** R3 */
+function readingExactly(original: ConnectionClass): ConnectionClass {
+  return class extends original {
+    #frames = this.#newFrames()
+
+    override connect(): Promise<unknown> {
+      this.#frames = this.#newFrames()
+      return super.connect()
+    }
+
+    override processData(bytes: Buffer): unknown {
+      // The handshake keeps its chunks, and some of its messages have no frame of ours.
+      if (this.authHandlers) return super.processData(Buffer.from(bytes))
+      try {
+        this.#frames.push(bytes)
+      } catch (error) {
+        this.socket?.destroy(error as Error)
+      }
+      return undefined
+    }
+
+    #newFrames(): AnswerFrames {
+      return new AnswerFrames(answer => {
+        const correlationId = answer.readInt32BE(0)
+        this.requestQueue.fulfillRequest({ size: answer.length, correlationId, payload: answer.subarray(4) })
+      })
+    }
   }
 }
