@@ -13,6 +13,8 @@ export interface ClassifyCounts {
   acknowledged: number
   firstBlockAtMs: number
   lastAcknowledgedAtMs: number
+  /** Processor time of the main thread from then to then: unlike the throughput, no matter what else the machine does. */
+  mainThreadMs: number
 }
 
 const STALLED_AFTER_MS = 60_000
@@ -27,11 +29,15 @@ export function countingMetrics(): { readonly counts: ClassifyCounts; readonly m
     acknowledged: 0,
     firstBlockAtMs: 0,
     lastAcknowledgedAtMs: 0,
+    mainThreadMs: 0,
   }
+  let firstMainThreadMs = 0
   const metrics: PipelineMetrics = {
     ...nullMetrics,
     blockReceived() {
-      counts.firstBlockAtMs ||= performance.now()
+      if (counts.firstBlockAtMs > 0) return
+      counts.firstBlockAtMs = performance.now()
+      firstMainThreadMs = mainThreadMs()
     },
     batchDispatched(_step, _reason, rows) {
       counts.batches++
@@ -44,9 +50,15 @@ export function countingMetrics(): { readonly counts: ClassifyCounts; readonly m
     unitAcknowledged(_topic, records) {
       counts.acknowledged += records
       counts.lastAcknowledgedAtMs = performance.now()
+      counts.mainThreadMs = mainThreadMs() - firstMainThreadMs
     },
   }
   return { counts, metrics }
+}
+
+function mainThreadMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
 }
 
 /** Resolves when the group has committed its whole input; rejects when the topology ends, or gets no further. */

@@ -55,7 +55,8 @@ export function textOf(result: DemoResult, records: number, stream: NodeJS.Write
     `  Model         ${models || 'none'}`,
     `  Batches       ${whole(counts.batches)} of ${meanBatch.toFixed(1)} rows, ` +
       `${perBatch(counts.computeMs, counts)} in the model and ${perBatch(counts.queueMs, counts)} waiting for it`,
-    `  Throughput    ${whole(throughput(counts))} records/s, from the first fetch to the last acknowledgement`,
+    `  Throughput    ${whole(throughput(counts))} records/s, from the first fetch to the last acknowledgement;`,
+    `                ${perRecord(counts)} of processor time a record on the main thread`,
     '',
     `  ${styleText('bold', 'Dead letters', { stream })}  ${whole([...verdict.deadLetters.values()].map(total).reduce((a, b) => a + b, 0))}`,
     ...deadLetterLines(verdict),
@@ -97,6 +98,10 @@ export function whole(value: number): string {
 
 function perBatch(totalMs: number, { batches }: ClassifyCounts): string {
   return `${(totalMs / Math.max(1, batches)).toFixed(2)} ms`
+}
+
+function perRecord({ mainThreadMs, acknowledged }: ClassifyCounts): string {
+  return `${((1000 * mainThreadMs) / Math.max(1, acknowledged)).toFixed(1)} µs`
 }
 
 function percent(share: number): string {
