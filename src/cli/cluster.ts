@@ -1,0 +1,65 @@
+import { type BackgroundStatus, clusterDown, clusterStatus, clusterUp } from '../cluster/background.ts'
+import { createLogger } from '../ops/logger.ts'
+import { clusterEnvironment } from '../settings.ts'
+import { createProgress } from './progress.ts'
+
+export interface ClusterFlags {
+  readonly brokers?: 1 | 3
+  readonly json?: boolean
+}
+
+/** Starts a cluster that stays, or names the one that the environment gives. */
+export async function clusterUpCommand({ brokers = 1, json = false }: ClusterFlags): Promise<void> {
+  const environment = clusterEnvironment()
+  if (environment.brokers !== undefined && environment.registryUrl !== undefined) {
+    const given = { brokers: environment.brokers, registryUrl: environment.registryUrl }
+    console.log(
+      json ? JSON.stringify(given) : 'KRI_BROKERS and KRI_REGISTRY_URL name a cluster already: nothing to start',
+    )
+    return
+  }
+  const progress = createProgress()
+  const onProgress = ({ text }: { readonly text: string }) => progress.show(text)
+  try {
+    const status = await clusterUp({ brokers, environment, logger: createLogger('warn'), onProgress })
+    progress.clear()
+    print(status, json)
+  } finally {
+    progress.clear()
+  }
+}
+
+/** Exit code 1 when none runs, or a part of it has ended. */
+export function clusterStatusCommand({ json = false }: ClusterFlags): void {
+  const status = clusterStatus(clusterEnvironment())
+  if (status === undefined) {
+    console.log(json ? '{"running":false}' : 'no cluster is running; kri cluster up starts one')
+    process.exitCode = 1
+    return
+  }
+  print(status, json)
+  if (status.processes.some(({ running }) => !running)) process.exitCode = 1
+}
+
+/** Ending nothing is fine. */
+export async function clusterDownCommand({ json = false }: ClusterFlags): Promise<void> {
+  const stopped = await clusterDown(clusterEnvironment())
+  if (json) console.log(JSON.stringify({ stopped }))
+  else console.log(stopped ? 'the cluster has ended, its data is removed' : 'no cluster is running')
+}
+
+function print(status: BackgroundStatus, json: boolean): void {
+  const { brokers, registryUrl, logFolder, startedAt, processes } = status
+  if (json) {
+    console.log(JSON.stringify({ running: true, brokers, registryUrl, logFolder, startedAt, processes }))
+    return
+  }
+  const ended = processes.filter(({ running }) => !running).map(({ name }) => name)
+  console.log(`\
+Kafka            ${brokers.join(', ')}
+schema registry  ${registryUrl}
+logs             ${logFolder}
+since            ${startedAt}${ended.length > 0 ? `\nENDED            ${ended.join(', ')} (see the logs; kri cluster down and up again)` : ''}
+
+To use it:  export KRI_BROKERS=${brokers.join(',')} KRI_REGISTRY_URL=${registryUrl}`)
+}

@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises'
+import type { SchemaRegistryPort } from '../kafka/codec.ts'
+import type { KafkaPort } from '../kafka/port.ts'
+import { createSchemaRegistry } from '../kafka/schema-registry.ts'
+import { createKafkaPort, type KafkaPortOptions } from '../kafkajs/kafka-port.ts'
+import { systemClock } from '../ops/clock.ts'
+import { createLogger, type Logger } from '../ops/logger.ts'
+import { loadSettings, type Settings } from '../settings.ts'
+import type { Topology } from '../topology.ts'
+import { loadTopology } from '../topology-module.ts'
+
+/** Flags that every command with a topology has; the others are settings by name. */
+export interface TopologyFlags {
+  readonly config?: string
+  readonly param?: Readonly<Record<string, string>>
+  readonly [setting: string]: unknown
+}
+
+/** What a command works with. `close` ends every connection. */
+export interface Connected {
+  readonly topology: Topology
+  readonly settings: Settings
+  readonly logger: Logger
+  readonly port: KafkaPort
+  readonly registry: SchemaRegistryPort | undefined
+  close(): Promise<void>
+}
+
+/** Loads settings and topology, both checked whole, and prepares the connections; nothing is connected yet. */
+export async function connect(module: string, flags: TopologyFlags): Promise<Connected> {
+  const settings = loadSettings({ flags, configFile: flags.config })
+  const topology = await loadTopology(module, flags.param ?? {})
+  const logger = createLogger(settings.logLevel)
+  const port = createKafkaPort({
+    brokers: settings.brokers,
+    clientId: settings.clientId,
+    logger,
+    clock: systemClock,
+    random: Math.random,
+    ...(await security(settings)),
+  })
+  return { topology, settings, logger, port, registry: registryOf(settings), close: () => port.close() }
+}
+
+/** Schemas of the project that the command is run in. */
+export function readSchema(name: string): Promise<string> {
+  return readFile(`schemas/${name}.avsc`, 'utf8')
+}
+
+async function security(settings: Settings): Promise<Pick<KafkaPortOptions, 'ssl' | 'sasl'>> {
+  const { tls, tlsCaFile, tlsCertFile, tlsKeyFile, saslMechanism, saslUsername, saslPassword } = settings
+  const ssl = {
+    ...(tlsCaFile === undefined ? {} : { ca: await readFile(tlsCaFile, 'utf8') }),
+    ...(tlsCertFile === undefined ? {} : { cert: await readFile(tlsCertFile, 'utf8') }),
+    ...(tlsKeyFile === undefined ? {} : { key: await readFile(tlsKeyFile, 'utf8') }),
+  }
+  return {
+    ...(tls ? { ssl } : {}),
+    ...(saslMechanism === undefined
+      ? {}
+      : { sasl: { mechanism: saslMechanism, username: saslUsername!, password: saslPassword! } }),
+  }
+}
+
+function registryOf({ registryUrl, registryUsername, registryPassword }: Settings): SchemaRegistryPort | undefined {
+  if (registryUrl === undefined) return undefined
+  const auth =
+    registryUsername === undefined ? {} : { auth: { username: registryUsername, password: registryPassword! } }
+  return createSchemaRegistry({ url: registryUrl, ...auth })
+}

@@ -1,0 +1,40 @@
+import { RunInferenceError } from '../errors.ts'
+import type { RowEncoder } from '../kafka/codec.ts'
+import type { LineRecord } from './produce-records.ts'
+
+const FIRST_BYTES = 1024
+
+export interface LineEncoder {
+  readonly value: RowEncoder<unknown>
+  /** Undefined where the source has no key codec. */
+  readonly key: RowEncoder<unknown> | undefined
+  /** The field of the object that is the key. */
+  readonly keyField: string | undefined
+}
+
+/** One line of NDJSON as a record. Throws what is wrong with it: no JSON, no such field, not of the schema. */
+export function encodeLine(text: string, line: number, encoder: LineEncoder): LineRecord {
+  const value: unknown = JSON.parse(text)
+  return { line, key: keyOf(value, encoder), value: encode(encoder.value, value) }
+}
+
+function keyOf(value: unknown, { key, keyField }: LineEncoder): Buffer | null {
+  if (keyField === undefined) return null
+  const field = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[keyField] : undefined
+  if (field === undefined || field === null) {
+    throw new RunInferenceError('KEY_MISSING', `the line has no field "${keyField}"`)
+  }
+  // Keys are text in most topics, and identifiers are numbers in many files.
+  const text = typeof field === 'object' ? JSON.stringify(field) : String(field)
+  return key === undefined ? Buffer.from(text) : encode(key, text)
+}
+
+function encode(encoder: RowEncoder<unknown>, value: unknown): Buffer {
+  let into = Buffer.allocUnsafe(FIRST_BYTES)
+  let end = encoder.encode(value, into, 0)
+  while (end < 0) {
+    into = Buffer.allocUnsafe(Math.max(-end, 2 * into.length))
+    end = encoder.encode(value, into, 0)
+  }
+  return into.subarray(0, end)
+}
