@@ -177,7 +177,7 @@ export class Cluster {
         failures.push(failure.message)
       }
     }
-    const text = `No broker answers ${api}. Tried: ${failures.join('; ')}. Check the addresses and that a broker runs there.`
+    const text = `No broker answers ${api}. Tried: ${failures.join('; ')}. Check the addresses, that a broker runs there, and whether it expects TLS or SASL.`
     throw new RunInferenceError('BROKER_UNAVAILABLE', text)
   }
 

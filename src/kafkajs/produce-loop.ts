@@ -59,7 +59,7 @@ export class ProduceLoop {
     this.#context = context
     this.#troubles = new Troubles(context.logger, () => {})
     this.#metadataBackoff = new Backoff(context.clock, context.random)
-    this.#ignoreRefreshes = context.cluster.onRefresh(() => this.#pump())
+    this.#ignoreRefreshes = context.cluster.onRefresh(() => this.#refreshed())
   }
 
   send(batches: readonly SealedBatch[]): Promise<SendResult[]> {
@@ -143,10 +143,10 @@ export class ProduceLoop {
       const batches = queues.map(queue => queue.waiting[0]!.batch)
       const channel = cluster.channel(leader, `${purpose}:produce`)
       answer = await channel.send(produceRequest({ batches, timeoutMs: REPLICATION_TIMEOUT_MS }))
-      this.#troubles.note(`broker ${leader}`, undefined)
+      this.#troubles.note(troubleOf(leader), undefined)
     } catch (error) {
       const failure = clientError(error, `Producing to broker ${leader}`)
-      if (failure.retriable) this.#troubles.note(`broker ${leader}`, failure)
+      if (failure.retriable) this.#troubles.note(troubleOf(leader), failure)
       this.#metadataStale = true
       for (const queue of queues) this.#failed(queue, failure, 'broker')
     }
@@ -247,6 +247,13 @@ export class ProduceLoop {
     queue.identity = undefined
   }
 
+  /** A broker that is gone from the cluster is no trouble any more. */
+  #refreshed(): void {
+    const brokers = new Set(this.#context.cluster.brokerIds.map(troubleOf))
+    this.#troubles.forget(what => what.startsWith(troubleOf('')) && !brokers.has(what))
+    this.#pump()
+  }
+
   /** Gets what sending needs: a producer id and fresh metadata. */
   #maintain(): void {
     if (this.#maintaining) return
@@ -274,4 +281,8 @@ export class ProduceLoop {
     this.#maintaining = false
     this.#pump()
   }
+}
+
+function troubleOf(leader: number | ''): string {
+  return `broker ${leader}`
 }
