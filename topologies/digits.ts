@@ -19,7 +19,7 @@ const classifier = keyed(mlp)
     return kv(key, {
       id: key,
       label: Number(inference.label[0]),
-      probabilities: Array.from(inference.probabilities),
+      probabilities: inference.probabilities,
       modelId,
     })
   })
