@@ -51,15 +51,7 @@ export class SourceStage {
     let element: unknown
     try {
       element = value.decode(block.bytes, valueStart, block.valueEnd(row))
-      if (key) {
-        const keyStart = block.keyStart(row)
-        if (keyStart < 0)
-          throw new RunInferenceError('KEY_MISSING', 'the record key is null, and the source declares a key codec')
-        const decoded = key.decode(block.bytes, keyStart, block.keyEnd(row))
-        work.keys ??= new Array(block.count)
-        work.keys[row] = decoded
-        element = kv(decoded, element)
-      }
+      if (key) element = kv(decodeKey(work, row, key), element)
     } catch (error) {
       work.fail(row, failures, -1, RunInferenceError.from(error, 'DECODE_MALFORMED'))
       return
@@ -68,12 +60,24 @@ export class SourceStage {
   }
 
   #tombstone(work: WorkBlock, row: number): void {
-    const { tombstones, failures, next, onDrop } = this.#options
-    if (tombstones === 'forward') next.pushNull(work, row)
+    const { tombstones, failures, onDrop } = this.#options
+    if (tombstones === 'forward') this.#forward(work, row)
     else if (tombstones === 'drop') {
       onDrop()
       work.complete(row)
     } else work.fail(row, failures, -1, new RunInferenceError('TOMBSTONE', 'the record value is null'))
+  }
+
+  /** A tombstone is its key: where keys are read, one that cannot be is no tombstone of anything. */
+  #forward(work: WorkBlock, row: number): void {
+    const { key, next, failures } = this.#options
+    try {
+      if (key) decodeKey(work, row, key)
+    } catch (error) {
+      work.fail(row, failures, -1, RunInferenceError.from(error, 'DECODE_MALFORMED'))
+      return
+    }
+    next.pushNull(work, row)
   }
 
   /** Values that are the model's input as they stand: only their sizes are looked at. */
@@ -88,4 +92,16 @@ export class SourceStage {
     }
     if (count > 0) step.pushDirect(work, count === block.count ? rows : rows.slice(0, count))
   }
+}
+
+/** The key of a record, kept for the sinks. Throws KEY_MISSING or what the codec throws. */
+function decodeKey(work: WorkBlock, row: number, key: RowDecoder<unknown>): unknown {
+  const { block } = work
+  const start = block.keyStart(row)
+  if (start < 0)
+    throw new RunInferenceError('KEY_MISSING', 'the record key is null, and the source declares a key codec')
+  const decoded = key.decode(block.bytes, start, block.keyEnd(row))
+  work.keys ??= new Array(block.count)
+  work.keys[row] = decoded
+  return decoded
 }

@@ -2,31 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { avro, bytes, type Encoder, from, int64, keyed, kv, onnx, topology, utf8 } from 'kafka-run-inference'
 import type { Digit } from '../../schemas/types.ts'
-import {
-  createTopologyDriver,
-  type DriverOptions,
-  type InputRecord,
-  type TopologyDriver,
-} from '../../src/testing/index.ts'
-import type { Topology } from '../../src/topology.ts'
+import { createTopologyDriver, type InputRecord } from '../../src/testing/index.ts'
 import { countingMetrics } from '../support/counting-metrics.ts'
 import { classifier, deadLetters, digitTopology, mlp, shown, strings } from '../support/digit-topology.ts'
-
-type Body = (driver: TopologyDriver) => Promise<void>
-
-async function on(topology: Topology, body: Body, options: DriverOptions = {}): Promise<void> {
-  const driver = await createTopologyDriver(topology, options)
-  try {
-    await body(driver)
-  } finally {
-    await driver.stop()
-  }
-}
-
-async function feed(driver: TopologyDriver, records: readonly InputRecord[], topic = 'in'): Promise<void> {
-  await driver.pipe(topic, records)
-  await driver.advance(1_000)
-}
+import { feed, onDriver } from '../support/on-driver.ts'
 
 const good = (key: string, value = '5'): InputRecord => ({ key, value })
 
@@ -39,7 +18,7 @@ describe('a record that cannot be read', () => {
     ])
 
   it('goes to failed-preprocess with its raw bytes: no magic byte, an unknown schema id, a truncated value', async () => {
-    await on(digits(), async driver => {
+    await onDriver(digits(), async driver => {
       const values = [Buffer.from('not avro'), Buffer.from([0, 0, 0, 99, 1, 2, 3]), Buffer.from([0, 0, 0, 0, 1, 40])]
       await feed(
         driver,
@@ -59,7 +38,7 @@ describe('a record that cannot be read', () => {
   })
 
   it('goes to failed-preprocess when the key is null and the source reads keys', async () => {
-    await on(digitTopology(), async driver => {
+    await onDriver(digitTopology(), async driver => {
       await feed(driver, [{ value: '5' }, good('a')])
       const [letter, ...others] = await deadLetters(driver, 'preprocess')
       assert.equal(letter!.headers['kri-code'], 'KEY_MISSING')
@@ -70,7 +49,7 @@ describe('a record that cannot be read', () => {
   })
 
   it('goes to failed-preprocess when the key is no text', async () => {
-    await on(digitTopology(), async driver => {
+    await onDriver(digitTopology(), async driver => {
       await feed(driver, [{ key: Buffer.from([0xff, 0xfe]), value: '5' }])
       const [letter] = await deadLetters(driver, 'preprocess')
       assert.equal(letter!.headers['kri-code'], 'DECODE_MALFORMED')
@@ -83,7 +62,7 @@ describe('a tombstone', () => {
   const records = [good('a'), { key: 'b', value: null }, good('c')]
 
   it('is a dead letter by default', async () => {
-    await on(digitTopology(), async driver => {
+    await onDriver(digitTopology(), async driver => {
       await feed(driver, records)
       const letters = await deadLetters(driver, 'preprocess')
       assert.deepEqual(
@@ -95,7 +74,7 @@ describe('a tombstone', () => {
   })
 
   it('is passed on, in its place, when the source forwards', async () => {
-    await on(digitTopology({ source: { tombstones: 'forward' } }), async driver => {
+    await onDriver(digitTopology({ source: { tombstones: 'forward' } }), async driver => {
       await feed(driver, records)
       const out = await driver.read('out')
       assert.deepEqual(
@@ -113,9 +92,21 @@ describe('a tombstone', () => {
     })
   })
 
+  it('that is to be passed on without a key that can be read is a dead letter', async () => {
+    await onDriver(digitTopology({ source: { tombstones: 'forward' } }), async driver => {
+      await feed(driver, [{ value: null }, { key: Buffer.from([0xff]), value: null }])
+      const letters = await deadLetters(driver, 'preprocess')
+      assert.deepEqual(
+        letters.map(({ headers }) => headers['kri-code']),
+        ['KEY_MISSING', 'DECODE_MALFORMED'],
+      )
+      assert.deepEqual(await driver.read('out'), [])
+    })
+  })
+
   it('is a counted drop when the source drops', async () => {
     const metrics = countingMetrics()
-    await on(
+    await onDriver(
       digitTopology({ source: { tombstones: 'drop' } }),
       async driver => {
         await feed(driver, records)
@@ -131,7 +122,7 @@ describe('a tombstone', () => {
 
 describe('a function that throws', () => {
   it('before the step: failed-preprocess with index, node, error and position, the record byte for byte', async () => {
-    await on(digitTopology(), async driver => {
+    await onDriver(digitTopology(), async driver => {
       await feed(driver, [
         good('a'),
         {
@@ -179,7 +170,7 @@ describe('a function that throws', () => {
   })
 
   it('behind the step: failed-postprocess, with the model; the neighbours keep their results', async () => {
-    await on(digitTopology(), async driver => {
+    await onDriver(digitTopology(), async driver => {
       await feed(driver, [good('a'), good('b', 'post'), good('c')])
       const [letter, ...others] = await deadLetters(driver, 'postprocess')
       assert.deepEqual(others, [])
@@ -208,7 +199,7 @@ describe('a function that throws', () => {
         .filter(fail('filter-below'))
         .to('out', strings),
     ])
-    await on(graph, async driver => {
+    await onDriver(graph, async driver => {
       await feed(
         driver,
         ['map-above', 'filter-above', 'map-below', 'filter-below', 'fine'].map(key => good(key)),
@@ -248,7 +239,7 @@ describe('a function that throws', () => {
         })
         .to('out', strings),
     ])
-    await on(graph, async driver => {
+    await onDriver(graph, async driver => {
       const keys = [...Object.keys(thrown), 'promise']
       await feed(
         driver,
@@ -270,7 +261,7 @@ describe('a function that throws', () => {
 
 describe('a row that the model does not take', () => {
   it('of another shape: failed-inference SHAPE_MISMATCH naming tensor, expected and got', async () => {
-    await on(digitTopology(), async driver => {
+    await onDriver(digitTopology(), async driver => {
       await feed(driver, [good('a'), good('b', 'short'), good('c')])
       const [letter, ...others] = await deadLetters(driver, 'inference')
       assert.deepEqual(others, [])
@@ -288,12 +279,12 @@ describe('a row that the model does not take', () => {
     const graph = topology('t', [from('in', utf8()).runInference('classify', handler).to('out', utf8())])
     const ids = Array.from({ length: 100 }, (_, i) => (i % 33 === 32 ? '99999999' : String(1 + (i % 7))))
     const alone = new Map<string, string>()
-    await on(graph, async driver => {
+    await onDriver(graph, async driver => {
       for (let id = 1; id <= 7; id++) await feed(driver, [{ value: String(id) }])
       for (const [i, { value }] of (await driver.read('out')).entries()) alone.set(String(i + 1), String(value))
     })
     const metrics = countingMetrics()
-    await on(
+    await onDriver(
       graph,
       async driver => {
         await feed(
@@ -321,7 +312,7 @@ describe('a row that the model does not take', () => {
 
 describe('an output that cannot be written', () => {
   it('does not fit its codec: failed-postprocess ENCODE_SCHEMA', async () => {
-    await on(digitTopology(), async driver => {
+    await onDriver(digitTopology(), async driver => {
       await feed(driver, [good('a', 'wide'), good('b')])
       const [letter] = await deadLetters(driver, 'postprocess')
       assert.equal(letter!.headers['kri-code'], 'ENCODE_SCHEMA')
@@ -344,7 +335,7 @@ describe('an output that cannot be written', () => {
       source.to('loud', { key: loud, value: utf8() }),
       source.to('same', strings),
     ])
-    await on(graph, async driver => {
+    await onDriver(graph, async driver => {
       await feed(driver, [good('a')])
       const letters = await driver.read('t.failed-preprocess')
       assert.deepEqual(
@@ -362,7 +353,7 @@ describe('an output that cannot be written', () => {
         .to('out', bytes()),
     ])
     const metrics = countingMetrics()
-    await on(
+    await onDriver(
       graph,
       async driver => {
         const key = Buffer.alloc(300_000, 1)
@@ -393,7 +384,7 @@ describe('an output that cannot be written', () => {
   })
 
   it('is refused by the broker: halved down to the record; the neighbours are written in order', async () => {
-    await on(digitTopology(), async driver => {
+    await onDriver(digitTopology(), async driver => {
       const end = driver.broker.refuse(
         ({ topic, bytes: batch }) => topic === 'out' && batch.includes('poisoned'),
         'INVALID_RECORD',
@@ -430,7 +421,7 @@ describe('an output that cannot be written', () => {
 
   it('with a timestamp too far ahead is clamped and counted; a timestamp of zero is kept', async () => {
     const metrics = countingMetrics()
-    await on(
+    await onDriver(
       digitTopology(),
       async driver => {
         const now = driver.clock.wallTime()
@@ -458,7 +449,7 @@ describe('a keyed handler', () => {
         .map(() => 'never')
         .to('out', utf8()),
     ])
-    await on(graph, async driver => {
+    await onDriver(graph, async driver => {
       await feed(driver, [{ value: 'v' }])
       const [letter] = await deadLetters(driver, 'preprocess')
       assert.match(letter!.headers['kri-error-message']!, /expected kv\(key, example\), got string v/)
