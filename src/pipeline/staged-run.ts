@@ -79,9 +79,15 @@ export class StagedRun implements RowRun {
   }
 
   example(i: number): unknown {
-    const view = (column: number) =>
-      rowView(this.#columns[column]!, i * this.#elements[column]!, this.#elements[column]!)
-    if (this.#layout.unnamed) return view(0)
-    return Object.fromEntries(this.#layout.names.map((name, column) => [name, view(column)]))
+    const { names, unnamed } = this.#layout
+    if (unnamed) return this.#view(0, i)
+    const example: Record<string, unknown> = {}
+    for (let column = 0; column < names.length; column++) example[names[column]!] = this.#view(column, i)
+    return example
+  }
+
+  #view(column: number, i: number): unknown {
+    const elements = this.#elements[column]!
+    return rowView(this.#columns[column]!, i * elements, elements)
   }
 }

@@ -86,14 +86,16 @@ export class StepOutput {
 
   #inference(outputs: BatchOutputs, position: number): unknown {
     const { unnamed, outputNames } = this.#options
-    const view = (i: number) => {
-      const { data, rowShape } = outputs.outputs[i]!
-      const elements = elementsOf(rowShape)!
-      return rowView(data, position * elements, elements)
-    }
-    if (unnamed) return view(0)
+    if (unnamed) return outputRow(outputs, 0, position)
     const inference: Record<string, unknown> = {}
-    for (let i = 0; i < outputNames.length; i++) inference[outputNames[i]!] = view(i)
+    for (let i = 0; i < outputNames.length; i++) inference[outputNames[i]!] = outputRow(outputs, i, position)
     return inference
   }
+}
+
+/** One row of one output, as a view. */
+function outputRow(outputs: BatchOutputs, output: number, position: number): unknown {
+  const { data, rowShape } = outputs.outputs[output]!
+  const elements = elementsOf(rowShape)!
+  return rowView(data, position * elements, elements)
 }
