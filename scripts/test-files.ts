@@ -1,4 +1,4 @@
-import { existsSync, globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 
 export interface TestFiles {
@@ -12,12 +12,13 @@ export interface TestFiles {
   readonly needCluster: boolean
 }
 
-/** Sorts the selected files (paths or patterns; none = all below test/) by what they need. Throws when there is none. */
+/** Sorts the selected files (files, folders or patterns; none = all below test/) by what they need. Throws when there is none. */
 export function selectTestFiles(root: string, selected: readonly string[]): TestFiles {
   const patterns = selected.length > 0 ? selected : ['test/**/*.test.ts']
   const files = new Set<string>()
   for (const pattern of patterns) {
-    const found = globSync(pattern, { cwd: root })
+    const isFolder = statSync(resolve(root, pattern), { throwIfNoEntry: false })?.isDirectory() === true
+    const found = globSync(isFolder ? `${pattern.replace(/\/$/, '')}/**/*.test.ts` : pattern, { cwd: root })
     if (found.length === 0) throw new Error(`no test file matches ${pattern}`)
     for (const file of found) files.add(relative(root, resolve(root, file)))
   }

@@ -33,17 +33,12 @@ process.chdir(root)
 const started = performance.now()
 const files = selectTestFiles(root, positionals)
 const shared = files.needCluster ? shareCluster() : undefined
-try {
-  await runFiles(files.plain, CONCURRENCY)
-  if (shared !== undefined) testEnvironment[SHARED_CLUSTER] = JSON.stringify(await shared)
-  await runFiles(files.onCluster, CONCURRENCY)
-  await runFiles(files.serial, 1)
-} finally {
-  await cluster?.then(
-    running => running.stop(),
-    () => {},
-  )
-}
+await runFiles(files.plain, CONCURRENCY)
+if (shared !== undefined) testEnvironment[SHARED_CLUSTER] = JSON.stringify(await unlessInterrupted(shared))
+await runFiles(files.onCluster, CONCURRENCY)
+await runFiles(files.serial, 1)
+// One that is still starting when we are interrupted ends with this process.
+await unlessInterrupted(stopCluster())
 console.log(`\n${showSummary(suites, (performance.now() - started) / 1000)}`)
 if (interrupted.signal.aborted) {
   console.error(`interrupted by ${interrupted.signal.reason}; what had not run is not in the table`)
@@ -74,6 +69,22 @@ async function shareCluster(): Promise<SharedCluster> {
     line(error.message)
     return { reason: error.message }
   }
+}
+
+async function stopCluster(): Promise<void> {
+  // Why there is none was told when it was tried.
+  const running = await cluster?.catch(() => undefined)
+  await running?.stop()
+}
+
+/** Does not wait any longer than the first Ctrl-C. */
+function unlessInterrupted<T>(work: Promise<T>): Promise<T | undefined> {
+  const { signal } = interrupted
+  const interruption = new Promise<undefined>(resolve => {
+    if (signal.aborted) resolve(undefined)
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
+  return Promise.race([work, interruption])
 }
 
 /** Runs each file, so many at a time, and reports it when it is done. */

@@ -23,9 +23,12 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr, now 
       if (!isNew && now() - shownAt < (stream.isTTY ? REDRAW_MS : LINE_EVERY_MS)) return
       shownAt = now()
       lastStep = step
-      const line = fraction === undefined ? text : `${bar(fraction)} ${text}`
-      if (stream.isTTY) stream.write(`\r\x1b[2K${line.slice(0, stream.columns - 1)}`)
-      else stream.write(`${line}\n`)
+      const percent = fraction === undefined ? '' : `${Math.floor(100 * Math.min(1, Math.max(0, fraction)))} % `
+      if (stream.isTTY)
+        stream.write(
+          `\r\x1b[2K${`${bar(fraction)}${fraction === undefined ? '' : percent.padStart(7)}${text}`.slice(0, stream.columns - 1)}`,
+        )
+      else stream.write(`${percent}${text}\n`)
       drawn = stream.isTTY
     },
     clear() {
@@ -35,8 +38,8 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr, now 
   }
 }
 
-function bar(fraction: number): string {
-  const clamped = Math.min(1, Math.max(0, fraction))
-  const full = Math.round(clamped * BAR_WIDTH)
-  return `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)} ${String(Math.floor(clamped * 100)).padStart(3)} %`
+function bar(fraction: number | undefined): string {
+  if (fraction === undefined) return ''
+  const full = Math.round(Math.min(1, Math.max(0, fraction)) * BAR_WIDTH)
+  return '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full)
 }
