@@ -8,7 +8,6 @@
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { Cluster } from '../src/cluster/cluster.ts'
-import { readRunFile } from '../src/cluster/run-file.ts'
 import { RunInferenceError } from '../src/errors.ts'
 import { BadFlag, type DemoFlags, HELP, parseFlags } from './flags.ts'
 import { createKeptLog } from './kept-log.ts'
@@ -63,7 +62,7 @@ async function demo(flags: DemoFlags): Promise<number> {
     const result = await Promise.race([job, interrupted])
     await close(resources)
     screen.line(textOf(result, flags.records, out))
-    if (flags.keep) screen.line(howToStop(result.cluster))
+    if (flags.keep) screen.line(howToGoOn(result.cluster))
     if (flags.json) process.stdout.write(`${jsonOf(result)}\n`)
     return holds(result, flags.records) ? 0 : 1
   } catch (error) {
@@ -112,11 +111,10 @@ function endAtOnce(why: string): never {
   throw new Error('killed')
 }
 
-function howToStop({ brokers, registryUrl, local }: Cluster): string {
-  const where = `KRI_BROKERS=${brokers.join(',')} KRI_REGISTRY_URL=${registryUrl}`
-  const supervisor = local && readRunFile(local.folder)?.supervisorPid
-  if (supervisor === undefined) return `Topics and schemas are left where they were made: ${where}`
-  return `The cluster goes on: ${where}\nStop it with: kill ${supervisor}\n`
+function howToGoOn({ brokers, registryUrl, local }: Cluster): string {
+  const environment = `export KRI_BROKERS=${brokers.join(',')} KRI_REGISTRY_URL=${registryUrl}`
+  const how = local === undefined ? '' : 'The cluster goes on until you stop it:  npm run kri cluster down\n'
+  return `${how}To look into its topics:  ${environment}\n`
 }
 
 function describe(error: unknown): string {

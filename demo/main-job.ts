@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import type { Digit, DigitPrediction } from '../schemas/types.ts'
+import { clusterStatus, keepCluster } from '../src/cluster/background.ts'
 import { type Cluster, startCluster } from '../src/cluster/cluster.ts'
 import { RunInferenceError } from '../src/errors.ts'
 import { avro } from '../src/kafka/avro-codec.ts'
@@ -21,6 +22,7 @@ import { systemClock } from '../src/ops/clock.ts'
 import type { Logger } from '../src/ops/logger.ts'
 import { startTopology } from '../src/run.ts'
 import { DEFAULT_RUN_SETTINGS } from '../src/run-settings.ts'
+import { clusterEnvironment } from '../src/settings.ts'
 import type { Topology } from '../src/topology.ts'
 import { loadTopology } from '../src/topology-module.ts'
 import { check, type Verdict } from './check.ts'
@@ -79,11 +81,24 @@ export async function runMainJob(job: Job): Promise<DemoResult & { readonly clus
 
 async function openCluster({ screen, signal, resources, flags, logger }: Job): Promise<Cluster> {
   const step = screen.step('cluster')
+  const environment = clusterEnvironment()
+  if (flags.keep && clusterStatus(environment) !== undefined) throw keptAlready()
   const onProgress = ({ text }: { readonly text: string }) => step.progress(text)
-  const cluster = await startCluster({ brokers: 1, registry: true, logger, onProgress })
-  resources.defer(() => (flags.keep && !signal.aborted ? cluster.release() : cluster.stop()))
+  const cluster = await startCluster({ brokers: 1, registry: true, logger, onProgress, environment })
+  resources.defer(async () => {
+    if (flags.keep && !signal.aborted && cluster.local !== undefined) await keepCluster(cluster, environment)
+    else await cluster.stop()
+  })
   step.done(`Kafka at ${cluster.brokers.join(', ')}, schema registry at ${cluster.registryUrl}`)
   return cluster
+}
+
+function keptAlready(): RunInferenceError {
+  return new RunInferenceError(
+    'CLUSTER_UNAVAILABLE',
+    'a cluster was left running before (npm run kri cluster status), and one can be kept at a time. ' +
+      'Stop it first (npm run kri cluster down), or leave out --keep',
+  )
 }
 
 async function applyTopics({ topology, port, registry, screen, flags }: Parts, cluster: Cluster): Promise<void> {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RunInferenceError } from '../errors.ts'
 import type { ClusterEnvironment } from '../settings.ts'
-import { type ClusterOptions, startCluster } from './cluster.ts'
+import { type Cluster, type ClusterOptions, startCluster } from './cluster.ts'
 import { endLeftovers, isRunning, readRunFile } from './run-file.ts'
 
 const STOP_DEADLINE_MS = 10_000
@@ -37,7 +37,11 @@ export async function clusterUp(options: UpOptions): Promise<BackgroundStatus> {
       `a cluster of ${existing.brokers.length} is running already, and ${options.brokers} were asked for: kri cluster down first`,
     )
   }
-  const cluster = await startCluster({ ...options, registry: true, own: true })
+  return keepCluster(await startCluster({ ...options, registry: true, own: true }), environment)
+}
+
+/** Makes a cluster with a registry, started by this process, the one of `kri cluster status | down`. There must be none yet. */
+export async function keepCluster(cluster: Cluster, environment: ClusterEnvironment): Promise<BackgroundStatus> {
   const state: BackgroundCluster = {
     brokers: cluster.brokers,
     registryUrl: cluster.registryUrl!,
