@@ -1,9 +1,11 @@
 /** The values that flow between functions: keyed elements and predictions. */
 
-const brand = Symbol.for('kafka-run-inference/kv')
+const brand: unique symbol = Symbol.for('kafka-run-inference/kv')
 
 /** A keyed element. Branded, so that an array or a user's own `{ key, value }` is never taken for one. */
 export class KV<out K, out V> {
+  /** On the prototype; declared so that no other object passes for a keyed element. */
+  declare readonly [brand]: true
   readonly key: K
   readonly value: V
 

@@ -3,7 +3,7 @@ import { deadLetterTopics, isTopicName, replayTopic } from './kafka/topic-names.
 import { elementsOf, type TensorSpec } from './models/tensors.ts'
 import type { Topology } from './topology.ts'
 
-/** Kafka's rule for topic names, which ours are made of. */
+/** What topic names may be made of. */
 const NAME = /^[a-zA-Z0-9._-]{1,200}$/
 /** Rows in flight are capped here by default (I5), so no batch can be larger. */
 const ROW_CAP = 32_768
@@ -23,7 +23,7 @@ function nameProblems({ name, applicationId, sinks, steps }: Topology): string[]
   const problems: string[] = []
   if (!NAME.test(name))
     problems.push(`the topology's name "${name}" is not made of 1 to 200 letters, digits, ".", "_" and "-"`)
-  if (!NAME.test(applicationId))
+  if (applicationId !== name && !NAME.test(applicationId))
     problems.push(`applicationId "${applicationId}" is not made of letters, digits, ".", "_" and "-"`)
   if (sinks.length === 0) problems.push('it has no sinks: pass at least one stream.to(topic, …)')
   for (const step of duplicates(steps.map(step => step.step)))
@@ -36,7 +36,7 @@ function sourceProblems({ sources, sinks }: Topology): string[] {
     topic => `topic "${topic}" is read by two from(); use one stream twice instead`,
   )
   for (const source of sources) {
-    if (!NAME.test(source.topic)) problems.push(`source topic "${source.topic}" is not a valid topic name`)
+    if (!isTopicName(source.topic)) problems.push(`source topic "${source.topic}" is not a valid topic name`)
     if (sinks.some(sink => sink.topic === source.topic)) {
       problems.push(`topic "${source.topic}" is both read and written: records would go round for ever`)
     }
@@ -113,10 +113,9 @@ function internalTopicProblems({ name, applicationId, sources, sinks, steps }: T
     steps.map(({ step }) => step),
   )
   const replays = sources.map(({ topic }) => replayTopic(applicationId, topic))
-  for (const topic of [...deadLetters, ...replays]) {
-    if (topic.length > 249 && !isTopicName(topic))
-      problems.push(`internal topic "${topic}" has more than 249 characters: shorten the names that it is made of`)
-  }
+  const tooLong = [...deadLetters, ...replays].find(topic => topic.length > 249 && !isTopicName(topic))
+  if (tooLong)
+    problems.push(`internal topic "${tooLong}" has more than 249 characters: shorten the names that it is made of`)
   for (const sink of sinks) {
     if (deadLetters.includes(sink.topic))
       problems.push(`output topic "${sink.topic}" is a dead-letter topic of this topology`)
@@ -137,7 +136,7 @@ function internalTopicProblems({ name, applicationId, sources, sinks, steps }: T
 function sinkProblems({ sinks }: Topology): string[] {
   const problems: string[] = []
   for (const sink of sinks) {
-    if (!NAME.test(sink.topic)) problems.push(`output topic "${sink.topic}" is not a valid topic name`)
+    if (!isTopicName(sink.topic)) problems.push(`output topic "${sink.topic}" is not a valid topic name`)
     const { partition } = sink.options
     if (partition !== undefined && partition !== 'source' && partition !== 'key') {
       problems.push(`output topic "${sink.topic}": partition must be source or key, got "${partition}"`)

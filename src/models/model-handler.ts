@@ -47,7 +47,8 @@ declare const bare: unique symbol
 
 /** A handler without functions: the only kind that `keyed` takes, as in Beam. */
 export interface BareModelHandler<in In, out Out> extends ModelHandler<In, Out> {
-  readonly [bare]?: true
+  /** Types only. */
+  readonly [bare]: true
 }
 
 /** Builds a handler value around its definition. */
@@ -58,4 +59,15 @@ export function modelHandler<In, Out>(definition: HandlerDefinition): ModelHandl
     withPostprocess: fn =>
       modelHandler({ ...definition, postprocess: [...definition.postprocess, fn as UserFunction] }),
   })
+}
+
+/** The same for a handler that has no functions yet. */
+export function bareModelHandler<In, Out>(
+  definition: Omit<HandlerDefinition, 'keyed' | 'preprocess' | 'postprocess'>,
+): BareModelHandler<In, Out> {
+  // The mark is for the compiler alone; at run time the empty lists of functions say the same.
+  return modelHandler<In, Out>({ ...definition, keyed: false, preprocess: [], postprocess: [] }) as BareModelHandler<
+    In,
+    Out
+  >
 }

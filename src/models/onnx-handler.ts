@@ -1,5 +1,5 @@
 import type { PredictionResult } from '../records.ts'
-import { type BareModelHandler, modelHandler } from './model-handler.ts'
+import { type BareModelHandler, bareModelHandler } from './model-handler.ts'
 import type { Dtypes, Row, TensorSpec } from './tensors.ts'
 
 /** What a function may give for an input tensor: the typed array, or plain numbers where the dtype allows them. */
@@ -49,7 +49,7 @@ export function onnx(
   settings: NamedTensors<Specs, Specs> | SingleTensors<TensorSpec, TensorSpec>,
 ): BareModelHandler<never, unknown> {
   const unnamed = 'input' in settings
-  return modelHandler<never, unknown>({
+  return bareModelHandler<never, unknown>({
     model: Object.freeze({
       kind: 'onnx',
       uri: settings.model,
@@ -59,9 +59,6 @@ export function onnx(
       providers: settings.providers ?? ['cpu'],
       intraOpNumThreads: settings.intraOpNumThreads ?? 1,
     }),
-    keyed: false,
-    preprocess: [],
-    postprocess: [],
   })
 }
 

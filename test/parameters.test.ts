@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { bytes, flag, from, integer, text, topology, withParameters } from 'kafka-run-inference'
+import { loadTopology } from '../src/topology-module.ts'
+
+const parameters = {
+  in: text('topic to read'),
+  width: integer('numbers in a row'),
+  rate: integer('a rate', 10, 0),
+  quiet: flag('say nothing', false),
+}
+let seen: unknown
+const module = withParameters(parameters, values => {
+  seen = values
+  return topology('t', [from(values.in, bytes()).to('out', bytes())])
+})
+
+describe('parameters', () => {
+  it('are read by their kinds, and fall back', () => {
+    module.build({ in: 'a', width: '64', quiet: 'true' })
+    assert.deepEqual(seen, { in: 'a', width: 64, rate: 10, quiet: true })
+    module.build({ in: 'a', width: '1', rate: '0' })
+    assert.deepEqual(seen, { in: 'a', width: 1, rate: 0, quiet: false })
+  })
+
+  it('that are missing, unknown or malformed are told all at once', () => {
+    assert.throws(
+      () => module.build({ width: '6.5', colour: 'red', quiet: 'yes' }),
+      (error: Error) => {
+        assert.match(error.message, /^\[SETTINGS_INVALID\]/)
+        assert.match(error.message, /--param colour: unknown; this topology has in, width, rate, quiet/)
+        assert.match(error.message, /--param in=… is missing: topic to read/)
+        assert.match(error.message, /--param width: expected a whole number from 1, got "6.5"/)
+        assert.match(error.message, /--param quiet: expected true or false, got "yes"/)
+        return true
+      },
+    )
+  })
+
+  for (const [name, value] of [
+    ['width', ''],
+    ['width', ' '],
+    ['width', '0'],
+    ['width', '-1'],
+    ['width', '9007199254740993'],
+    ['width', 'many'],
+    ['rate', '-1'],
+    ['in', ''],
+    ['quiet', ''],
+    ['quiet', 'toString'],
+    ['quiet', '__proto__'],
+  ] as const) {
+    it(`refuse ${name}=${JSON.stringify(value)}`, () => {
+      const given = { in: 'a', width: '1', [name]: value }
+      assert.throws(() => module.build(given), new RegExp(`--param ${name}: expected`))
+    })
+  }
+
+  it('names that objects have by nature are unknown, not given', () => {
+    assert.throws(() => module.build({ in: 'a', width: '1', constructor: 'x' }), /--param constructor: unknown/)
+  })
+})
+
+describe('a topology module', () => {
+  it('is loaded with its parameters', async () => {
+    const graph = await loadTopology('topologies/raw-tensors.ts', { model: 'm.onnx', width: '4' })
+    assert.equal(graph.sources[0]!.topic, 'raw.in')
+    assert.equal((await loadTopology('topologies/digits.ts')).name, 'digits')
+  })
+
+  it('that cannot be used says why', async () => {
+    await assert.rejects(
+      loadTopology('topologies/none.ts'),
+      /TOPOLOGY_INVALID.*cannot import the topology module topologies\/none.ts/,
+    )
+    await assert.rejects(loadTopology('src/records.ts'), /TOPOLOGY_INVALID.*expected a default export .* got none/)
+    await assert.rejects(
+      loadTopology('topologies/digits.ts', { a: '1' }),
+      /SETTINGS_INVALID.*takes no parameters, got a/,
+    )
+    await assert.rejects(loadTopology('topologies/raw-tensors.ts', {}), /SETTINGS_INVALID.*model=… is missing/)
+    await assert.rejects(
+      loadTopology('topologies/raw-tensors.ts', { model: 'm', width: '4', in: 'x', out: 'x' }),
+      /TOPOLOGY_INVALID.*both read and written/s,
+    )
+  })
+})

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { bytes, float32, from, inference, int64, keyed, onnx, type Sink, topology, utf8 } from 'kafka-run-inference'
+import type { StepOptions } from '../src/graph.ts'
+import type { Codec } from '../src/kafka/codec.ts'
+import { assertValid, describeGraph, isTopology, type Topology, topologyDigest } from '../src/topology.ts'
+import { topologyProblems } from '../src/topology-problems.ts'
+
+const handler = onnx({ model: 'm.onnx', input: float32(2), output: float32(2) })
+const source = from('in', float32(2))
+const sink = source.runInference('s', handler).to('out', inference())
+
+const withBatch = (batch: object) =>
+  topology('t', [source.runInference('s', handler, { batch } as StepOptions).to('out', inference())])
+const withModel = (settings: object) =>
+  topology('t', [
+    source
+      .runInference('s', onnx({ model: 'm', input: float32(2), output: float32(2), ...settings }))
+      .to('out', inference()),
+  ])
+const withSinks = (...sinks: Sink[]) => topology('t', sinks)
+const copy = (topic: string, options = {}) => source.to(topic, float32(2), options)
+
+/** One graph per rule, with what must be said of it. */
+const wrong: readonly (readonly [Topology, RegExp])[] = [
+  [topology('', [sink]), /the topology's name "" is not made of/],
+  [topology('white space', [sink]), /the topology's name "white space"/],
+  [topology('t', [sink], { applicationId: 'a/b' }), /applicationId "a\/b"/],
+  [topology('t', []), /no sinks/],
+  [
+    withSinks(sink, source.runInference('s', handler).to('other', inference())),
+    /two steps are named "s"; names must differ/,
+  ],
+  [withSinks(copy('a'), from('in', float32(2)).to('b', float32(2))), /"in" is read by two from\(\)/],
+  [withSinks(from('a b', bytes()).to('out', bytes())), /source topic "a b" is not a valid/],
+  [withSinks(from('..', bytes()).to('out', bytes())), /source topic ".." is not a valid/],
+  [withSinks(copy('in')), /"in" is both read and written/],
+  [withSinks(copy('x y')), /output topic "x y" is not a valid/],
+  [
+    withSinks(from('in', bytes(), { tombstones: 'keep' as never }).to('out', bytes())),
+    /tombstones must be .* got "keep"/,
+  ],
+  [withSinks(copy('out', { partition: 'random' })), /partition must be source or key, got "random"/],
+  [withSinks(sink, copy('t.s.failed-inference')), /"t.s.failed-inference" is a dead-letter topic/],
+  [withSinks(copy('t.failed-preprocess')), /"t.failed-preprocess" is a dead-letter topic/],
+  [withSinks(copy('t.in.replay')), /"t.in.replay" is a replay topic/],
+  [
+    withSinks(from('t.failed-preprocess', bytes()).to('out', bytes())),
+    /source topic "t.failed-preprocess" is a dead-letter/,
+  ],
+  [
+    withSinks(copy('out'), from('t.in.replay', bytes()).to('out', bytes())),
+    /source topic "t.in.replay" is a replay topic/,
+  ],
+  [
+    topology('t'.repeat(120), [source.runInference('s'.repeat(120), handler).to('out', inference())]),
+    /more than 249 characters/,
+  ],
+  [withSinks(source.to('out', inference() as never)), /inference\(\) writes predictions, but no step is above it/],
+  [withSinks(source.runInference('a step', handler).to('out', inference())), /step "a step": the name/],
+  [
+    withSinks(
+      source
+        .runInference('k', keyed(handler) as never)
+        .map(() => new Float32Array(2))
+        .to('out', float32(2)),
+    ),
+    /keyed, but its source has no key codec/,
+  ],
+  [withModel({ model: '' }), /names no model file/],
+  [withModel({ providers: [] }), /providers is empty/],
+  [withModel({ intraOpNumThreads: 0 }), /intraOpNumThreads must be a whole number from 1, got 0/],
+  [withModel({ input: { dtype: 'float32', shape: [null, null] } }), /input "": at most one dimension may be open/],
+  [withModel({ output: { dtype: 'float32', shape: [2.5] } }), /output "": dimensions must be whole numbers/],
+  [withBatch({ mode: 'adaptive' }), /batch.mode must be stream or bundle, got "adaptive"/],
+  [withBatch({ maxSize: 0 }), /maxSize must be a whole number from 1 to 32768.* got 0/],
+  [withBatch({ maxSize: 40_000 }), /maxSize .* got 40000/],
+  [
+    withBatch({ maxSize: 8, minSize: 9, maxWaitMs: 1 }),
+    /minSize must be a whole number from 1 to maxSize \(8\), got 9/,
+  ],
+  [withBatch({ minSize: 2 }), /minSize above 1 needs maxWaitMs/],
+  [withBatch({ maxWaitMs: -1 }), /maxWaitMs must be 0 or more, got -1/],
+  [withBatch({ maxWaitMs: Number.POSITIVE_INFINITY }), /maxWaitMs must be 0 or more/],
+  [withBatch({ mode: 'bundle', maxWaitMs: 5 }), /bundle batches what one fetch brought/],
+]
+
+describe('the problems of a graph', () => {
+  for (const [graph, expected] of wrong) {
+    it(`say: ${expected.source}`, () => {
+      const problems = topologyProblems(graph)
+      assert.ok(
+        problems.some(problem => expected.test(problem)),
+        problems.join('\n') || 'no problems',
+      )
+      assert.equal(problems.length, 1, problems.join('\n'))
+    })
+  }
+
+  it('are told all at once, before anything is opened', () => {
+    const graph = topology('no name', [
+      copy('in'),
+      source.runInference('s', handler, { batch: { maxSize: 0 } }).to('o o', inference()),
+    ])
+    assert.throws(
+      () => assertValid(graph),
+      (error: Error) => {
+        assert.match(error.message, /^\[TOPOLOGY_INVALID\] topology "no name" has 4 problem\(s\):/)
+        for (const part of ['"no name" is not', '"in" is both', 'maxSize', '"o o"'])
+          assert.ok(error.message.includes(part), part)
+        return true
+      },
+    )
+  })
+
+  it('are none where all is well: branches, shared topics, several steps, keys that a map makes', () => {
+    const fine = [
+      withSinks(sink),
+      withSinks(sink, copy('out'), copy('copies', { partition: 'key' })),
+      withSinks(
+        source
+          .runInference('a', handler)
+          .map(({ inference: row }) => row)
+          .runInference('b', handler)
+          .to('out', inference()),
+      ),
+      withBatch({ maxSize: 32_768, minSize: 2, maxWaitMs: 10 }),
+      withBatch({ mode: 'bundle', maxSize: 5 }),
+    ]
+    for (const graph of fine) assert.deepEqual(topologyProblems(graph), [])
+  })
+})
+
+describe('a topology value', () => {
+  it('is immutable, and a stream that is used twice is one node', () => {
+    const shared = source.map(row => row)
+    const graph = topology('t', [shared.to('a', float32(2)), shared.to('b', float32(2))])
+    assert.ok(
+      Object.isFrozen(graph) &&
+        Object.isFrozen(graph.sinks) &&
+        Object.isFrozen(graph.sinks[0]) &&
+        Object.isFrozen(shared),
+    )
+    assert.equal(graph.sources.length, 1)
+    assert.equal(graph.sinks[0]!.input, graph.sinks[1]!.input)
+    assert.equal(graph.applicationId, 't')
+  })
+
+  it('keeps the order of its sinks and finds steps upstream first', () => {
+    const one = source.runInference('one', handler)
+    const two = one.map(({ inference: row }) => row).runInference('two', handler)
+    const graph = topology('t', [two.to('b', inference()), one.to('a', inference())])
+    assert.deepEqual(
+      graph.sinks.map(({ topic }) => topic),
+      ['b', 'a'],
+    )
+    assert.deepEqual(
+      graph.steps.map(({ step }) => step),
+      ['one', 'two'],
+    )
+  })
+
+  it('is recognised, and nothing else is', () => {
+    assert.ok(isTopology(topology('t', [sink])))
+    for (const other of [undefined, null, 'text', {}, { format: 1 }]) assert.ok(!isTopology(other))
+  })
+
+  it('has a digest that changes with its shape, and is equal for equal graphs', () => {
+    const build = (topic: string, codec: Codec<string> = utf8()) =>
+      topology('t', [
+        from('in', { key: utf8(), value: codec })
+          .map(({ value }) => value)
+          .to(topic, utf8()),
+      ])
+    assert.equal(topologyDigest(build('a')), topologyDigest(build('a')))
+    assert.notEqual(topologyDigest(build('a')), topologyDigest(build('b')))
+    assert.match(
+      describeGraph(build('a')),
+      /^topology t \(application t\)\nn1 from in utf8 utf8\nn2 n1 -> map\nn2 -> to a utf8$/,
+    )
+  })
+})
+
+describe('handlers', () => {
+  it('run the preprocess function that was added last first, and postprocess in the order of adding', () => {
+    const log: string[] = []
+    const note = (name: string) => (value: unknown) => {
+      log.push(name)
+      return value as never
+    }
+    const { definition } = onnx({ model: 'm', inputs: { x: int64(1) }, outputs: { y: int64(1) } })
+      .withPreprocess(note('inner'))
+      .withPreprocess(note('outer'))
+      .withPostprocess(note('first'))
+      .withPostprocess(note('second'))
+    for (const fn of [...definition.preprocess, ...definition.postprocess]) fn(0 as never)
+    assert.deepEqual(log, ['outer', 'inner', 'first', 'second'])
+  })
+
+  it('keyed refuses a handler that has functions, and one that is keyed', () => {
+    const open = handler as never
+    assert.throws(
+      () => keyed(handler.withPostprocess(result => result) as never),
+      /TOPOLOGY_INVALID.*without functions/,
+    )
+    assert.throws(() => keyed(keyed(open) as never), /keyed already/)
+  })
+})
