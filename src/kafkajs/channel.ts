@@ -37,7 +37,12 @@ export interface Caller {
   call<T>(api: string, args: object): Promise<T>
 }
 
-export class Channel implements Caller {
+/** Sends one broker a request of our own. */
+export interface Sender {
+  send<T>(protocol: Protocol<T>): Promise<T>
+}
+
+export class Channel implements Caller, Sender {
   readonly address: string
   readonly #settings: ConnectionSettings
   #open: Promise<Broker> | undefined

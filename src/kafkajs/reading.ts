@@ -3,13 +3,19 @@ import type { MemberOptions, OwnedPartition } from '../kafka/port.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Backoff } from './backoff.ts'
+import type { Sender } from './channel.ts'
 import type { Cluster } from './cluster.ts'
 import type { FetchedPartition } from './fetch-request.ts'
 
 export type FetchSettings = Pick<MemberOptions, 'maxBytesPerPartition' | 'maxBytesPerFetch' | 'maxFetchWaitMs'>
 
+/** What reading needs of the cluster. */
+export interface ReaderCluster extends Pick<Cluster, 'topic' | 'leader' | 'refresh' | 'onRefresh'> {
+  channel(nodeId: number, purpose: string): Sender
+}
+
 export interface ReaderContext {
-  readonly cluster: Cluster
+  readonly cluster: ReaderCluster
   readonly clock: Clock
   readonly random: () => number
   /** Prefix of the channel purposes. */
