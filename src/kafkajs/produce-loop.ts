@@ -16,6 +16,7 @@ import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import { Backoff } from './backoff.ts'
+import type { Sender } from './channel.ts'
 import type { Cluster } from './cluster.ts'
 import { partitionKey } from './partition-key.ts'
 import { newPartitionQueue, type Outgoing, type PartitionQueue, rejectAll } from './partition-queue.ts'
@@ -33,8 +34,14 @@ const REPLICATION_TIMEOUT_MS = 8_000
 const NEVER_SEEN_MS = 2_000
 const VANISHED_MS = 30_000
 
+/** What producing needs of the cluster. */
+export interface ProduceCluster
+  extends Pick<Cluster, 'track' | 'refresh' | 'onRefresh' | 'topic' | 'leader' | 'brokerIds' | 'anyBroker'> {
+  channel(nodeId: number, purpose: string): Sender
+}
+
 export interface ProduceContext {
-  readonly cluster: Cluster
+  readonly cluster: ProduceCluster
   readonly clock: Clock
   readonly random: () => number
   readonly logger: Logger

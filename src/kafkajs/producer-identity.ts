@@ -43,7 +43,7 @@ export class ProducerIdentity {
 }
 
 /** Asks a broker for a producer id that nobody else has. */
-export async function newIdentity(cluster: Cluster): Promise<ProducerIdentity> {
+export async function newIdentity(cluster: Pick<Cluster, 'anyBroker'>): Promise<ProducerIdentity> {
   const answer = await cluster.anyBroker<{ errorCode: number; producerId: string; producerEpoch: number }>(
     'InitProducerId',
     { transactionalId: null, transactionTimeout: TRANSACTION_TIMEOUT_MS },

@@ -1,6 +1,7 @@
 import { RunInferenceError } from '../errors.ts'
 import type { KafkaWriter, SendResult } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
+import type { Cluster } from './cluster.ts'
 import { type ProduceContext, ProduceLoop } from './produce-loop.ts'
 import { requireTopics } from './topic-check.ts'
 import { describeTopicConfigs } from './topic-configs.ts'
@@ -8,14 +9,18 @@ import { describeTopicConfigs } from './topic-configs.ts'
 /** What brokers and topics accept unless they are told otherwise. */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 
+export interface WriterContext extends ProduceContext {
+  readonly cluster: Cluster
+}
+
 /** An idempotent writer: the sending is in `produce-loop.ts`, here is what callers need to know of topics. */
 export class Writer implements KafkaWriter {
-  readonly #context: ProduceContext
+  readonly #context: WriterContext
   readonly #loop: ProduceLoop
   readonly #maxMessageBytes = new Map<string, Promise<number>>()
   #closed = false
 
-  constructor(context: ProduceContext) {
+  constructor(context: WriterContext) {
     this.#context = context
     this.#loop = new ProduceLoop(context)
   }
