@@ -105,7 +105,10 @@ export interface MemberEvents {
   onAssigned(partitions: readonly OwnedPartition[]): void
   /** These are gone: whatever was taken under these epochs must be dropped (I8). */
   onLost(partitions: readonly OwnedPartition[]): void
-  /** Records of an owned partition that is not paused; blocks of a partition come in offset order and without gaps. */
+  /**
+   * Records of an owned partition that is not paused; blocks of a partition come in offset order and without gaps. A block
+   * without records moves `nextOffset` over control records or what compaction removed: commit it as any other.
+   */
   onBlock(block: RecordBlock, epoch: number): void
   /** A rebalance was noticed: fetching has stopped, heartbeats go on. Resolve when what is in flight is committed; after the budget the member goes on anyway. */
   onRebalance(budgetMs: number): Promise<void>

@@ -5,7 +5,8 @@
  *    is fetched at once over a second connection, and joins the next long poll.
  * R2 A block is passed on only if the partition still has the epoch and position that were asked for, and is not paused:
  *    so blocks of a partition come in order, without gaps, and none for an epoch that ended.
- * R3 Positions also advance over control records and batches that compaction emptied, which give no block.
+ * R3 Positions also advance over control records and batches that compaction emptied; a block without records says so,
+ *    or the committed offset would never reach the end of such a log.
  * R4 Answers are read per partition: one that has moved to another broker does not hold up the others.
  * R5 Nothing is skipped: an offset that the log does not have, or records that cannot be read, stop the reader and say so.
  */
@@ -167,7 +168,7 @@ export class Reader {
     if (block === undefined) return
     reading.idle = block.nextOffset === askedOffset
     reading.position = block.nextOffset
-    if (block.count > 0) this.#context.onBlock(block, reading.epoch)
+    if (block.nextOffset > askedOffset) this.#context.onBlock(block, reading.epoch)
   }
 
   #read(reading: Reading, fetched: FetchedPartition): RecordBlock | undefined {
