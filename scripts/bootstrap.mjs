@@ -59,7 +59,7 @@ function install(reason) {
   process.stderr.write(`installing dependencies: ${reason}\n`)
   const npm = process.env.npm_execpath
   const [command, ...first] = npm === undefined ? [windows ? 'npm.cmd' : 'npm'] : [process.execPath, npm]
-  const result = spawnSync(command, [...first, 'ci', '--no-audit', '--no-fund'], {
+  const result = spawnSync(command, [...first, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     // Standard output belongs to the script (`--json`).
     stdio: ['ignore', 2, 2],
