@@ -3,7 +3,7 @@ import { silentLogger } from '../../src/ops/logger.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
 import { type RunningTopology, startTopology } from '../../src/run.ts'
 import { DEFAULT_RUN_SETTINGS, type RunSettings } from '../../src/run-settings.ts'
-import { createFaultyExecutor, type FaultyExecutor } from '../../src/testing/faulty-executor.ts'
+import { createFaultyExecutor, type FaultyExecutor, type RowPredicate } from '../../src/testing/faulty-executor.ts'
 import {
   createTopologyDriver,
   type DriverOptions,
@@ -48,16 +48,20 @@ export async function feed(driver: TopologyDriver, records: readonly InputRecord
   await driver.advance(1_000)
 }
 
-/** Another instance of the topology in the same group, on the broker and the clock of the driver. */
+/** Another instance of the topology in the same group, on the broker and the clock of the driver. `isBad`: see `failRowsWhere`. */
 export async function secondInstance(
   driver: TopologyDriver,
   topology: Topology,
   settings: Partial<RunSettings> = {},
+  isBad?: RowPredicate,
 ): Promise<RunningTopology> {
   const { clock, broker, registry } = driver
+  const inThread = createInThreadExecutor({ lanes: 1, maxBatchRows: 256 }, { logger: silentLogger, clock })
+  const executor = createFaultyExecutor(inThread, { clock })
+  executor.failRowsWhere(isBad)
   const running = startTopology(topology, {
     port: broker.connect(),
-    executor: createInThreadExecutor({ lanes: 1, maxBatchRows: 256 }, { logger: silentLogger, clock }),
+    executor,
     registry,
     readSchema: async () => '',
     settings: { ...DEFAULT_RUN_SETTINGS, ...settings },
