@@ -1,6 +1,7 @@
 import { createThreadExecutor } from '../models/thread-executor.ts'
 import { systemClock } from '../ops/clock.ts'
 import { startOpsServer } from '../ops/http-server.ts'
+import { startLaneWatch } from '../ops/lane-watch.ts'
 import { onTermination } from '../ops/lifecycle.ts'
 import { createMetrics } from '../ops/metrics.ts'
 import { startStallWatch } from '../ops/stall-watch.ts'
@@ -27,6 +28,7 @@ export async function runCommand(module: string, flags: RunFlags): Promise<void>
   const maxBatchRows = Math.max(...topology.steps.map(step => step.options.batch?.maxSize ?? DEFAULT_BATCH_ROWS), 1)
   const executor = createThreadExecutor({ lanes: settings.lanes, maxBatchRows }, { logger, clock: systemClock })
   metrics.watchLanes(executor.lanes)
+  resources.defer(startLaneWatch({ lanes: executor.lanes, stuckMs: settings.stuckMs, clock: systemClock, logger }))
   const running = startTopology(topology, {
     port,
     executor,

@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { eventually } from './eventually.ts'
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+
+/** A `kri` command as a process of its own, as operators run it. */
+export interface KriProcess {
+  readonly child: ChildProcess
+  /** What it has written to standard error (the log) so far. */
+  log(): string
+  /** Exit code, or the signal's name. */
+  readonly ended: Promise<number | string>
+  /** Status of one of its health endpoints; 0 while nothing answers. */
+  status(path: '/livez' | '/readyz'): Promise<number>
+  whenReady(deadlineMs?: number): Promise<void>
+}
+
+export function startKri(args: readonly string[]): KriProcess {
+  const child = spawn(process.execPath, ['--conditions=kri-source', main, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let log = ''
+  child.stderr!.setEncoding('utf8').on('data', text => {
+    log += text
+  })
+  const url = () => /"url":"([^"]+)"/.exec(log)?.[1]
+  const status = async (path: string) => {
+    const base = url()
+    if (base === undefined) return 0
+    return fetch(new URL(path, base)).then(
+      async response => {
+        await response.body?.cancel()
+        return response.status
+      },
+      () => 0,
+    )
+  }
+  return {
+    child,
+    log: () => log,
+    ended: once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string),
+    status,
+    whenReady: (deadlineMs = 30_000) =>
+      eventually('the instance is ready', async () => (await status('/readyz')) === 200, deadlineMs),
+  }
+}
