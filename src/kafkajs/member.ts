@@ -137,7 +137,8 @@ export class Member implements GroupMember {
     const { cluster, clock, purpose } = this.#context
     await Promise.race([this.#session.leave(), sleep(clock, LEAVE_MS)])
     cluster.closePurposes(`${purpose}:`)
-    await this.#running
+    // The loop ends by itself, silently; a broker that does not answer must not hold up who stops.
+    await Promise.race([this.#running, sleep(clock, LEAVE_MS)])
     this.#setPhase('stopped')
   }
 
