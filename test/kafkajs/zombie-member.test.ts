@@ -59,6 +59,7 @@ describe('a member whose process was stopped for longer than its session', { ski
     child.kill('SIGCONT')
     await eventually('the child has tried to commit', () => lines.some(line => line.startsWith('committed')))
     const events = lines.slice(2)
+    assert.ok(events.includes('alive false'), 'it would not have sent anything')
     assert.ok(events.includes('committed false'), events.join())
     assert.ok(events.indexOf('lost 2') >= 0 && events.indexOf('lost 2') < events.indexOf('committed false'))
     await eventually('they share', () => heir.owned.size === 1)
