@@ -18,6 +18,7 @@ import type { MemberEvents, OwnedPartition } from '../kafka/port.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Admission } from './admission.ts'
+import { ColumnPool } from './column-pool.ts'
 import type { Commits } from './commits.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Outbox } from './outbox.ts'
@@ -57,6 +58,7 @@ export interface PipelineParts {
 export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'onBlock' | 'onRebalance'> {
   readonly #parts: PipelineParts
   readonly #flows = new Map<string, PartitionFlow>()
+  readonly #columns = new ColumnPool()
   #idleWaiters: (() => void)[] = []
   #draining: CloseReason | undefined
 
@@ -104,7 +106,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     const flow = this.#flows.get(idOf(block))
     if (!flow || flow.epoch !== epoch) return
     flow.endOffset = block.endOffset
-    const work = new WorkBlock(block, flow, sinkCount, clock.now())
+    const work = new WorkBlock(block, flow, sinkCount, clock.now(), this.#columns)
     flow.blocks.push(work)
     admission.take(flow, block.count, block.retainedBytes)
     metrics.blockReceived(block.topic, block.count, block.retainedBytes)
@@ -147,7 +149,9 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     for (const { work, from, to } of unit.ranges) {
       const complete = to === work.block.count
       admission.give(flow, to - from, complete ? work.block.retainedBytes : 0)
-      if (complete) flow.blocks.splice(flow.blocks.indexOf(work), 1)
+      if (!complete) continue
+      flow.blocks.splice(flow.blocks.indexOf(work), 1)
+      work.release()
     }
     flow.committable = unit.nextOffset
     commits.mark(flow)

@@ -3,6 +3,7 @@ import { sizeOfVarint, writeVarint } from '../kafka/varint.ts'
 
 const NAME = 'kri-source'
 const MAX_OFFSET_DIGITS = 16
+const NINE = 57
 
 /**
  * The wire form of the one header that every output carries: `kri-source` = topic/partition/offset. One per partition;
@@ -15,6 +16,8 @@ export class SourceHeader {
   /** How many bytes the length of the value takes, and with it where the prefix stands: changes when digits are added. */
   #lengthBytes = 0
   #digitsAt = 0
+  #lastOffset = -1
+  #end = 0
 
   constructor({ topic, partition }: TopicPartition) {
     const prefix = `${topic}/${partition}/`
@@ -28,6 +31,14 @@ export class SourceHeader {
   /** Writes the offset and returns the end of the header in `bytes`. */
   write(offset: number): number {
     const { bytes } = this
+    const last = this.#end - 1
+    const isNext = offset === this.#lastOffset + 1
+    this.#lastOffset = offset
+    // The usual case: the next offset, with another last digit.
+    if (isNext && last > 0 && bytes[last]! < NINE) {
+      bytes[last]!++
+      return this.#end
+    }
     let digits = 1
     for (let limit = 10; offset >= limit; limit *= 10) digits++
     const length = this.#prefix.length + digits
@@ -40,7 +51,8 @@ export class SourceHeader {
       rest = next
     }
     writeVarint(bytes, this.#valueLengthAt, length)
-    return this.#digitsAt + digits
+    this.#end = this.#digitsAt + digits
+    return this.#end
   }
 
   #place(lengthBytes: number): void {

@@ -13,13 +13,23 @@ export class SinkColumn {
   arena: Buffer
   used = 0
   /** Range of each row in the arena; start is ABSENT or NULL_VALUE where there are no bytes. */
-  readonly start: Int32Array
-  readonly end: Int32Array
+  start: Int32Array
+  end: Int32Array
 
   constructor(rows: number) {
     this.arena = Buffer.allocUnsafeSlow(rows * FIRST_BYTES_PER_ROW)
     this.start = new Int32Array(rows).fill(ABSENT)
     this.end = new Int32Array(rows)
+  }
+
+  /** As new, for another block. */
+  clear(rows: number): void {
+    this.used = 0
+    if (rows > this.start.length) {
+      this.start = new Int32Array(rows)
+      this.end = new Int32Array(rows)
+    }
+    this.start.fill(ABSENT, 0, rows)
   }
 
   /** Makes room for `bytes` behind what is used. */

@@ -5,12 +5,14 @@
  * W1. A row is done when each of its branches ended in an output, a dead letter or a counted drop (I1).
  * W2. `donePrefix` never passes a row that is not done.
  * W3. Nothing is added to a block that was lost; what finishes late is dropped (I8).
+ * W4. Columns go to another block only when every row of this one was acknowledged: then nobody reads or writes them.
  */
 
 import type { RunInferenceError } from '../errors.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
+import { ColumnPool } from './column-pool.ts'
 import type { PartitionFlow } from './partition-flow.ts'
-import { SinkColumn } from './sink-column.ts'
+import type { SinkColumn } from './sink-column.ts'
 import type { Failure, FailurePoint } from './stage.ts'
 
 export class WorkBlock {
@@ -25,14 +27,16 @@ export class WorkBlock {
   #donePrefix = 0
   readonly #branches: Int16Array
   readonly #columns: (SinkColumn | undefined)[]
+  readonly #pool: ColumnPool
   readonly #failures = new Map<number, Failure[]>()
 
-  constructor(block: RecordBlock, flow: PartitionFlow, sinks: number, nowMs: number) {
+  constructor(block: RecordBlock, flow: PartitionFlow, sinks: number, nowMs: number, pool = new ColumnPool()) {
     this.block = block
     this.flow = flow
     this.arrivedAtMs = nowMs
     this.#branches = new Int16Array(block.count).fill(1)
     this.#columns = new Array<SinkColumn | undefined>(sinks)
+    this.#pool = pool
   }
 
   get lost(): boolean {
@@ -76,7 +80,7 @@ export class WorkBlock {
   column(sink: number): SinkColumn {
     const known = this.#columns[sink]
     if (known) return known
-    const made = new SinkColumn(this.block.count)
+    const made = this.#pool.take(this.block.count)
     this.#columns[sink] = made
     return made
   }
@@ -84,5 +88,11 @@ export class WorkBlock {
   /** The column if any row has reached this sink. */
   existingColumn(sink: number): SinkColumn | undefined {
     return this.#columns[sink]
+  }
+
+  /** Every row was acknowledged: what held the outputs may be used again (W4). */
+  release(): void {
+    for (const column of this.#columns) if (column) this.#pool.give(column)
+    this.#columns.fill(undefined)
   }
 }

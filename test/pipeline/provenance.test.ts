@@ -29,4 +29,15 @@ describe('the kri-source header', () => {
       { numRuns: 500 },
     )
   })
+
+  it('is what the header codec writes for offsets one behind the other, and for gaps between them', () => {
+    const header = new SourceHeader({ topic: 'in', partition: 3 })
+    for (const first of [0, 95, 995, 5_000, 1_000_000_095]) {
+      for (let offset = first; offset < first + 30; offset += offset % 7 === 0 ? 2 : 1) {
+        const end = header.write(offset)
+        const expected = encodeHeaders([['kri-source', Buffer.from(`in/3/${offset}`)]])
+        assert.deepEqual(header.bytes.subarray(0, end), expected)
+      }
+    }
+  })
 })
