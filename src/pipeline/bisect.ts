@@ -6,6 +6,7 @@
  * C3. When no range of the batch ran at all, the control batch decides: it fails = an outage, nothing is bad;
  *     it passes = the rows that failed alone are bad.
  * C4. Without a control verdict, no row is called bad unless another row of the same batch was good.
+ * C5. No row is called bad after a single failure: a batch of one runs once more, behind a control batch that passed.
  */
 export interface BisectActions<Outputs> {
   run(from: number, rows: number): Promise<Outputs>
@@ -36,6 +37,7 @@ export async function bisect<Outputs>(
   let calls = 0
   let anyGood = false
   let controlPassed = false
+  let ranAgain = false
   let outage: unknown
 
   const tryRange = async (from: number, count: number): Promise<void> => {
@@ -64,7 +66,11 @@ export async function bisect<Outputs>(
   // Depth first, left half first; a control batch as soon as both halves of the whole have failed.
   while (failed.length > 0 && outage === undefined) {
     const range = failed.at(-1)!
-    if (range.rows === 1 && (anyGood || controlPassed)) {
+    if (rows === 1 && controlPassed && !ranAgain) {
+      ranAgain = true
+      failed.pop()
+      await tryRange(0, 1)
+    } else if (range.rows === 1 && (anyGood || controlPassed)) {
       failed.pop()
       bad.push({ row: range.from, error: range.error })
     } else if (calls + 2 > budget && (anyGood || controlPassed)) {

@@ -133,6 +133,8 @@ export class Dispatcher {
   #rest(step: InferenceStep, error: unknown): void {
     const { clock, random, onOutage, onFatal } = this.#options
     if (!isRetriable(error)) {
+      // Its rows are back in the queue: without a rest they would be taken again at once, for ever.
+      this.#resting.add(step)
       // What is closed is being stopped; anything else that is no outage is a bug of ours.
       if (!(error instanceof RunInferenceError && error.code === 'CLOSED')) onFatal(error)
       return

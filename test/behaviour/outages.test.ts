@@ -89,7 +89,9 @@ describe('an outage of the model', () => {
     await onFaultyDriver(digitTopology(), async (driver, executor) => {
       executor.failRuns(1)
       await feed(driver, keys(20))
-      assert.equal((await driver.read('out')).length, 20)
+      executor.failRuns(1)
+      await feed(driver, keys(1, 'alone'))
+      assert.equal((await driver.read('out')).length, 21)
       assert.deepEqual(await deadLetters(driver, 'inference'), [])
     })
   })

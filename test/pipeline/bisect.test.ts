@@ -74,8 +74,6 @@ describe('bisect', () => {
     await fc.assert(
       fc.asyncProperty(course, async given => {
         const { verdict, good, runs, controls, controlPassed } = await search(given)
-        // The search begins when the whole batch has failed: a row that is the whole batch has failed alone.
-        const failsAlone = (row: number) => given.bad.has(row) || given.rows === 1
         const badRows = verdict.bad.map(({ row }) => row)
         const undecided = verdict.undecided.flatMap(({ from, rows }) =>
           Array.from({ length: rows }, (_, i) => from + i),
@@ -86,7 +84,7 @@ describe('bisect', () => {
           Array.from({ length: given.rows }, (_, row) => row),
           'C1: every row in one place',
         )
-        for (const row of badRows) assert.ok(failsAlone(row), `row ${row} is called bad and is not`)
+        for (const row of badRows) assert.ok(given.bad.has(row), `row ${row} is called bad and is not`)
         for (const row of good) assert.ok(!given.bad.has(row))
         assert.ok(verdict.calls <= Math.ceil(4 * Math.log2(Math.max(2, given.rows))), `C2: ${verdict.calls} calls`)
         assert.equal(verdict.calls, runs + controls)
@@ -119,14 +117,16 @@ describe('bisect', () => {
     )
   })
 
-  it('C3: a batch of one asks the control batch', async () => {
+  it('C3, C5: a batch of one asks the control batch, then runs once more', async () => {
     const bad = new Set([0])
     const passed = await search({ rows: 1, bad, controlPasses: true })
-    assert.equal(passed.verdict.bad.length, 1)
-    assert.match(String(passed.verdict.bad[0]!.error), /the whole batch/)
+    assert.deepEqual([passed.runs, passed.controls], [1, 1])
+    assert.match(String(passed.verdict.bad[0]!.error), /row 0 among 1/)
     const failed = await search({ rows: 1, bad, controlPasses: false })
     assert.deepEqual(failed.verdict.bad, [])
     assert.deepEqual(failed.verdict.undecided, [{ from: 0, rows: 1 }])
+    const transient = await search({ rows: 1, bad: new Set(), controlPasses: true })
+    assert.deepEqual([transient.verdict.bad, transient.good], [[], [0]])
   })
 
   it('repeated searches decide every row of a batch in which many are bad', async () => {

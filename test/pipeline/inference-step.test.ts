@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { RunInferenceError } from '../../src/errors.ts'
+import type { WorkBlock } from '../../src/pipeline/work-block.ts'
+import { type FakeLane, type FakeStep, fakeLane, fakeStep } from '../support/fake-lanes.ts'
+import { blockOf, flowOf, sourceRecord, workOf } from '../support/work-blocks.ts'
+
+const throwing = (code: 'INFERENCE_FAILED' | 'LANE_LOST' | 'RESULT_COUNT' | 'SHAPE_MISMATCH', why = 'asked for') =>
+  new RunInferenceError(code, why)
+
+function work(rows: number): WorkBlock {
+  return workOf(blockOf(Array.from({ length: rows }, (_, i) => sourceRecord(i))), flowOf())
+}
+
+async function runNext({ step, batcher }: FakeStep, lane: FakeLane): Promise<void> {
+  step.collect()
+  const batch = batcher.take('idle', 1, 0)!
+  await step.run(lane, step.acquire(lane)!, batch)
+}
+
+const bad = (block: WorkBlock) =>
+  Array.from({ length: block.block.count }, (_, row) => row).filter(row => block.failuresOf(row) !== undefined)
+
+describe('a step at work', () => {
+  it('N1–N3: every row is delivered, dead-lettered or put back, for any bad rows and any outage; slots come back', async () => {
+    const given = fc.record({
+      rows: fc.integer({ min: 1, max: 40 }),
+      bad: fc.array(fc.nat({ max: 39 }), { maxLength: 6 }),
+      controlFails: fc.boolean(),
+      lostAt: fc.option(fc.integer({ min: 1, max: 8 }), { nil: Number.POSITIVE_INFINITY }),
+    })
+    await fc.assert(
+      fc.asyncProperty(given, async ({ rows, bad: badRows, controlFails, lostAt }) => {
+        const lane = fakeLane()
+        const fake = fakeStep([lane])
+        const block = work(rows)
+        lane.controlFails = controlFails
+        lane.answer = values => {
+          if (lane.runs.length >= lostAt) throw throwing('LANE_LOST')
+          if (values.some(value => badRows.includes(value))) throw throwing('INFERENCE_FAILED')
+        }
+        fake.queue(block, [...new Array(rows).keys()])
+        const outage = await runNext(fake, lane).then(
+          () => undefined,
+          (error: unknown) => error,
+        )
+        assert.equal(lane.occupied, 0, 'N3')
+        const failed = bad(block)
+        const queued = fake.batcher.queuedRows
+        assert.equal(fake.delivered.length + failed.length + queued, rows, 'N1')
+        assert.equal(new Set([...fake.delivered, ...failed]).size, fake.delivered.length + failed.length, 'N1: once')
+        assert.ok(
+          failed.every(row => badRows.includes(row)),
+          'N2',
+        )
+        if (failed.length > 0) assert.ok(fake.delivered.length > 0 || !controlFails, 'N2: a lane that works')
+        assert.ok(outage === undefined || queued > 0, 'an outage leaves rows in the queue')
+        assert.ok(outage === undefined || (outage as RunInferenceError).retriable)
+        assert.ok(block.donePrefix <= rows)
+      }),
+      { numRuns: 400 },
+    )
+  })
+
+  it('rows that come back stand at the front, in their old order', async () => {
+    const lane = fakeLane()
+    const fake = fakeStep([lane], { maxSize: 3 })
+    fake.queue(work(6), [0, 1, 2, 3, 4, 5])
+    lane.answer = () => {
+      throw throwing('LANE_LOST')
+    }
+    await assert.rejects(runNext(fake, lane), /LANE_LOST/)
+    lane.answer = () => {}
+    for (let i = 0; i < 2; i++) await runNext(fake, lane)
+    assert.deepEqual(fake.delivered, [0, 1, 2, 3, 4, 5])
+  })
+
+  for (const code of ['RESULT_COUNT', 'SHAPE_MISMATCH'] as const) {
+    it(`${code} fails the whole batch without a search, after the control batch`, async () => {
+      const lane = fakeLane()
+      const fake = fakeStep([lane])
+      const block = work(4)
+      fake.queue(block, [0, 1, 2, 3])
+      lane.answer = () => {
+        throw throwing(code)
+      }
+      await runNext(fake, lane)
+      assert.deepEqual([lane.runs.length, lane.controls], [1, 1])
+      assert.deepEqual(bad(block), [0, 1, 2, 3])
+      assert.equal(block.failuresOf(0)![0]!.error.code, code)
+      assert.equal(block.failuresOf(0)![0]!.modelId, 'm')
+    })
+
+    it(`${code} while the control batch fails is an outage`, async () => {
+      const lane = fakeLane()
+      const fake = fakeStep([lane])
+      const block = work(4)
+      fake.queue(block, [0, 1, 2, 3])
+      lane.controlFails = true
+      lane.answer = () => {
+        throw throwing(code)
+      }
+      await assert.rejects(runNext(fake, lane), /MODEL_OUTAGE/)
+      assert.deepEqual(bad(block), [])
+      assert.equal(fake.batcher.queuedRows, 4)
+    })
+  }
+
+  it('an error of ours while results are handed on is not taken for a bad row, and nothing is delivered twice', async () => {
+    const lane = fakeLane()
+    let deliveries = 0
+    const output = {
+      deliver() {
+        deliveries++
+        throw new TypeError('a bug')
+      },
+    }
+    const fake = fakeStep([lane], {}, { output } as never)
+    const block = work(4)
+    fake.queue(block, [0, 1, 2, 3])
+    await assert.rejects(runNext(fake, lane), TypeError)
+    assert.deepEqual([deliveries, lane.runs.length, lane.occupied], [1, 1, 0])
+    assert.deepEqual(bad(block), [])
+  })
+
+  it('rows of a partition that was lost meanwhile do not come back', async () => {
+    const lane = fakeLane()
+    const fake = fakeStep([lane])
+    const [kept, gone] = [work(2), work(2)]
+    fake.queue(kept, [0, 1])
+    fake.queue(gone, [2, 3])
+    lane.answer = () => {
+      gone.flow.lost = true
+      throw throwing('LANE_LOST')
+    }
+    await assert.rejects(runNext(fake, lane), /LANE_LOST/)
+    assert.equal(fake.batcher.queuedRows, 2)
+  })
+
+  it('tells which blocks may have become done, also when the batch fails', async () => {
+    const told: number[] = []
+    const lane = fakeLane()
+    const fake = fakeStep([lane], {}, { onProgress: works => told.push(works.size) })
+    fake.queue(work(2), [0, 1])
+    fake.queue(work(2), [2, 3])
+    await runNext(fake, lane)
+    fake.queue(work(1), [4])
+    lane.answer = () => {
+      throw throwing('LANE_LOST')
+    }
+    await assert.rejects(runNext(fake, lane))
+    assert.deepEqual(told, [2, 1])
+  })
+})

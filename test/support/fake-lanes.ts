@@ -1,0 +1,137 @@
+/** Lanes without a model, whose runs a test answers itself, and steps on them. */
+import { RunInferenceError } from '../../src/errors.ts'
+import type { BatchOutputs, BatchSlot, Lane, LaneModel } from '../../src/models/executor.ts'
+import { Batcher, batchPolicy } from '../../src/pipeline/batcher.ts'
+import { InferenceStep, type InferenceStepOptions } from '../../src/pipeline/inference-step.ts'
+import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
+import type { RowRun, RunSegment } from '../../src/pipeline/row-run.ts'
+import type { WorkBlock } from '../../src/pipeline/work-block.ts'
+
+/** What a run does: nothing, or throws. Rows are given as positions in the filled batch. */
+export type Answer = (rows: readonly number[]) => void | Promise<void>
+
+export interface FakeLane extends Lane {
+  readonly model: LaneModel
+  /** Values of the rows of each run. */
+  readonly runs: readonly (readonly number[])[]
+  readonly controls: number
+  answer: Answer
+  controlFails: boolean
+}
+
+/** A lane of two places whose rows are single numbers. */
+export function fakeLane(id = 0): FakeLane {
+  const runs: number[][] = []
+  let controls = 0
+  let occupied = 0
+  const model: LaneModel = {
+    loaded: { modelId: 'm' } as LaneModel['loaded'],
+    acquire: () => (occupied === 2 ? undefined : slot()),
+    async runControl() {
+      controls++
+      if (lane.controlFails) throw new RunInferenceError('MODEL_OUTAGE', 'the control batch fails')
+    },
+    unload: async () => {},
+  }
+  function slot(): BatchSlot {
+    occupied++
+    let values = new Float64Array()
+    let released = false
+    return {
+      prepare(rows) {
+        values = new Float64Array(rows)
+        return [values]
+      },
+      async run(from, rows): Promise<BatchOutputs> {
+        const taken = Array.from(values.subarray(from, from + rows))
+        runs.push(taken)
+        await lane.answer(taken)
+        if (released) throw new Error('the slot was released while it ran')
+        const outputs = [{ data: Float64Array.from(taken), rowShape: [] }]
+        return { modelId: 'm', rows, outputs, computeMs: 0, queueMs: 0 }
+      },
+      release() {
+        if (released) throw new Error('released twice')
+        released = true
+        occupied--
+      },
+    }
+  }
+  const lane: FakeLane = {
+    id,
+    model,
+    runs,
+    get controls() {
+      return controls
+    },
+    get occupied() {
+      return occupied
+    },
+    answer: () => {},
+    controlFails: false,
+    load: async () => model,
+    busyMs: () => 0,
+    close: async () => {},
+  }
+  return lane
+}
+
+export interface FakeStep {
+  readonly step: InferenceStep
+  readonly batcher: Batcher
+  /** Rows that came out, as numbers, in order. */
+  readonly delivered: number[]
+  /** Queues a run of these numbers, as rows of the block. */
+  queue(work: WorkBlock, values: readonly number[]): void
+}
+
+export function fakeStep(
+  lanes: readonly FakeLane[],
+  batch: object = {},
+  change: Partial<InferenceStepOptions> = {},
+): FakeStep {
+  const batcher = new Batcher(batchPolicy(batch))
+  const delivered: number[] = []
+  const staged: RowRun[] = []
+  const output = {
+    deliver({ run, from, to }: RunSegment, outputs: BatchOutputs, at: number) {
+      for (let i = from; i < to; i++) {
+        delivered.push((outputs.outputs[0]!.data as Float64Array)[at + i - from]!)
+        run.work.complete(run.rows[i]!)
+      }
+    },
+  }
+  const step = new InferenceStep({
+    step: 's',
+    input: { takeRuns: () => staged.splice(0) },
+    output,
+    batcher,
+    models: new Map(lanes.map(lane => [lane, lane.model])),
+    failures: { topic: 't.s.failed-inference', stage: 'inference', step: 's', node: 'step s' },
+    metrics: nullMetrics,
+    note: () => {},
+    now: () => 0,
+    onProgress: () => {},
+    ...change,
+  } as unknown as InferenceStepOptions)
+  return {
+    step,
+    batcher,
+    delivered,
+    queue(work, values) {
+      staged.push({
+        work,
+        count: values.length,
+        rows: Int32Array.from(values.keys()),
+        shapeKey: '',
+        rowShapes: [[]],
+        arrivedAtMs: 0,
+        keys: undefined,
+        fill(from, count, inputs, at) {
+          ;(inputs[0] as Float64Array).set(values.slice(from, from + count), at)
+        },
+        example: () => undefined,
+      })
+    },
+  }
+}
