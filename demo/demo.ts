@@ -17,6 +17,8 @@ import { holds, jsonOf, textOf } from './summary.ts'
 
 /** How long ending everything may take. */
 const CLOSE_BUDGET_MS = 20_000
+/** One Ctrl-C can come twice: from the terminal, and passed on by npm or whatever started this. */
+const SAME_SIGNAL_MS = 500
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 type Signal = (typeof SIGNALS)[number]
@@ -82,15 +84,22 @@ function interruption(): { readonly signal: AbortSignal; readonly interrupted: P
   const { promise, reject } = Promise.withResolvers<never>()
   // Nobody waits for it once the job is done.
   promise.catch(() => {})
+  let interruptedAtMs = 0
   const interrupt = (name: Signal) => {
-    if (controller.signal.aborted) endAtOnce(`${name} again`)
+    if (controller.signal.aborted) {
+      if (performance.now() - interruptedAtMs > SAME_SIGNAL_MS) endAtOnce(`${name} again`)
+      return
+    }
+    interruptedAtMs = performance.now()
     const reason = new Interrupted(name)
     controller.abort(reason)
     reject(reason)
   }
   for (const name of SIGNALS) process.on(name, () => interrupt(name))
   // The process that started this one watches over it through a channel; when it dies, nobody waits for the result.
-  process.on('disconnect', () => interrupt('SIGHUP'))
+  process.on('disconnect', () => {
+    if (!controller.signal.aborted) interrupt('SIGHUP')
+  })
   return { signal: controller.signal, interrupted: promise }
 }
 
