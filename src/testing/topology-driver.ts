@@ -92,7 +92,13 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
   const broker = createMemoryBroker({ clock, random })
   const registry = createMemoryRegistry()
   const logger = options.logger ?? silentLogger
-  const readSchema = (name: string) => readFile(`schemas/${name}.avsc`, 'utf8')
+  // Each file is read once, before the start: later reads take no time that a trace could depend on.
+  const schemas = new Map<string, Promise<string>>()
+  const readSchema = (name: string) => {
+    const read = schemas.get(name) ?? readFile(`schemas/${name}.avsc`, 'utf8')
+    schemas.set(name, read)
+    return read
+  }
   const port = broker.connect()
   const inThread = createInThreadExecutor(
     { lanes: options.lanes ?? 1, maxBatchRows: 256 },

@@ -95,6 +95,7 @@ class Course {
   #second: RunningTopology | undefined
   /** Work may have been sent and not committed: the same records may come twice. */
   #mayRepeat = false
+  #hasFailed = false
 
   constructor(driver: TopologyDriver, executor: FaultyExecutor, metrics: CountingMetrics) {
     this.#driver = driver
@@ -109,7 +110,7 @@ class Course {
     else if (each.kind === 'time') await this.#driver.advance(each.ms)
     else if (each.kind === 'slow') broker.delay(each.point, each.ms)
     else if (each.kind === 'lostAnswers') broker.loseResponse(2)
-    else if (each.kind === 'transient') this.#executor.failRuns(1)
+    else if (each.kind === 'transient') this.#failOnce()
     else if (each.kind === 'rebalance') broker.forceRebalance('t')
     else if (each.kind === 'broker') await this.#outage(each.downMs)
     else if (each.kind === 'model') await this.#modelOutage(each.outageMs)
@@ -189,6 +190,12 @@ class Course {
     const release = this.#executor.hang()
     await this.#driver.advance(ms)
     release()
+  }
+
+  /** Once per course: a row that fails for a moment twice, in its batch and alone, cannot be told from a bad one. */
+  #failOnce(): void {
+    if (!this.#hasFailed) this.#executor.failRuns(1)
+    this.#hasFailed = true
   }
 
   #expire(): void {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import digits from '../../topologies/digits.ts'
 import { countingMetrics } from '../support/counting-metrics.ts'
 import { digitTopology } from '../support/digit-topology.ts'
-import { onFaultyDriver } from '../support/on-driver.ts'
+import { onDriver, onFaultyDriver } from '../support/on-driver.ts'
 
 /** Everything that a run leaves behind: batches, breaker states, and every record of every topic. */
 async function trace(seed: number): Promise<string> {
@@ -43,5 +44,24 @@ describe('the driver', () => {
     const first = await trace(7)
     assert.equal(await trace(7), first)
     assert.ok(first.length > 10_000)
+  })
+
+  it('gives one trace with schemas, too: files are read before the start', async () => {
+    const pixels = new Array(64).fill(3)
+    const run = async () => {
+      const lines: unknown[] = []
+      await onDriver(
+        digits,
+        async driver => {
+          await driver.pipe('digits.images', [{ key: 'a', value: { id: 'a', pixels } }])
+          await driver.advance(500)
+          lines.push(driver.clock.now(), await driver.read('digits.predictions'))
+        },
+        { seed: 3, partitions: 2 },
+      )
+      return JSON.stringify(lines)
+    }
+    const first = await run()
+    for (let again = 0; again < 3; again++) assert.equal(await run(), first)
   })
 })

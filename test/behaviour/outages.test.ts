@@ -161,13 +161,14 @@ describe('an outage of the registry', () => {
   it('at the start is waited for: the instance joins when the registry is there', async () => {
     const graph = topology('d', [from('in', avro<Digit>('digit')).to('out', avro<Digit>('digit'))])
     await onDriver(graph, async driver => {
+      const schema = await readFile('schemas/digit.avsc', 'utf8')
       driver.registry.down()
       const { clock, broker, registry } = driver
       const second = startTopology(graph, {
         port: broker.connect(),
         executor: createInThreadExecutor({ lanes: 1, maxBatchRows: 8 }, { logger: silentLogger, clock }),
         registry,
-        readSchema: name => readFile(`schemas/${name}.avsc`, 'utf8'),
+        readSchema: async () => schema,
         settings: DEFAULT_RUN_SETTINGS,
         clock,
         random: () => 0.5,
