@@ -127,7 +127,7 @@ export interface CommitRequest extends TopicPartition {
 export interface GroupMember {
   /** Joins; resolves after the first assignment was reported. Rejects when trying again cannot help. */
   start(): Promise<void>
-  /** Stops fetching this partition; a block that is on its way is dropped and fetched again after `resume`. */
+  /** Stops fetching this partition; no block of it is told until `resume`, also none that is on its way. */
   pause(partition: TopicPartition): void
   /** Fetches at once, not after the running long poll. */
   resume(partition: TopicPartition): void

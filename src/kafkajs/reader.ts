@@ -8,7 +8,9 @@
  * R3 Positions also advance over control records and batches that compaction emptied; a block without records says so,
  *    or the committed offset would never reach the end of such a log.
  * R4 Answers are read per partition: one that has moved to another broker does not hold up the others.
- * R5 Nothing is skipped: an offset that the log does not have, or records that cannot be read, stop the reader and say so.
+ * R5 An answer that comes while its partition is paused is held until it is resumed, as far as `maxBytesPerFetch` goes for
+ *    all partitions together; what is beyond that is dropped and fetched again.
+ * R6 Nothing is skipped: an offset that the log does not have, or records that cannot be read, stop the reader and say so.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { OwnedPartition, TopicPartition } from '../kafka/port.ts'
@@ -70,13 +72,18 @@ export class Reader {
     if (!reading?.paused) return
     reading.paused = false
     reading.idle = false
-    this.#pump()
+    // Whoever resumes is not called back before it has finished.
+    if (reading.held) queueMicrotask(() => this.#deliverHeld(reading))
+    else this.#pump()
   }
 
   /** Begins or goes on, unless the reader has stopped for good. */
   run(): void {
     if (this.#over) return
     this.#running = true
+    for (const reading of this.#readings.values()) {
+      if (reading.held && !reading.paused) queueMicrotask(() => this.#deliverHeld(reading))
+    }
     this.#pump()
   }
 
@@ -100,7 +107,7 @@ export class Reader {
     let wakeMs = Number.POSITIVE_INFINITY
     const byLeader = new Map<number, Reading[]>()
     for (const reading of this.#readings.values()) {
-      if (reading.paused || reading.polling) continue
+      if (reading.paused || reading.polling || reading.held) continue
       if (reading.notBeforeMs > now) {
         wakeMs = Math.min(wakeMs, reading.notBeforeMs - now)
         continue
@@ -156,8 +163,11 @@ export class Reader {
 
   #received(reading: Reading, askedOffset: number, fetched: FetchedPartition): void {
     const key = partitionKey(reading.topic, reading.partition)
-    if (!this.#running || reading.paused) return
-    if (this.#readings.get(key) !== reading || reading.position !== askedOffset) return
+    if (!this.#running || this.#readings.get(key) !== reading || reading.position !== askedOffset) return
+    if (reading.paused) {
+      this.#hold(reading, fetched)
+      return
+    }
     if (fetched.errorCode !== 0) {
       this.#refused(reading, key, errorName(fetched.errorCode), fetched)
       return
@@ -169,6 +179,22 @@ export class Reader {
     reading.idle = block.nextOffset === askedOffset
     reading.position = block.nextOffset
     if (block.nextOffset > askedOffset) this.#context.onBlock(block, reading.epoch)
+  }
+
+  /** R5 */
+  #hold(reading: Reading, fetched: FetchedPartition): void {
+    let heldBytes = fetched.records.length
+    if (heldBytes === 0 || reading.held) return
+    for (const { held } of this.#readings.values()) heldBytes += held?.records.length ?? 0
+    if (heldBytes <= this.#context.settings.maxBytesPerFetch) reading.held = fetched
+  }
+
+  #deliverHeld(reading: Reading): void {
+    const { held } = reading
+    if (!held || reading.paused || !this.#running) return
+    reading.held = undefined
+    this.#received(reading, reading.position, held)
+    this.#pump()
   }
 
   #read(reading: Reading, fetched: FetchedPartition): RecordBlock | undefined {

@@ -40,6 +40,8 @@ export interface Reading {
   expressing: boolean
   /** The last answer brought nothing: a fetch may wait for data. */
   idle: boolean
+  /** An answer that came while the partition was paused. */
+  held: FetchedPartition | undefined
   /** Not to be fetched before this time of the clock, after an error. */
   notBeforeMs: number
   missingSinceMs: number
@@ -56,6 +58,7 @@ export function newReading({ topic, partition, epoch, position }: OwnedPartition
     polling: false,
     expressing: false,
     idle: false,
+    held: undefined,
     notBeforeMs: 0,
     missingSinceMs: Number.POSITIVE_INFINITY,
     backoff,

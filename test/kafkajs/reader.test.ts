@@ -1,114 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RunInferenceError } from '../../src/errors.ts'
-import { AnswerReader } from '../../src/kafkajs/answer-reader.ts'
-import type { FetchAnswer } from '../../src/kafkajs/fetch-request.ts'
-import type { Protocol } from '../../src/kafkajs/internals.ts'
-import { Reader } from '../../src/kafkajs/reader.ts'
-import type { WirePayload } from '../../src/kafkajs/wire-payload.ts'
-import { createManualClock } from '../../src/testing/manual-clock.ts'
-import { endMarker, valuesAt, valuesOf } from '../support/record-batches.ts'
+import { endMarker, valuesAt } from '../support/record-batches.ts'
+import { answerWith, fetched, LONG_POLL_MS, scriptedReader as setup, zero } from '../support/scripted-reader.ts'
 
 const NOT_LEADER = 6
 const OFFSET_OUT_OF_RANGE = 1
 const TOPIC_AUTHORIZATION_FAILED = 29
-const LONG_POLL_MS = 500
-
-/** One fetch that waits for its answer. */
-interface Fetch {
-  readonly broker: number
-  readonly maxWaitMs: number
-  /** `topic/partition@offset` */
-  readonly asked: readonly string[]
-  readonly answer: PromiseWithResolvers<FetchAnswer>
-}
-
-/** A reader of t/0 and t/1 on broker 1; each fetch waits in `fetches` until the test answers it. */
-async function setup(leaders = [1, 1]) {
-  const clock = createManualClock()
-  const events: string[] = []
-  const fetches: Fetch[] = []
-  let refreshes = 0
-  let refreshed = () => {}
-  const topic = { name: 't', errorCode: 0, leaders, replicationFactor: 1 }
-  const reader = new Reader({
-    cluster: {
-      topic: () => topic,
-      leader: (_topic, partition) => topic.leaders[partition]!,
-      refresh: async () => {
-        refreshes++
-        refreshed()
-      },
-      onRefresh: listener => {
-        refreshed = listener
-        return () => {}
-      },
-      channel: broker => ({
-        send: async <T>(protocol: Protocol<T>) => {
-          const answer = Promise.withResolvers<FetchAnswer>()
-          fetches.push({ broker, ...(await readRequest(protocol)), answer })
-          return (await answer.promise) as T
-        },
-      }),
-    },
-    clock,
-    random: () => 0.5,
-    purpose: 'p',
-    settings: { maxBytesPerPartition: 1_000, maxBytesPerFetch: 10_000, maxFetchWaitMs: LONG_POLL_MS },
-    onBlock: (block, epoch) => void events.push(`${block.partition}:${epoch} ${valuesOf(block).join()}`),
-    onTrouble: (what, failure) => void events.push(`${what} ${failure?.code ?? 'well'}`),
-    onFatal: error => void events.push(`fatal ${error.code}`),
-  })
-  reader.run()
-  reader.add([0, 1].map(partition => ({ topic: 't', partition, epoch: partition + 1, position: 0 })))
-  await clock.settle()
-  const take = async () => {
-    await clock.settle()
-    return fetches.shift()
-  }
-  return { clock, reader, events, fetches, take, topic, refreshes: () => refreshes }
-}
-
-async function readRequest(protocol: { readonly request: object }) {
-  const { encode } = protocol.request as { encode(): Promise<WirePayload> }
-  const bytes = Buffer.concat((await encode()).chunks)
-  const maxWaitMs = bytes.readInt32BE(4)
-  // Behind replica, three limits, isolation and session.
-  const reader = new AnswerReader(bytes.subarray(25))
-  const asked = reader.array(() => {
-    const topic = reader.string()
-    return reader.array(() => {
-      const partition = reader.int32()
-      reader.int32()
-      const offset = reader.int64()
-      reader.int64()
-      reader.int32()
-      return `${topic}/${partition}@${offset}`
-    })
-  })
-  return { maxWaitMs, asked: asked.flat().sort() }
-}
-
-function fetched(partition: number, records: Buffer, errorCode = 0) {
-  return {
-    topic: 't',
-    partition,
-    errorCode,
-    highWatermark: 100,
-    lastStableOffset: 100,
-    logStartOffset: 0,
-    abortedTransactions: [],
-    records,
-  }
-}
-
-const answerWith = (...partitions: ReturnType<typeof fetched>[]): FetchAnswer => ({
-  errorCode: 0,
-  partitions,
-  clientSideThrottleTime: 0,
-})
-
-const zero = { topic: 't', partition: 0 }
 
 describe('the reader', () => {
   it('R1 polls all partitions of a broker at once, and goes on where the blocks ended', async () => {
@@ -134,18 +32,48 @@ describe('the reader', () => {
     )
   })
 
-  it('R2 drops what comes for a paused partition, and fetches it again after resume, at once', async () => {
-    const { reader, take, events } = await setup()
+  it('R5 holds what comes for a paused partition, and tells it after resume without fetching it again', async () => {
+    const { reader, take, events, clock } = await setup()
     const first = await take()
     reader.pause(zero)
     first!.answer.resolve(answerWith(fetched(0, valuesAt(0, ['a'])), fetched(1, valuesAt(0, ['x']))))
     assert.deepEqual((await take())!.asked, ['t/1@1'])
     assert.ok(!events.includes('0:1 a'))
     reader.resume(zero)
+    assert.ok(!events.includes('0:1 a'), 'whoever resumes is not called back before it has finished')
+    await clock.settle()
+    assert.ok(events.includes('0:1 a'))
+    const express = await take()
+    assert.deepEqual([express!.maxWaitMs, express!.asked], [0, ['t/0@1']])
+  })
+
+  it('R5 drops what is beyond the limit, and fetches it again after resume, at once', async () => {
+    const { reader, take, events } = await setup()
+    const first = await take()
+    reader.pause(zero)
+    const large = valuesAt(0, ['a'.repeat(20_000)])
+    first!.answer.resolve(answerWith(fetched(0, large), fetched(1, valuesAt(0, ['x']))))
+    await take()
+    reader.resume(zero)
     const express = await take()
     assert.deepEqual([express!.maxWaitMs, express!.asked], [0, ['t/0@0']])
     express!.answer.resolve(answerWith(fetched(0, valuesAt(0, ['a']))))
     await take()
+    assert.ok(events.includes('0:1 a'))
+  })
+
+  it('R5 an answer that is held when the reader is halted is told when it goes on', async () => {
+    const { reader, take, events, clock } = await setup()
+    const first = await take()
+    reader.pause(zero)
+    first!.answer.resolve(answerWith(fetched(0, valuesAt(0, ['a']))))
+    await take()
+    reader.halt()
+    reader.resume(zero)
+    await clock.settle()
+    assert.ok(!events.includes('0:1 a'))
+    reader.run()
+    await clock.settle()
     assert.ok(events.includes('0:1 a'))
   })
 
@@ -241,7 +169,7 @@ describe('the reader', () => {
     [OFFSET_OUT_OF_RANGE, 'OFFSET_OUT_OF_RANGE'],
     [TOPIC_AUTHORIZATION_FAILED, 'AUTHORISATION'],
   ] as const) {
-    it(`R5 stops for good at ${ours}, and does not begin again with the next generation`, async () => {
+    it(`R6 stops for good at ${ours}, and does not begin again with the next generation`, async () => {
       const { reader, take, events, fetches, clock } = await setup()
       const first = await take()
       first!.answer.resolve(answerWith(fetched(0, Buffer.alloc(0), code)))
@@ -253,7 +181,7 @@ describe('the reader', () => {
     })
   }
 
-  it('R5 stops when records cannot be read', async () => {
+  it('R6 stops when records cannot be read', async () => {
     const { take, events, clock } = await setup()
     const damaged = valuesAt(0, ['a'])
     damaged[damaged.length - 1]! ^= 1
