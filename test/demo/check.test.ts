@@ -109,6 +109,13 @@ describe('check', () => {
     it(`notices ${fault}`, () => expectCounts(changed(spoil), counts))
   }
 
+  it('notices a dead letter in another dead-letter topic', () => {
+    const run = goodRun()
+    expectCounts(check({ ...topicsOf(run), deadLetters: [readBlock('failed-otherwise', run.deadLetters)] }), {
+      mismatches: 1,
+    })
+  })
+
   it('judges the order of each source partition by itself', () => {
     const run = goodRun()
     const second = readBlock('in', [SOURCES[0]!], 1)
