@@ -1,5 +1,9 @@
 /** The child's side of a variant: one order in, one result out, a request to stop in between (see ../child.ts). */
+import { letHeapGrow } from '../../src/ops/heap-growth.ts'
 import type { FromChild, ToChild } from '../child.ts'
+
+// As `kri run` does; all variants get the same V8.
+letHeapGrow()
 
 const orderCame = Promise.withResolvers<unknown>()
 const stopCame = Promise.withResolvers<void>()

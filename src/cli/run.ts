@@ -1,5 +1,6 @@
 import { createThreadExecutor } from '../models/thread-executor.ts'
 import { systemClock } from '../ops/clock.ts'
+import { letHeapGrow } from '../ops/heap-growth.ts'
 import { startOpsServer } from '../ops/http-server.ts'
 import { startLaneWatch } from '../ops/lane-watch.ts'
 import { onTermination } from '../ops/lifecycle.ts'
@@ -17,6 +18,7 @@ export interface RunFlags extends TopologyFlags {
 
 /** Runs until a signal, the end of the input (`--until-end`), or an error that waiting does not mend. */
 export async function runCommand(module: string, flags: RunFlags): Promise<void> {
+  letHeapGrow()
   await using resources = new AsyncDisposableStack()
   const { topology, settings, logger, port, registry, close } = await connect(module, flags)
   resources.defer(close)
