@@ -58,6 +58,10 @@ describe('parameters', () => {
 
   it('names that objects have by nature are unknown, not given', () => {
     assert.throws(() => module.build({ in: 'a', width: '1', constructor: 'x' }), /--param constructor: unknown/)
+    const odd = withParameters({ toString: text('a name that every object has', 'in') }, values =>
+      topology('t', [from(String(values.toString), bytes()).to('out', bytes())]),
+    )
+    assert.equal(odd.build({}).sources[0]!.topic, 'in')
   })
 })
 

@@ -40,7 +40,7 @@ describe('a member', () => {
   it('that is expelled while a batch is in a lane drops it; the records are processed again, once', async () => {
     const metrics = countingMetrics()
     await onFaultyDriver(
-      digitTopology(),
+      digitTopology({ step: { batch: { maxSize: 8 } } }),
       async (driver, executor) => {
         const release = executor.hang()
         await driver.pipe('in', records(40))
@@ -58,6 +58,8 @@ describe('a member', () => {
         assertOrder(out)
         assert.equal(await committed(driver), 40)
         assert.equal(metrics.inFlightNow, 0, 'credits came back')
+        const ran = executor.runs.reduce((sum, { rows }) => sum + rows, 0)
+        assert.ok(ran <= 8 + 8 + 40, `what waited under the lost epoch was not run: ${ran} rows`)
       },
       { partitions: PARTITIONS, metrics },
     )

@@ -56,12 +56,12 @@ class Course {
 
   apply(each: Op): void {
     if (each.kind === 'assign') this.assign(each.replay)
-    const flow = each.kind === 'assign' ? undefined : this.flows[each.flow]
+    const flow = each.kind === 'assign' ? undefined : this.flows[each.flow % this.flows.length]
     if (!flow) return
     // A member brings nothing for a paused partition.
     if (each.kind === 'block' && !flow.paused) this.block(flow, each.rows, each.bytes)
     else if (each.kind === 'acknowledge') this.acknowledge(flow, each.rows)
-    else if (each.kind === 'lose') this.lose(flow)
+    else if (each.kind === 'lose' && this.flows.length > 1) this.lose(flow)
   }
 
   assign(replay = false): PartitionFlow {
