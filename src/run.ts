@@ -88,12 +88,13 @@ class Running implements RunningTopology {
     await this.#ready
     const { port, clock } = this.#parts
     const topics = this.#topology.sources.map(source => source.topic)
-    const ends = await Promise.all(topics.map(topic => port.admin.offsets(topic)))
+    const ends = await this.#whenAvailable('broker', () => Promise.all(topics.map(topic => port.admin.offsets(topic))))
     const behind = async (topic: string, i: number): Promise<boolean> => {
       const committed = await port.admin.committed(this.#topology.applicationId, topic)
       return ends[i]!.some(({ start, end }, partition) => end > start && (committed[partition] ?? -1) < end)
     }
-    while (this.#stopping === undefined && (await Promise.all(topics.map(behind))).includes(true)) {
+    const anyBehind = async () => (await Promise.all(topics.map(behind))).includes(true)
+    while (this.#stopping === undefined && (await this.#whenAvailable('broker', anyBehind))) {
       await Promise.race([sleep(clock, CAUGHT_UP_POLL_MS), this.finished])
     }
   }
@@ -154,7 +155,7 @@ class Running implements RunningTopology {
     this.#health.joined()
   }
 
-  /** An outage at the start is waited for, like any other (I10); what waiting does not mend ends the start. */
+  /** An outage is waited for, at the start as well (I10); rejects with what waiting does not mend. */
   async #whenAvailable<T>(what: string, attempt: () => Promise<T>): Promise<T> {
     const { clock, random, logger } = this.#parts
     for (let delayMs = FIRST_START_RETRY_MS; ; delayMs = Math.min(delayMs * 2, MAX_START_RETRY_MS)) {
@@ -165,7 +166,7 @@ class Running implements RunningTopology {
       } catch (error) {
         if (!isRetriable(error) || this.#stopSignal.signal.aborted) throw error
         this.#health.degraded(what, error)
-        logger.warn({ reason: (error as Error).message, retryMs: delayMs }, `cannot start yet: no ${what}`)
+        logger.warn({ reason: (error as Error).message, retryMs: delayMs }, `waiting for the ${what}`)
         await sleep(clock, delayMs * (0.5 + random() / 2), this.#stopSignal.signal)
       }
     }

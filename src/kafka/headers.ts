@@ -16,7 +16,7 @@ export const KRI_SOURCE = 'kri-source'
 export const KRI_APPLICATION = 'kri-application'
 /** The step whose dead-letter topic this is; absent in a topology without steps. */
 export const KRI_STEP = 'kri-step'
-/** The node that failed, e.g. `map#2` or `classify.preprocess`. */
+/** The node that failed, e.g. `map#2` or `step classify`. */
 export const KRI_NODE = 'kri-node'
 /** `preprocess`, `inference` or `postprocess`. */
 export const KRI_STAGE = 'kri-stage'

@@ -117,7 +117,12 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
 
   /** Finishes what is in flight; resolves when all of it is committed. */
   async onRebalance(): Promise<void> {
-    await this.drain('revoke')
+    try {
+      await this.drain('revoke')
+    } catch (error) {
+      // A commit that will never be taken; the member would go on as if all were well.
+      this.#parts.onFatal(error)
+    }
   }
 
   /** Stops taking records; what was taken goes on. */

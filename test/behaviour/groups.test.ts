@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { RunInferenceError } from '../../src/errors.ts'
 import type { OutputRecord, TopologyDriver } from '../../src/testing/index.ts'
 import { countingMetrics } from '../support/counting-metrics.ts'
 import { digitTopology } from '../support/digit-topology.ts'
@@ -142,6 +143,34 @@ describe('a second instance', () => {
       },
       { partitions: PARTITIONS },
     )
+  })
+})
+
+describe('a rebalance', () => {
+  it('whose last commit is refused for good ends the application with the reason', async () => {
+    await onDriver(digitTopology(), async driver => {
+      driver.broker.failNext('commit', new RunInferenceError('AUTHORISATION', 'no right to commit'))
+      driver.broker.forceRebalance('t')
+      await driver.advance(450)
+      await driver.pipe('in', [{ key: 'k', value: '5' }])
+      await assert.rejects(passed(driver, driver.running.finished), /AUTHORISATION.*no right to commit/)
+    })
+  })
+})
+
+describe('caught up', () => {
+  it('is waited for through an outage of the broker', async () => {
+    await onDriver(digitTopology(), async driver => {
+      await driver.pipe('in', [{ key: 'k', value: '5' }])
+      driver.broker.down()
+      const caughtUp = driver.running.whenCaughtUp()
+      await driver.advance(20_000)
+      driver.broker.up()
+      await passed(driver, caughtUp)
+      assert.equal(await committed(driver), 1)
+      await driver.advance(1_000)
+      assert.deepEqual(driver.running.health().problems, {})
+    })
   })
 })
 
