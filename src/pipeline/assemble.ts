@@ -66,7 +66,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
   })
   const steps = buildSteps(topology, graph, opened, points, parts, {
     onProgress: works => pipeline.progressed(works),
-    onClosed: () => dispatcher.schedule(),
+    onClosed: step => dispatcher.resume(step),
   })
   const dispatcher = new Dispatcher({
     lanes: parts.executor.lanes,
@@ -126,7 +126,10 @@ function buildSteps(
   opened: OpenedGraph,
   points: FailurePoints,
   { clock, metrics, note, onOutage, onRecovered }: AssembleParts,
-  { onProgress, onClosed }: { readonly onProgress: Pipeline['progressed']; readonly onClosed: () => void },
+  {
+    onProgress,
+    onClosed,
+  }: { readonly onProgress: Pipeline['progressed']; readonly onClosed: (step: InferenceStep) => void },
 ): DispatcherStep[] {
   return topology.steps.map((node, i) => {
     const { input, output } = graph.steps[i]!
@@ -149,7 +152,7 @@ function buildSteps(
       if (state === 'closed') {
         onRecovered(`breaker of step ${node.step}`)
         // Nothing else may come that would make the dispatcher look: the partitions may all be paused by now.
-        onClosed()
+        onClosed(step)
       }
     })
     return { step, breaker }

@@ -68,6 +68,12 @@ export class Dispatcher {
     if (reason) this.schedule()
   }
 
+  /** The control batch has passed: the step's rows may be dispatched again. */
+  resume(step: InferenceStep): void {
+    this.#recovered(step)
+    this.schedule()
+  }
+
   /** Forgets what waits of partitions that were lost: their credits have been returned (I5). */
   dropLost(): void {
     for (const { step } of this.#options.steps) step.batcher.dropLost()
@@ -146,8 +152,21 @@ export class Dispatcher {
     const delayMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1)) * (0.5 + random() / 2)
     clock.after(delayMs, () => {
       this.#resting.delete(step)
-      this.schedule()
+      if (step.batcher.queuedRows > 0) this.schedule()
+      else this.#probe(step)
     })
+  }
+
+  /** Its rows were lost with their partitions: only the control batch can tell when the outage is over. */
+  #probe(step: InferenceStep): void {
+    if (this.#closed) return
+    step
+      .probe()
+      .then(
+        () => this.#recovered(step),
+        (error: unknown) => this.#rest(step, error),
+      )
+      .catch(this.#options.onFatal)
   }
 
   /** Wakes up when a batch that is held back must close. */

@@ -160,10 +160,13 @@ describe('a rebalance', () => {
 
 describe('caught up', () => {
   it('is waited for through an outage of the broker', async () => {
-    await onDriver(digitTopology(), async driver => {
+    await onFaultyDriver(digitTopology(), async (driver, executor) => {
+      const release = executor.hang()
       await driver.pipe('in', [{ key: 'k', value: '5' }])
-      driver.broker.down()
       const caughtUp = driver.running.whenCaughtUp()
+      await driver.advance(1_000)
+      driver.broker.down()
+      release()
       await driver.advance(20_000)
       driver.broker.up()
       await passed(driver, caughtUp)

@@ -22,7 +22,7 @@ function setUp(lanes: readonly FakeLane[], steps: readonly FakeStep[]) {
       const breaker = createBreaker({ name: 'm', clock, probe: () => step.probe() })
       breaker.onChange(state => {
         states.push(state)
-        if (state === 'closed') dispatcher.schedule()
+        if (state === 'closed') dispatcher.resume(step)
       })
       return { step, breaker }
     }),
@@ -113,6 +113,29 @@ describe('the dispatcher', () => {
     assert.equal(states.at(-1), 'closed')
     assert.deepEqual(fake.delivered, [0, 1, 2, 3])
     assert.equal(outages.at(-1), 'recovered')
+  })
+
+  it('an outage is told to be over by the control batch when the rows that met it are lost', async () => {
+    for (const outageMs of [1_000, 30_000]) {
+      const lane = fakeLane()
+      const fake = fakeStep([lane])
+      const { clock, dispatcher, outages } = setUp([lane], [fake])
+      lane.controlFails = true
+      lane.answer = () => {
+        throw new RunInferenceError('INFERENCE_FAILED', 'gone')
+      }
+      const work = block()
+      fake.queue(work, numbers(4))
+      dispatcher.schedule()
+      await clock.advance(outageMs / 2)
+      work.flow.lost = true
+      dispatcher.dropLost()
+      await clock.advance(outageMs / 2)
+      assert.notEqual(outages.at(-1), 'recovered')
+      lane.controlFails = false
+      await clock.advance(12_000)
+      assert.equal(outages.at(-1), 'recovered', `after ${outageMs} ms`)
+    }
   })
 
   it('P3: looks for work once, however often it was asked in one turn', async () => {
