@@ -59,6 +59,8 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   readonly #parts: PipelineParts
   readonly #flows = new Map<string, PartitionFlow>()
   readonly #columns = new ColumnPool()
+  /** Blocks whose schemas could not be had yet. */
+  readonly #waiting = new Set<WorkBlock>()
   #idleWaiters: (() => void)[] = []
   #draining: CloseReason | undefined
 
@@ -179,18 +181,18 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   /** Decodes a block, after the schemas that it needs have come. */
   #process(work: WorkBlock, attempt: number): void {
     const { sourceOf, onFatal } = this.#parts
-    if (work.lost) return
+    if (work.lost) {
+      this.#waitsNoMore(work)
+      return
+    }
     try {
       const { stage } = sourceOf(work.block.topic)
       const preparing = stage.prepare(work)
       if (preparing !== undefined) {
         preparing
           .then(
-            () => {
-              if (attempt > 0) this.#parts.onRecovered('registry')
-              // Not prepared again: what is still unknown is a dead letter, or ids that fall out of memory would be asked for ever.
-              this.#decode(work)
-            },
+            // Not prepared again: what is still unknown is a dead letter, or ids that fall out of memory would be asked for ever.
+            () => this.#decode(work),
             (error: unknown) => this.#retryPrepare(work, attempt, error),
           )
           .catch(onFatal)
@@ -202,6 +204,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
 
   #decode(work: WorkBlock): void {
     const { sourceOf, dispatcher, outbox } = this.#parts
+    this.#waitsNoMore(work)
     if (work.lost) return
     sourceOf(work.block.topic).stage.process(work)
     dispatcher.schedule()
@@ -214,10 +217,16 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
       onFatal(error)
       return
     }
+    this.#waiting.add(work)
     onOutage('registry', error)
     metrics.retried('registry')
     const delayMs = Math.min(MAX_PREPARE_RETRY_MS, FIRST_PREPARE_RETRY_MS * 2 ** attempt) * (0.5 + random() / 2)
     clock.after(delayMs, () => this.#process(work, attempt + 1))
+  }
+
+  /** The outage is over when no block waits for schemas any more. */
+  #waitsNoMore(work: WorkBlock): void {
+    if (this.#waiting.delete(work) && this.#waiting.size === 0) this.#parts.onRecovered('registry')
   }
 
   #balance(): void {

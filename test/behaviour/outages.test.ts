@@ -4,11 +4,13 @@ import { describe, it } from 'node:test'
 import { avro, from, topology, utf8 } from 'kafka-run-inference'
 import type { Digit } from '../../schemas/types.ts'
 import { RunInferenceError } from '../../src/errors.ts'
+import type { GroupMember } from '../../src/kafka/port.ts'
 import { createInThreadExecutor } from '../../src/models/in-thread-executor.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
 import { startTopology } from '../../src/run.ts'
 import { DEFAULT_RUN_SETTINGS } from '../../src/run-settings.ts'
+import type { TopologyDriver } from '../../src/testing/index.ts'
 import { countingMetrics } from '../support/counting-metrics.ts'
 import { deadLetters, digitTopology } from '../support/digit-topology.ts'
 import { feed, onDriver, onFaultyDriver, passed } from '../support/on-driver.ts'
@@ -158,6 +160,22 @@ describe('an outage of the registry', () => {
     )
   })
 
+  it('is over, too, when the records that met it were lost with their partition', async () => {
+    await onDriver(ids(), async driver => {
+      driver.broker.delay('fetch', 100)
+      await driver.pipe('in', [{ value: Buffer.from([0, 0, 0, 0, 77, 0]) }])
+      driver.broker.delay('fetch', 0)
+      driver.registry.down()
+      await driver.advance(3_000)
+      assert.match(driver.running.health().problems.registry!, /REGISTRY_UNAVAILABLE/)
+      const other = await idleMember(driver, 'd', ['in', 'd.in.replay'])
+      driver.broker.expireMember('d', driver.broker.members('d')[0]!)
+      await driver.advance(30_000)
+      assert.deepEqual(driver.running.health().problems, {}, 'another member has the partition now')
+      await other.stop()
+    })
+  })
+
   it('at the start is waited for: the instance joins when the registry is there', async () => {
     const graph = topology('d', [from('in', avro<Digit>('digit')).to('out', avro<Digit>('digit'))])
     await onDriver(graph, async driver => {
@@ -234,3 +252,14 @@ describe('an outage of the broker', () => {
     })
   })
 })
+
+/** A member of the group that takes partitions and does nothing with them. */
+async function idleMember(driver: TopologyDriver, groupId: string, topics: readonly string[]): Promise<GroupMember> {
+  const ignore = () => {}
+  const events = { onAssigned: ignore, onLost: ignore, onBlock: ignore, onState: ignore, onFatal: ignore }
+  const sources = topics.map(topic => ({ topic, start: 'earliest' as const }))
+  const options = { ...DEFAULT_RUN_SETTINGS, groupId, sources, maxBytesPerFetch: 1_000_000 }
+  const member = driver.port.member(options, { ...events, onRebalance: async () => {} })
+  await passed(driver, member.start())
+  return member
+}
