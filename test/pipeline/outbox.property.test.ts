@@ -11,8 +11,8 @@ import { type OpenBatches, OutputTarget } from '../../src/pipeline/output-target
 import type { FailurePoint } from '../../src/pipeline/stage.ts'
 import { type CommitUnit, type SourceOutputs, UnitBuilder } from '../../src/pipeline/unit-builder.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
-import type { TestRecord } from '../support/record-batches.ts'
 import { type RecordingWriter, recordingWriter } from '../support/recording-writer.ts'
+import { header, showRecord, sourceOf } from '../support/show-record.ts'
 import { blockOf, flowOf, putOutput, type SourceRecord, sourceRecord, workOf } from '../support/work-blocks.ts'
 
 const NOW = 10_000_000_000
@@ -283,9 +283,8 @@ class Course {
   }
 }
 
-function text(fate: Fate, work: WorkBlock, row: number, sink: number): string {
-  return `${fate} of ${work.block.offset(row)} at ${sink}`
-}
+const text = (fate: Fate, work: WorkBlock, row: number, sink: number) =>
+  `${fate} of ${work.block.offset(row)} at ${sink}`
 
 function clamp(timestamp: number): number {
   return timestamp < 0 || timestamp > NOW + HOUR_MS - 60_000 ? NOW : timestamp
@@ -298,17 +297,4 @@ function keyPlace(topic: string, key: Buffer | null): string {
 
 function point(node: string): FailurePoint {
   return { topic: LETTERS, stage: 'postprocess', step: 'step', node }
-}
-
-function header(record: TestRecord, name: string): string | undefined {
-  return record.headers.findLast(([other]) => other === name)?.[1]?.toString()
-}
-
-function sourceOf(record: TestRecord): string {
-  return header(record, 'kri-source') ?? ''
-}
-
-function showRecord({ timestamp, key, value, headers }: TestRecord): string {
-  const shown = headers.map(([name, data]) => `${name}=${data?.toString('hex') ?? 'null'}`)
-  return `${timestamp} ${key?.toString('hex') ?? 'null'} ${value?.toString() ?? 'null'} ${shown.join(' ')}`
 }
