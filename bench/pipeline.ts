@@ -21,7 +21,7 @@ import type { TopologyOrder } from './variants/topology.ts'
 
 export const TOPOLOGY_FILE = 'topologies/raw-tensors.ts'
 export const MAX_BATCH = 512
-const PATIENCE_MS = { quick: 2_000, full: 15_000 }
+const PATIENCE_MS = { quick: 2_000, full: 5_000 }
 
 interface Size {
   readonly name: 'small' | 'mid'
