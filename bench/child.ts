@@ -15,6 +15,9 @@ export interface Variant<R> {
   stop(): void
 }
 
+/** A variant that takes longer hangs. */
+const DEADLINE_MS = 10 * 60_000
+
 /** Where to put CPU profiles of the children; undefined: none. */
 let profileFolder: string | undefined
 
@@ -29,9 +32,9 @@ export function startVariant<R>(name: string, order: object): Variant<R> {
   const child = fork(file, [], { execArgv: ['--conditions=kri-source', ...profiling] })
   const ready = Promise.withResolvers<void>()
   const result = Promise.withResolvers<R>()
-  const exited = Promise.withResolvers<void>()
   let usage = Promise.withResolvers<number>()
   let answer: R | undefined
+  const deadline = setTimeout(() => child.kill('SIGKILL'), DEADLINE_MS)
   const send = (message: ToChild) => void child.send(message)
 
   child.on('message', (message: FromChild) => {
@@ -40,7 +43,7 @@ export function startVariant<R>(name: string, order: object): Variant<R> {
     else answer = message.result as R
   })
   child.on('exit', (code, signal) => {
-    exited.resolve()
+    clearTimeout(deadline)
     const error = new Error(`variant ${name} ended (${signal ?? `exit code ${code}`}) without a result`)
     ready.reject(error)
     usage.reject(error)
