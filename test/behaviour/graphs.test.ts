@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { bytes, float32, from, inference, int64, kv, onnx, topology, utf8 } from 'kafka-run-inference'
+import { bytes, type Decoder, float32, from, inference, int64, kv, onnx, topology, utf8 } from 'kafka-run-inference'
 import { countingMetrics } from '../support/counting-metrics.ts'
 import { classifier, deadLetters, digitTopology, shown, strings } from '../support/digit-topology.ts'
 import { feed, onDriver } from '../support/on-driver.ts'
@@ -241,6 +241,24 @@ describe('provenance', () => {
       ])
       const [record] = await driver.read('out')
       assert.deepEqual(record!.headers, { traceparent: '00-1' })
+    })
+  })
+})
+
+describe('a decoder', () => {
+  it('is asked to prepare a block once, also when it never has what it needs', async () => {
+    let prepared = 0
+    const forgetful: Decoder<string> = {
+      label: 'forgetful',
+      openDecoder: async () => ({
+        prepare: async () => void prepared++,
+        decode: (block, start, end) => block.toString('utf8', start, end),
+      }),
+    }
+    await onDriver(topology('t', [from('in', forgetful).to('out', utf8())]), async driver => {
+      await feed(driver, [{ value: Buffer.from('a') }])
+      assert.equal((await driver.read('out')).length, 1)
+      assert.equal(prepared, 1)
     })
   })
 })
