@@ -28,7 +28,7 @@ export const digits: Subject = {
     const { port, brokers, registryUrl, lanes, quick, say } = setting
     if (registryUrl === undefined) throw new Error('digits needs a schema registry')
     const records = quick ? 100_000 : 500_000
-    const rounds = quick ? 2 : 5
+    const rounds = setting.rounds ?? (quick ? 2 : 5)
     const topology = await loadTopology(FILE)
     const readSchema = (name: string) => readFile(`schemas/${name}.avsc`, 'utf8')
     const registry = createSchemaRegistry({ url: registryUrl })

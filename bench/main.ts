@@ -21,6 +21,7 @@ const { values: options } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
     only: { type: 'string', multiple: true, default: [] },
     lanes: { type: 'string', default: String(DEFAULT_LANES) },
     provenance: { type: 'string', default: 'on' },
@@ -33,7 +34,7 @@ const chosen = SUBJECTS.filter(
   ({ name }) => options.only.length === 0 || options.only.some(only => name.startsWith(only)),
 )
 if (options.help || chosen.length === 0) {
-  console.log(`npm run bench [-- --json] [--only NAME]... [--quick] [--lanes N] [--provenance on|off] [--profile FOLDER]
+  console.log(`npm run bench [-- --json] [--only NAME]... [--quick] [--rounds N] [--lanes N] [--provenance on|off] [--profile FOLDER]
 
 ${SUBJECTS.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}
 
@@ -42,6 +43,7 @@ ${SUBJECTS.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}
 }
 
 const lanes = Number(options.lanes)
+const rounds = options.rounds === undefined ? undefined : Number(options.rounds)
 const provenance = options.provenance !== 'off'
 const say = (line: string) => console.error(`  ${line}`)
 const folder = mkdtempSync(join(tmpdir(), 'kri-bench-'))
@@ -75,6 +77,7 @@ try {
       lanes,
       provenance,
       quick: options.quick,
+      rounds,
       say,
     })
     figures.push(...found)

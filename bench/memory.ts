@@ -14,7 +14,7 @@ export const memory: Subject = {
   about: 'peak memory at 2 M records beside that at 200 k',
   async run({ port, folder, lanes, quick, say, ...rest }) {
     const long = quick ? 600_000 : 2_000_000
-    const rounds = quick ? 1 : 3
+    const rounds = rest.rounds ?? (quick ? 1 : 3)
     const model = join(folder, 'small.onnx')
     writeMlp(model, SMALL_MLP)
     const peaks = new Map<number, number[]>()

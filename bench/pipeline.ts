@@ -52,14 +52,14 @@ function subjectOf(size: Size, about: string): Subject {
   return { name: `pipeline/${size.name}`, about, run: setting => measure(size, setting) }
 }
 
-/** The four that read and write Kafka; onnxruntime alone does neither. */
-const VARIANTS = ['topology', 'port', 'kafkajs', 'loop'] as const
+/** Those that read and write Kafka; onnxruntime alone does neither. */
+const VARIANTS = ['topology', 'port', 'kafkajs', 'loop', 'same-records'] as const
 type VariantName = (typeof VARIANTS)[number]
 
 async function measure(size: Size, setting: Setting): Promise<Figure[]> {
   const { port, say, quick, lanes, folder } = setting
   const records = size.records[quick ? 'quick' : 'full']
-  const rounds = quick ? 2 : 5
+  const rounds = setting.rounds ?? (quick ? 2 : 5)
   const width = size.widths[0]!
   const input = `bench.${size.name}.in`
   const model = join(folder, `${size.name}.onnx`)
@@ -68,7 +68,13 @@ async function measure(size: Size, setting: Setting): Promise<Figure[]> {
   say(`${size.name}: writing ${records.toLocaleString('en')} records`)
   await preload(port, input, records, tensorRows(width))
 
-  const runs: Record<VariantName, Measured[]> = { topology: [], port: [], kafkajs: [], loop: [] }
+  const runs: Record<VariantName, Measured[]> = {
+    topology: [],
+    port: [],
+    kafkajs: [],
+    loop: [],
+    'same-records': [],
+  }
   const onnx: number[] = []
   let disturbed = 0
   let sameBytes = records
@@ -88,7 +94,8 @@ async function measure(size: Size, setting: Setting): Promise<Figure[]> {
     const durationMs = quick ? 800 : 2_000
     onnx.push((await rawOnnx({ file: model, width, batch: MAX_BATCH, workers: lanes, durationMs })).rowsPerSecond)
     say(`${size.name} round ${i + 1}/${rounds} onnx: ${round(onnx.at(-1)!)} rows/s`)
-    for (const name of ['port', 'kafkajs'] as const) await requireCount(setting, outputs[name]!, records)
+    for (const name of ['port', 'kafkajs', 'same-records'] as const)
+      await requireCount(setting, outputs[name]!, records)
     await requireNoDeadLetters(setting)
     const compared = await compareOutputs(port, outputs.topology!, outputs.loop!)
     if (compared.rows !== records) throw new WrongOutput(`${compared.rows} rows came out of ${records}`)
@@ -132,13 +139,14 @@ async function runVariant(name: VariantName, order: RoundOrder): Promise<Measure
     })
   }
   const common = { brokers, groupId: group, in: input, out, records }
-  if (name === 'loop') {
-    const loop: LoopOrder = { ...common, model, width, batch: MAX_BATCH }
+  // As long as the header of the pipeline's records on average.
+  const header = provenance ? { header: ['kri-source', `${input}/0/${Math.floor(records / 8)}`] as const } : {}
+  if (name === 'loop' || name === 'same-records') {
+    const plain: LoopOrder = { ...common, model, width, batch: MAX_BATCH }
+    const loop = name === 'loop' ? plain : { ...plain, sameRecords: header }
     return startVariant<Measured>('plain-loop', loop).result
   }
-  // As long as the header of the pipeline's records on average.
-  const header = ['kri-source', `${input}/0/${Math.floor(records / 8)}`] as const
-  const copy: CopyOrder = { ...common, valueBytes: size.widths.at(-1)! * 4, ...(provenance ? { header } : {}) }
+  const copy: CopyOrder = { ...common, valueBytes: size.widths.at(-1)! * 4, ...header }
   return startVariant<Measured>(name === 'port' ? 'port-copy' : 'kafkajs-copy', copy).result
 }
 
@@ -198,6 +206,12 @@ function report(
       ...toLoop,
       ...cost('loop'),
       ...against(toLoop.ratio!, '>=', size.timesPlainLoop),
+    },
+    {
+      name: `${name}/d-same-records`,
+      ...speed(speeds('same-records')),
+      ...ratioTo(subject, speeds('same-records')),
+      ...cost('same-records'),
     },
   ]
 }

@@ -13,6 +13,8 @@ export interface Setting {
   readonly provenance: boolean
   /** Fewer records and rounds: ratios are good for a first look, not for a record. */
   readonly quick: boolean
+  /** Instead of each subject's own number. */
+  readonly rounds: number | undefined
   /** A line for whoever watches. */
   readonly say: (line: string) => void
 }

@@ -1,6 +1,7 @@
 /**
  * Limit (d), what somebody would write by hand on our port: rows into batches, one lane, rows out. It keeps neither keys
- * nor headers, promises no order, has no dead letters, no metrics, no outages, no rebalances.
+ * nor headers, promises no order, has no dead letters, no metrics, no outages, no rebalances. With `sameRecords` it writes key and
+ * header too, which tells what the engine costs from what the larger records cost.
  */
 import type { CommitRequest } from '../../src/kafka/port.ts'
 import { RangeCopier, viewOf } from '../../src/kafka/range-copier.ts'
@@ -22,6 +23,8 @@ export interface LoopOrder {
   readonly model: string
   readonly width: number
   readonly batch: number
+  /** Write what the pipeline writes: the source's key, and this header. */
+  readonly sameRecords?: { readonly header?: readonly [name: string, value: string] }
 }
 
 const order = await receiveOrder<LoopOrder>()
@@ -40,7 +43,7 @@ const model = await executor.lanes[0]!.load({
 const writer = port.writer()
 const { partitions } = await writer.topic(order.out)
 const builders = Array.from({ length: partitions }, (_, i) => new RecordBatchBuilder(order.out, i, 900_000))
-const record = emptyRecord()
+const record = emptyRecord(order.sameRecords?.header)
 const copier = new RangeCopier()
 const waiting: { block: RecordBlock; epoch: number }[] = []
 const blocksOf = new Array<number>(partitions).fill(0)
@@ -76,7 +79,10 @@ async function work(): Promise<void> {
 function append(block: RecordBlock, from: number, rows: number, outputs: Float32Array): void {
   const rowBytes = outputs.byteLength / rows
   record.value = Buffer.from(outputs.buffer, outputs.byteOffset, outputs.byteLength)
+  if (order.sameRecords) record.key = block.bytes
   for (let i = 0; i < rows; i++) {
+    record.keyStart = block.keyStart(from + i)
+    record.keyEnd = block.keyEnd(from + i)
     record.timestamp = block.timestamp(from + i)
     record.valueStart = i * rowBytes
     record.valueEnd = record.valueStart + rowBytes
