@@ -6,7 +6,8 @@
  * C3. When no range of the batch ran at all, the control batch decides: it fails = an outage, nothing is bad;
  *     it passes = the rows that failed alone are bad.
  * C4. Without a control verdict, no row is called bad unless another row of the same batch was good.
- * C5. No row is called bad after a single failure: a batch of one runs once more, behind a control batch that passed.
+ * C5. A row is called bad only after it has failed alone twice: once may be a hiccup of the model. For a batch of one the
+ *     failure that began the search is the first of the two.
  */
 export interface BisectActions<Outputs> {
   run(from: number, rows: number): Promise<Outputs>
@@ -37,7 +38,8 @@ export async function bisect<Outputs>(
   let calls = 0
   let anyGood = false
   let controlPassed = false
-  let ranAgain = false
+  /** How often a row failed alone. */
+  const alone = new Map<number, number>(rows === 1 ? [[0, 1]] : [])
   let outage: unknown
 
   const tryRange = async (from: number, count: number): Promise<void> => {
@@ -48,6 +50,7 @@ export async function bisect<Outputs>(
     } catch (error) {
       if (!isBadInput(error)) outage ??= error
       failed.push({ from, rows: count, error })
+      if (count === 1) alone.set(from, (alone.get(from) ?? 0) + 1)
       return
     }
     anyGood = true
@@ -66,13 +69,12 @@ export async function bisect<Outputs>(
   // Depth first, left half first; a control batch as soon as both halves of the whole have failed.
   while (failed.length > 0 && outage === undefined) {
     const range = failed.at(-1)!
-    if (rows === 1 && controlPassed && !ranAgain) {
-      ranAgain = true
+    if (range.rows === 1 && (anyGood || controlPassed)) {
+      const isBad = (alone.get(range.from) ?? 0) > 1
+      if (!isBad && calls + 1 > budget) break
       failed.pop()
-      await tryRange(0, 1)
-    } else if (range.rows === 1 && (anyGood || controlPassed)) {
-      failed.pop()
-      bad.push({ row: range.from, error: range.error })
+      if (isBad) bad.push({ row: range.from, error: range.error })
+      else await tryRange(range.from, 1)
     } else if (calls + 2 > budget && (anyGood || controlPassed)) {
       break
     } else if (!anyGood && !controlPassed && (range.rows === 1 || calls >= 2)) {

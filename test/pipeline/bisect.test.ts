@@ -129,6 +129,31 @@ describe('bisect', () => {
     assert.deepEqual([transient.verdict.bad, transient.good], [[], [0]])
   })
 
+  it('C5: one hiccup of the model, whenever it comes, makes no good row bad', async () => {
+    await fc.assert(
+      fc.asyncProperty(course, fc.integer({ min: 1, max: 20 }), async ({ rows, bad }, hiccupAt) => {
+        let calls = 0
+        const verdict = await bisect<number>(
+          rows,
+          new BadRow('the whole batch'),
+          {
+            async run(from, count) {
+              if (++calls === hiccupAt) throw new BadRow('a hiccup')
+              for (let row = from; row < from + count; row++) if (bad.has(row)) throw new BadRow('a bad row')
+              return count
+            },
+            control: async () => void calls++,
+            good: () => {},
+          },
+          error => error instanceof BadRow,
+        )
+        // Of a batch of one, the search was begun by a failure: there the hiccup would be the second.
+        if (rows > 1) for (const { row } of verdict.bad) assert.ok(bad.has(row), `row ${row} is good`)
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
   it('repeated searches decide every row of a batch in which many are bad', async () => {
     const rows = 64
     const bad = new Set(Array.from({ length: rows }, (_, row) => row).filter(row => row % 2 === 0))
