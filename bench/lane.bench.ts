@@ -56,7 +56,7 @@ async function pump(model: LaneModel, source: Float32Array, batch: number, forMs
   let rows = 0
   while (performance.now() < until) {
     const slot = model.acquire()
-    if (!slot) throw new Error('a lane has two places, and two pumps')
+    if (!slot) throw new Error('a lane has more places than pumps')
     const [x] = slot.prepare(batch, shape)
     ;(x as Float32Array).set(source)
     const { outputs } = await slot.run(0, batch)

@@ -5,6 +5,12 @@
 import type { RunInferenceError } from '../errors.ts'
 import type { Dtype, TensorData, TensorSpec } from './tensors.ts'
 
+/**
+ * Batches that a lane takes at a time: one that runs and three behind it. The main thread is longer away from a lane,
+ * decoding a fetch, than one batch of a small model takes.
+ */
+export const LANE_PLACES = 4
+
 /** What a lane loads. Plain data: it crosses threads and processes. */
 export interface ModelSpec {
   /** Steps that name the same identifier share one loaded copy per lane. */
@@ -73,7 +79,7 @@ export interface BatchSlot {
 /** A model loaded in one lane. */
 export interface LaneModel {
   readonly loaded: LoadedModel
-  /** A free slot, or undefined when the lane's two places (running and prefetch) are taken. Slots are shared by the models of a lane. */
+  /** A free slot, or undefined when the lane's LANE_PLACES are taken. Slots are shared by the models of a lane. */
   acquire(): BatchSlot | undefined
   /** The warm-up batch, known good at load: rejects (MODEL_OUTAGE, LANE_LOST) when the lane cannot do its work. */
   runControl(): Promise<void>
@@ -83,7 +89,7 @@ export interface LaneModel {
 
 export interface Lane {
   readonly id: number
-  /** Places taken: 0, 1 (running), 2 (running and prefetched). */
+  /** Places taken, 0 to LANE_PLACES: the first runs, the others wait behind it. */
   readonly occupied: number
   /** Reads the file, creates the session, checks the declared signature, warms up. Rejects MODEL_UNUSABLE. */
   load(spec: ModelSpec): Promise<LaneModel>

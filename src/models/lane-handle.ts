@@ -8,12 +8,18 @@
 import { type ErrorCode, RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
-import type { BatchSlot, ExecutorOptions, Lane, LaneModel, LoadedModel, ModelSpec } from './executor.ts'
+import {
+  type BatchSlot,
+  type ExecutorOptions,
+  LANE_PLACES,
+  type Lane,
+  type LaneModel,
+  type LoadedModel,
+  type ModelSpec,
+} from './executor.ts'
 import { Batch } from './lane-batch.ts'
 import { LaneCalls, type OpenLink } from './lane-calls.ts'
 import { SlotMemory } from './slots.ts'
-
-const PLACES = 2
 
 interface Copy {
   readonly key: string
@@ -38,8 +44,8 @@ export interface LaneParts {
 }
 
 export function createLane({ id, options, logger, clock, stamp, openLink, admit, onLost }: LaneParts): Lane {
-  const memories = Array.from({ length: PLACES }, () => new SlotMemory())
-  const batches: (Batch | undefined)[] = Array.from({ length: PLACES }, () => undefined)
+  const memories = Array.from({ length: LANE_PLACES }, () => new SlotMemory())
+  const batches: (Batch | undefined)[] = Array.from({ length: LANE_PLACES }, () => undefined)
   const copies = new Map<string, Copy>()
   let lastModel = 0
 

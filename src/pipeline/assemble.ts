@@ -17,7 +17,7 @@ import { type CompiledGraph, compile } from './compile.ts'
 import { encodeFailure } from './dead-letter.ts'
 import { Dispatcher, type DispatcherStep } from './dispatcher.ts'
 import { FailurePoints } from './failure-points.ts'
-import { InferenceStep } from './inference-step.ts'
+import { InferenceStep, type InferenceStepOptions } from './inference-step.ts'
 import { type OpenedGraph, openGraph } from './open-graph.ts'
 import { Outbox } from './outbox.ts'
 import type { PartitionFlow } from './partition-flow.ts'
@@ -65,6 +65,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     onDrop: node => metrics.dropped(node, 1),
   })
   const steps = buildSteps(topology, graph, opened, points, parts, {
+    onReleased: () => dispatcher.dispatchNow(),
     onProgress: works => pipeline.progressed(works),
     onClosed: step => dispatcher.resume(step),
   })
@@ -127,9 +128,10 @@ function buildSteps(
   points: FailurePoints,
   { clock, metrics, note, onOutage, onRecovered }: AssembleParts,
   {
+    onReleased,
     onProgress,
     onClosed,
-  }: { readonly onProgress: Pipeline['progressed']; readonly onClosed: (step: InferenceStep) => void },
+  }: Pick<InferenceStepOptions, 'onReleased' | 'onProgress'> & { readonly onClosed: (step: InferenceStep) => void },
 ): DispatcherStep[] {
   return topology.steps.map((node, i) => {
     const { input, output } = graph.steps[i]!
@@ -143,6 +145,7 @@ function buildSteps(
       metrics,
       note,
       now: () => clock.now(),
+      onReleased,
       onProgress,
     })
     const breaker = createBreaker({ name: node.handler.model.uri, clock, probe: () => step.probe() })

@@ -1,5 +1,6 @@
 /**
- * Gives lanes their work: idle lanes first, then full batches for the prefetch places; steps take turns.
+ * Gives lanes their work: idle lanes first, then full batches for the prefetch places. Steps take turns: behind another
+ * step's batch also one that is not full may be prefetched, or a busy step would starve a quiet one.
  *
  * P1. The main thread never runs a model (I6): it fills slots and goes on.
  * P2. While a step's breaker is open nothing of it is dispatched; its rows stay queued (I10).
@@ -7,7 +8,7 @@
  */
 
 import { isRetriable, RunInferenceError } from '../errors.ts'
-import type { Lane } from '../models/executor.ts'
+import { LANE_PLACES, type Lane } from '../models/executor.ts'
 import type { Breaker } from '../ops/breaker.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { LanePlace } from './batcher.ts'
@@ -41,6 +42,8 @@ export class Dispatcher {
   #closed = false
   #running = 0
   #turn = 0
+  /** The step of the last batch. */
+  #served: InferenceStep | undefined
   #cancelTimer: (() => void) | undefined
 
   constructor(options: DispatcherOptions) {
@@ -52,13 +55,23 @@ export class Dispatcher {
     return this.#running
   }
 
+  /** Gives away what makes full batches now: lanes work on them while the rest of a fetch is still being decoded. */
+  dispatchFull(): void {
+    this.#pump('full')
+  }
+
+  /** Gives away what can be, now: a place has become free, and what follows takes its time. */
+  dispatchNow(): void {
+    this.#pump('any')
+  }
+
   /** Looks for work at the end of this turn. */
   schedule(): void {
     if (this.#scheduled || this.#closed) return
     this.#scheduled = true
     queueMicrotask(() => {
       this.#scheduled = false
-      this.#pump()
+      this.#pump('any')
     })
   }
 
@@ -86,17 +99,26 @@ export class Dispatcher {
     for (const { breaker } of this.#options.steps) breaker.shutdown()
   }
 
-  #pump(): void {
+  #pump(batches: 'any' | 'full'): void {
     const { lanes, steps, onFatal } = this.#options
     if (this.#closed) return
     try {
       for (const { step } of steps) step.collect()
       const idle = lanes.filter(lane => lane.occupied === 0)
-      for (const [i, lane] of idle.entries()) this.#offer(lane, 'idle', idle.length - i)
-      for (const lane of lanes) if (lane.occupied === 1) this.#offer(lane, 'prefetch', 1)
-      this.#armTimer()
+      const place = batches === 'any' ? 'idle' : 'prefetch'
+      for (const [i, lane] of idle.entries()) this.#offer(lane, place, idle.length - i)
+      this.#prefetch()
+      if (batches === 'any') this.#armTimer()
     } catch (error) {
       onFatal(error)
+    }
+  }
+
+  /** Full batches behind the running ones, evenly over the lanes. */
+  #prefetch(): void {
+    const { lanes } = this.#options
+    for (let occupied = 1; occupied < LANE_PLACES; occupied++) {
+      for (const lane of lanes) if (lane.occupied === occupied) this.#offer(lane, 'prefetch', 1)
     }
   }
 
@@ -106,7 +128,9 @@ export class Dispatcher {
     for (let i = 0; i < steps.length; i++) {
       const { step, breaker } = steps[(this.#turn + i) % steps.length]!
       if (!step.canRunOn(lane) || this.#resting.has(step) || breaker.state !== 'closed') continue
-      const batch = step.batcher.take(place, idleLanes, clock.now())
+      // A step that waits behind another one is not put off until it has a full batch.
+      const given = this.#served === undefined || this.#served === step ? place : 'idle'
+      const batch = step.batcher.take(given, idleLanes, clock.now())
       if (!batch) continue
       const slot = step.acquire(lane)
       if (!slot) {
@@ -114,6 +138,7 @@ export class Dispatcher {
         return
       }
       this.#turn = (this.#turn + i + 1) % steps.length
+      this.#served = step
       this.#running++
       breaker
         .run(() => step.run(lane, slot, batch))

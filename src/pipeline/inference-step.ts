@@ -33,6 +33,8 @@ export interface InferenceStepOptions {
   readonly metrics: PipelineMetrics
   readonly note: (what: string) => void
   readonly now: () => number
+  /** A place of a lane has become free. */
+  readonly onReleased: () => void
   /** Rows of these blocks may have become done. */
   readonly onProgress: (works: ReadonlySet<WorkBlock>) => void
 }
@@ -69,7 +71,7 @@ export class InferenceStep {
    * reason of an outage, after the rows that did not run were put back.
    */
   async run(lane: Lane, slot: BatchSlot, batch: Batch): Promise<void> {
-    const { metrics, now, onProgress } = this.#options
+    const { metrics, now, onReleased, onProgress } = this.#options
     const works = new Set(batch.segments.map(segment => segment.run.work))
     metrics.batchDispatched(this.step, batch.reason, batch.rows, now() - batch.firstArrivedAtMs)
     try {
@@ -82,6 +84,8 @@ export class InferenceStep {
       } else this.#succeeded(batch, 0, batch.rows, result, bytesPerRow)
     } finally {
       slot.release()
+      // The lane goes on before the main thread writes out what is done.
+      onReleased()
       onProgress(works)
     }
   }

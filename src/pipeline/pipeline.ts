@@ -207,6 +207,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     this.#waitsNoMore(work)
     if (work.lost) return
     sourceOf(work.block.topic).stage.process(work)
+    dispatcher.dispatchFull()
     dispatcher.schedule()
     outbox.advance(work.flow)
   }

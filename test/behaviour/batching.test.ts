@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { LANE_PLACES } from '../../src/models/executor.ts'
 import { countingMetrics } from '../support/counting-metrics.ts'
 import { digitTopology } from '../support/digit-topology.ts'
 import { onDriver, onFaultyDriver } from '../support/on-driver.ts'
@@ -53,11 +54,13 @@ describe('batches', () => {
         await driver.pipe('in', records(15))
         assert.deepEqual(metrics.batches, ['idle 5', 'count 20'])
         await driver.pipe('in', records(30))
-        assert.equal(metrics.batches.length, 2, 'a lane has two places')
+        assert.deepEqual(metrics.batches.slice(2), ['count 20'])
+        await driver.pipe('in', records(40))
+        assert.equal(metrics.batches.length, LANE_PLACES)
         release()
         await driver.idle()
-        assert.deepEqual(metrics.batches.slice(2), ['count 20', 'idle 15'])
-        assert.equal((await driver.read('out')).length, 60)
+        assert.deepEqual(metrics.batches.slice(3), ['count 20', 'count 20', 'idle 15'])
+        assert.equal((await driver.read('out')).length, 100)
       },
       { metrics },
     )

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { LANE_PLACES } from '../../src/models/executor.ts'
 import { type CreateExecutor, checkDigits, digits, rejects, withModel } from '../support/executor-checks.ts'
 import {
   digitsSpec,
@@ -60,12 +61,14 @@ export function executorContract(name: string, create: CreateExecutor): void {
         slot.release()
       }))
 
-    test('a lane has two places; they run one behind the other and do not touch each other', () =>
+    test('a lane has four places; they run one behind the other and do not touch each other', () =>
       withModel(create, digitsSpec(), async (model, executor) => {
         const lane = executor.lanes[0]!
         const first = model.acquire()!
         const second = model.acquire()!
-        assert.deepEqual([model.acquire(), lane.occupied], [undefined, 2])
+        const others = [model.acquire()!, model.acquire()!]
+        assert.deepEqual([model.acquire(), lane.occupied], [undefined, LANE_PLACES])
+        for (const slot of others) slot.release()
         fill(
           first,
           digits.slice(0, 5).map(({ pixels }) => pixels),

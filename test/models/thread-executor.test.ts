@@ -118,6 +118,6 @@ describe('thread executor', () => {
       output += chunk
     })
     assert.deepEqual(await once(child, 'exit'), [0, null])
-    assert.equal(output, '4 runs and 2 loads ended before close\n')
+    assert.equal(output, '8 runs and 2 loads ended before close\n')
   })
 })

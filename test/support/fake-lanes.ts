@@ -1,6 +1,6 @@
 /** Lanes without a model, whose runs a test answers itself, and steps on them. */
 import { RunInferenceError } from '../../src/errors.ts'
-import type { BatchOutputs, BatchSlot, Lane, LaneModel } from '../../src/models/executor.ts'
+import { type BatchOutputs, type BatchSlot, LANE_PLACES, type Lane, type LaneModel } from '../../src/models/executor.ts'
 import { Batcher, batchPolicy } from '../../src/pipeline/batcher.ts'
 import { InferenceStep, type InferenceStepOptions } from '../../src/pipeline/inference-step.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
@@ -19,14 +19,14 @@ export interface FakeLane extends Lane {
   controlFails: boolean
 }
 
-/** A lane of two places whose rows are single numbers. */
+/** A lane of LANE_PLACES whose rows are single numbers. */
 export function fakeLane(id = 0): FakeLane {
   const runs: number[][] = []
   let controls = 0
   let occupied = 0
   const model: LaneModel = {
     loaded: { modelId: 'm' } as LaneModel['loaded'],
-    acquire: () => (occupied === 2 ? undefined : slot()),
+    acquire: () => (occupied === LANE_PLACES ? undefined : slot()),
     async runControl() {
       controls++
       if (lane.controlFails) throw new RunInferenceError('MODEL_OUTAGE', 'the control batch fails')
@@ -111,6 +111,7 @@ export function fakeStep(
     metrics: nullMetrics,
     note: () => {},
     now: () => 0,
+    onReleased: () => {},
     onProgress: () => {},
     ...change,
   } as unknown as InferenceStepOptions)
