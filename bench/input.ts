@@ -4,7 +4,7 @@ import { RecordBatchBuilder, type SealedBatch } from '../src/kafka/record-batch-
 import { applyPlan, planTopics, topicNames } from '../src/kafka/topics.ts'
 import type { Topology } from '../src/topology.ts'
 import { generator } from './make-mlp.ts'
-import { emptyRecord } from './variants/empty-record.ts'
+import { benchRecord } from './variants/bench-record.ts'
 
 export const PARTITIONS = 4
 const MAX_BATCH_BYTES = 900_000
@@ -32,13 +32,13 @@ export async function recordsIn(port: KafkaPort, topic: string): Promise<number>
 }
 
 /** Gives record i its key and value; ranges may point into buffers that are reused after the call. */
-export type FillRecord = (record: ReturnType<typeof emptyRecord>, i: number) => void
+export type FillRecord = (record: ReturnType<typeof benchRecord>, i: number) => void
 
 /** Writes records 0 to `records`, round robin over the partitions. */
 export async function preload(port: KafkaPort, topic: string, records: number, fill: FillRecord): Promise<void> {
   const writer = port.writer()
   const builders = Array.from({ length: PARTITIONS }, (_, i) => new RecordBatchBuilder(topic, i, MAX_BATCH_BYTES))
-  const record = emptyRecord()
+  const record = benchRecord()
   let sealed: SealedBatch[] = []
   const flush = async () => {
     const results = await writer.send(sealed)

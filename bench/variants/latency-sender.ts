@@ -7,8 +7,8 @@ import { RecordBatchBuilder } from '../../src/kafka/record-batch-builder.ts'
 import { connect } from '../connect.ts'
 import { PARTITIONS, tensorRows } from '../input.ts'
 import { SMALL_MLP } from '../make-mlp.ts'
+import { benchRecord } from './bench-record.ts'
 import { receiveOrder, reportResult } from './child.ts'
-import { emptyRecord } from './empty-record.ts'
 import { machineNow, type Pace, quantile, recordsOf, warmUpRecordsOf } from './pace.ts'
 
 export interface SenderOrder extends Pace {
@@ -29,7 +29,7 @@ await writer.topic(order.topic)
 const records = recordsOf(order)
 const late = new Float64Array(records)
 const builders = Array.from({ length: PARTITIONS }, (_, i) => new RecordBatchBuilder(order.topic, i, 900_000))
-const record = emptyRecord()
+const record = benchRecord()
 const fill = tensorRows(SMALL_MLP[0])
 const key = Buffer.alloc(16)
 const onTheWay = new Array<boolean>(PARTITIONS).fill(false)

@@ -10,8 +10,8 @@ import type { RecordBlock } from '../../src/kafka/record-block.ts'
 import { createThreadExecutor } from '../../src/models/thread-executor.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { benchLogger, connect, memberOptions } from '../connect.ts'
+import { benchRecord } from './bench-record.ts'
 import { receiveOrder, reportResult } from './child.ts'
-import { emptyRecord } from './empty-record.ts'
 import { timedPort } from './timed-port.ts'
 
 export interface LoopOrder {
@@ -43,7 +43,7 @@ const model = await executor.lanes[0]!.load({
 const writer = port.writer()
 const { partitions } = await writer.topic(order.out)
 const builders = Array.from({ length: partitions }, (_, i) => new RecordBatchBuilder(order.out, i, 900_000))
-const record = emptyRecord(order.sameRecords?.header)
+const record = benchRecord(order.sameRecords?.header)
 const copier = new RangeCopier()
 const waiting: { block: RecordBlock; epoch: number }[] = []
 const blocksOf = new Array<number>(partitions).fill(0)

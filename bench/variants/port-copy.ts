@@ -6,8 +6,8 @@ import type { CommitRequest } from '../../src/kafka/port.ts'
 import { RecordBatchBuilder } from '../../src/kafka/record-batch-builder.ts'
 import type { RecordBlock } from '../../src/kafka/record-block.ts'
 import { connect, memberOptions } from '../connect.ts'
+import { benchRecord } from './bench-record.ts'
 import { receiveOrder, reportResult } from './child.ts'
-import { emptyRecord } from './empty-record.ts'
 import { timedPort } from './timed-port.ts'
 
 export interface CopyOrder {
@@ -34,7 +34,7 @@ const builders = Array.from(
 )
 const inFlight = new Array<number>(partitions).fill(0)
 const committable = new Map<number, CommitRequest>()
-const record = emptyRecord(order.header)
+const record = benchRecord(order.header)
 
 function copy(block: RecordBlock) {
   const builder = builders[block.partition]!

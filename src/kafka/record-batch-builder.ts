@@ -30,6 +30,27 @@ export interface RecordRanges {
   ownHeaderCount: number
 }
 
+/** A record without key, value and headers, to be filled in and appended again and again. */
+export function emptyRecord(): RecordRanges {
+  return {
+    timestamp: 0,
+    key: null,
+    keyStart: 0,
+    keyEnd: 0,
+    value: null,
+    valueStart: 0,
+    valueEnd: 0,
+    headers: null,
+    headersStart: 0,
+    headersEnd: 0,
+    headerCount: 0,
+    ownHeaders: null,
+    ownHeadersStart: 0,
+    ownHeadersEnd: 0,
+    ownHeaderCount: 0,
+  }
+}
+
 /** A finished batch. `bytes` is the whole record batch; producer fields are −1 and the CRC is not computed yet. */
 export interface SealedBatch {
   readonly topic: string

@@ -1,5 +1,6 @@
 /** Reads ranges of partitions without a group: for the console, for tools, and for tables that are read to their end. */
 import { RunInferenceError } from '../errors.ts'
+import { limitBlock } from '../kafka/limited-block.ts'
 import type { ScanRange } from '../kafka/port.ts'
 import { readRecordBlock } from '../kafka/record-batch-reader.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
@@ -11,7 +12,6 @@ import { EARLIEST, LATEST, listOffsets } from './list-offsets.ts'
 import { partitionKey } from './partition-key.ts'
 import { assertAnswer, brokerError, clientError, errorName } from './protocol-errors.ts'
 import { requireTopics } from './topic-check.ts'
-import { TruncatedBlock } from './truncated-block.ts'
 
 const MAX_WAIT_MS = 500
 const MAX_BYTES_PER_PARTITION = 1024 * 1024
@@ -133,10 +133,8 @@ function takeBlock(range: OpenRange, fetched: FetchedPartition): RecordBlock | u
     abortedTransactions: fetched.abortedTransactions,
   })
   range.position = Math.min(block.nextOffset, range.end)
-  let count = block.count
-  while (count > 0 && block.offset(count - 1) >= range.end) count--
-  if (count === 0) return undefined
-  return count === block.count ? block : new TruncatedBlock(block, count, range.end)
+  const limited = limitBlock(block, range.end)
+  return limited.count === 0 ? undefined : limited
 }
 
 function persistence({ clock, random }: ScanContext, signal: AbortSignal | undefined) {

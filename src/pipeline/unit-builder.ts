@@ -7,7 +7,7 @@
  * U3. `nextOffset` is the lowest unfinished offset, or the block's own next offset behind its last row.
  * U4. A unit ends as soon as one batch is full, so that there is hardly ever more than one batch per output partition.
  */
-import type { RecordBatchBuilder, RecordRanges, SealedBatch } from '../kafka/record-batch-builder.ts'
+import { emptyRecord, type RecordBatchBuilder, type SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { Header, RecordBlock } from '../kafka/record-block.ts'
 import { countOfPrefix, encodeHeaders, withoutPrefix } from '../kafka/record-headers.ts'
 import type { OutputTarget } from './output-target.ts'
@@ -83,23 +83,7 @@ export class UnitBuilder {
     | { readonly topic: string; readonly partition: number; readonly from: number; readonly to: number; seen: number }
     | undefined
   #origin: Origin | undefined
-  readonly #record: RecordRanges = {
-    timestamp: 0,
-    key: null,
-    keyStart: 0,
-    keyEnd: 0,
-    value: null,
-    valueStart: 0,
-    valueEnd: 0,
-    headers: null,
-    headersStart: 0,
-    headersEnd: 0,
-    headerCount: 0,
-    ownHeaders: null,
-    ownHeadersStart: 0,
-    ownHeadersEnd: 0,
-    ownHeaderCount: 0,
-  }
+  readonly #record = emptyRecord()
 
   constructor(options: UnitBuilderOptions) {
     this.#options = options
