@@ -47,12 +47,11 @@ export class Admin implements KafkaAdmin {
         this.#cluster,
         found.map(topic => topic.name),
       )
-      return found.map(({ name, leaders, replicationFactor }) => ({
-        name,
-        partitions: leaders.length,
-        replicationFactor,
-        configs: configs.get(name) ?? {},
-      }))
+      // One that is being deleted may have been there a moment ago.
+      return found.flatMap(({ name, leaders, replicationFactor }) => {
+        const settings = configs.get(name)
+        return settings ? [{ name, partitions: leaders.length, replicationFactor, configs: settings }] : []
+      })
     })
   }
 

@@ -19,7 +19,10 @@ interface DescribeConfigsAnswer {
 /** Where DescribeConfigs says that a value was set on the topic itself. */
 const SET_ON_TOPIC = 1
 
-/** The settings of each topic: those in force, defaults too, or only those `set on the topic`. Rejects AUTHORISATION or TOPIC_MISSING by name. */
+/**
+ * The settings of each topic: those in force, defaults too, or only those `set on the topic`. A topic that does not exist
+ * (any more) is not in the answer. Rejects AUTHORISATION by name.
+ */
 export async function describeTopicConfigs(
   cluster: Cluster,
   topics: readonly string[],
@@ -32,7 +35,9 @@ export async function describeTopicConfigs(
   })
   const configs = new Map<string, Record<string, string>>()
   for (const { errorCode, resourceName, configEntries } of answer.resources) {
-    if (errorCode !== 0) throw brokerError(errorName(errorCode), `Reading the settings of topic '${resourceName}'`)
+    const name = errorName(errorCode)
+    if (name === 'UNKNOWN_TOPIC_OR_PARTITION') continue
+    if (errorCode !== 0) throw brokerError(name, `Reading the settings of topic '${resourceName}'`)
     const wanted = which === 'in force' ? configEntries : configEntries.filter(e => e.configSource === SET_ON_TOPIC)
     const entries = wanted.map(({ configName, configValue }) => [configName, configValue ?? ''] as const)
     configs.set(resourceName, Object.fromEntries(entries))

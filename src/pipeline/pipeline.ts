@@ -203,9 +203,10 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   }
 
   #decode(work: WorkBlock): void {
-    const { sourceOf, dispatcher, outbox } = this.#parts
+    const { sourceOf, dispatcher, outbox, note } = this.#parts
     this.#waitsNoMore(work)
     if (work.lost) return
+    note(`decoding ${idOf(work.block)} from offset ${work.block.offset(0)}, and the functions behind it`)
     sourceOf(work.block.topic).stage.process(work)
     dispatcher.dispatchFull()
     dispatcher.schedule()

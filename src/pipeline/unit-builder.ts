@@ -73,6 +73,8 @@ export interface Origin {
 export class UnitBuilder {
   readonly #options: UnitBuilderOptions
   readonly #headers = new WeakMap<PartitionFlow, SourceHeader>()
+  /** That of the last row: rows of one partition come in runs. */
+  #last: { readonly flow: PartitionFlow; readonly header: SourceHeader } | undefined
   readonly #touched: RecordBatchBuilder[] = []
   #rounds: SealedBatch[][] = []
   #full = false
@@ -223,11 +225,11 @@ export class UnitBuilder {
   }
 
   #sourceHeader(flow: PartitionFlow): SourceHeader {
-    const known = this.#headers.get(flow)
-    if (known) return known
-    const made = new SourceHeader(flow)
-    this.#headers.set(flow, made)
-    return made
+    if (this.#last?.flow === flow) return this.#last.header
+    const header = this.#headers.get(flow) ?? new SourceHeader(flow)
+    this.#headers.set(flow, header)
+    this.#last = { flow, header }
+    return header
   }
 
   #timestamp(source: number): number {

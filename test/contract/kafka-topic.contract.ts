@@ -48,6 +48,20 @@ export function kafkaTopicContract(features: PortFeatures): void {
       })
     })
 
+    test('topics that are deleted while they are described are left out, and the others told', async t => {
+      const h = await Harness.open(features, t)
+      const kept = await h.topic('kept')
+      for (let round = 0; round < 5; round++) {
+        const names = await Promise.all([1, 2, 3, 4].map(i => h.topic(`going-${round}-${i}`)))
+        const deleted = h.port.admin.deleteTopics(names)
+        for (let i = 0; i < 5; i++) {
+          const described = await h.port.admin.describeTopics([...names, kept])
+          assert.ok(described.some(({ name }) => name === kept))
+        }
+        await deleted
+      }
+    })
+
     test('offsets tell start and end of each partition, committed tells −1', async t => {
       const h = await Harness.open(features, t)
       const topic = await h.topic('offsets', 2)

@@ -127,6 +127,20 @@ describe('instances on a real broker', { skip: cluster.skip }, () => {
     assert.equal(await second.ended, 0, second.log())
   })
 
+  it('a function that never returns ends the process, which says where, with nothing committed', async () => {
+    const module = ['test/support/endless-topology.ts', '--param', 'in=endless.in', '--param', 'out=endless.out']
+    const common = [...module, '--brokers', cluster.brokers.join()]
+    const apply = startKri(['topics', 'apply', ...common, '--partitions', String(PARTITIONS)])
+    assert.equal(await apply.ended, 0, apply.log())
+    const stalled = startKri(['run', ...common, '--http-port', '0', '--stall-ms', '2000'])
+    started.push(stalled)
+    await stalled.whenReady()
+    await fill(port, 'endless.in')
+    assert.equal(await stalled.ended, 'SIGKILL')
+    assert.match(stalled.log(), /STALLED.*decoding endless\.in\/\d from offset 0/)
+    assert.deepEqual(await port.admin.committed('endless', 'endless.in'), [0, 0, 0, 0])
+  })
+
   it('a missing topic ends the start with its name and the remedy', async () => {
     const lost = instance('nowhere')
     assert.equal(await lost.ended, 1)
