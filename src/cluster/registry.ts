@@ -31,8 +31,9 @@ export function registryService(
     '-Dquarkus.http.host=127.0.0.1',
     `-Dquarkus.http.port=${port}`,
     '-Dquarkus.http.access-log.enabled=false',
-    // In a file and not in memory: schema ids must be the same after it was killed and started again.
-    `-Dapicurio.datasource.url=jdbc:h2:file:${join(home, 'registry')}`,
+    // In a file and not in memory, and written at once (the default is half a second later): schema ids must be the same
+    // after it was killed and started again.
+    `-Dapicurio.datasource.url=jdbc:h2:file:${join(home, 'registry')};WRITE_DELAY=0`,
     '-jar',
     registry.jar,
   ]
