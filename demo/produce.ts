@@ -2,7 +2,7 @@ import type { Digit } from '../schemas/types.ts'
 import { RunInferenceError } from '../src/errors.ts'
 import { murmur2Partition } from '../src/kafka/murmur2.ts'
 import type { KafkaWriter } from '../src/kafka/port.ts'
-import { RecordBatchBuilder, type SealedBatch } from '../src/kafka/record-batch-builder.ts'
+import { emptyRecord, RecordBatchBuilder, type SealedBatch } from '../src/kafka/record-batch-builder.ts'
 import { encodeHeaders } from '../src/kafka/record-headers.ts'
 import type { DigitImage } from './digit-images.ts'
 import { inputRecord, NUMBER_HEADER } from './input.ts'
@@ -55,21 +55,15 @@ function append(
   const builder = builders.get(partition) ?? new RecordBatchBuilder(topic, partition, MAX_BATCH_BYTES)
   builders.set(partition, builder)
   const record = {
+    ...emptyRecord(),
     timestamp: Date.now(),
     key,
-    keyStart: 0,
     keyEnd: key.length,
     value,
-    valueStart: 0,
     valueEnd: value?.length ?? 0,
     headers,
-    headersStart: 0,
     headersEnd: headers.length,
     headerCount: 1,
-    ownHeaders: null,
-    ownHeadersStart: 0,
-    ownHeadersEnd: 0,
-    ownHeaderCount: 0,
   }
   if (builder.append(record)) return
   sealed.push(builder.seal())

@@ -3,40 +3,21 @@
  * Everything outside (Kafka, lanes, registry, clock, chance, metrics) is given, so that the test driver runs the same code.
  */
 import { isRetriable, RunInferenceError } from './errors.ts'
-import type { SchemaRegistryPort } from './kafka/codec.ts'
-import type { GroupMember, KafkaPort } from './kafka/port.ts'
+import type { GroupMember } from './kafka/port.ts'
 import { replayTopic } from './kafka/topic-names.ts'
 import { planTopics, requireApplied, topicNames } from './kafka/topics.ts'
-import type { Executor } from './models/executor.ts'
-import { type Clock, sleep } from './ops/clock.ts'
-import type { Logger } from './ops/logger.ts'
+import { sleep } from './ops/clock.ts'
 import { createHealth, type Health, type HealthReport } from './ops/run-health.ts'
 import { type Assembly, assemble } from './pipeline/assemble.ts'
-import type { PipelineMetrics } from './pipeline/pipeline-metrics.ts'
-import type { RunSettings } from './run-settings.ts'
+import type { RunParts } from './run-parts.ts'
 import { assertValid, type Topology } from './topology.ts'
 
+export type { RunParts } from './run-parts.ts'
 export type { RunSettings } from './run-settings.ts'
 
 const CAUGHT_UP_POLL_MS = 200
 const FIRST_START_RETRY_MS = 500
 const MAX_START_RETRY_MS = 10_000
-
-/** Everything that a running topology is given from outside. */
-export interface RunParts {
-  readonly port: KafkaPort
-  readonly executor: Executor
-  readonly registry: SchemaRegistryPort | undefined
-  /** Reads schemas/<name>.avsc of the project. */
-  readonly readSchema: (name: string) => Promise<string>
-  readonly settings: RunSettings
-  readonly clock: Clock
-  readonly random: () => number
-  readonly logger: Logger
-  readonly metrics: PipelineMetrics
-  /** Told what the main thread does now, per block and per batch: the last words of a process that hangs (stall watch). */
-  readonly note?: (what: string) => void
-}
 
 /** A topology at work. */
 export interface RunningTopology {
@@ -71,7 +52,7 @@ class Running implements RunningTopology {
   constructor(topology: Topology, parts: RunParts) {
     this.#topology = topology
     this.#parts = parts
-    this.#health = createHealth(parts.executor.lanes, parts.settings, parts.clock)
+    this.#health = createHealth(parts.executor.lanes, parts.settings)
     this.finished = this.#stopped.promise
     // Whoever does not look at `finished` learns of the failure from `whenReady`, the log and the health report.
     this.finished.catch(() => {})

@@ -4,7 +4,7 @@
  */
 import { murmur2Partition } from '../kafka/murmur2.ts'
 import type { KafkaWriter } from '../kafka/port.ts'
-import { RecordBatchBuilder, type RecordRanges, type SealedBatch } from '../kafka/record-batch-builder.ts'
+import { emptyRecord, RecordBatchBuilder, type SealedBatch } from '../kafka/record-batch-builder.ts'
 
 const MAX_BATCH_BYTES = 900_000
 
@@ -70,7 +70,7 @@ function build(topic: string, partition: number, records: readonly LineRecord[])
   const builder = new RecordBatchBuilder(topic, partition, MAX_BATCH_BYTES)
   const batches: Batch[] = []
   let first = 0
-  const ranges = emptyRanges()
+  const ranges = { ...emptyRecord(), timestamp: Date.now() }
   for (const [i, { key, value }] of records.entries()) {
     ranges.key = key
     ranges.keyEnd = key?.length ?? 0
@@ -83,20 +83,4 @@ function build(topic: string, partition: number, records: readonly LineRecord[])
   }
   if (builder.count > 0) batches.push({ sealed: builder.seal(), records: records.slice(first) })
   return batches
-}
-
-function emptyRanges(): RecordRanges {
-  const none = { headers: null, headersStart: 0, headersEnd: 0, headerCount: 0 }
-  const noneOwn = { ownHeaders: null, ownHeadersStart: 0, ownHeadersEnd: 0, ownHeaderCount: 0 }
-  return {
-    timestamp: Date.now(),
-    key: null,
-    keyStart: 0,
-    keyEnd: 0,
-    value: null,
-    valueStart: 0,
-    valueEnd: 0,
-    ...none,
-    ...noneOwn,
-  }
 }

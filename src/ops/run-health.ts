@@ -2,7 +2,6 @@ import type { RunInferenceError } from '../errors.ts'
 import type { ConnectionState, GroupMember } from '../kafka/port.ts'
 import type { Lane } from '../models/executor.ts'
 import type { RunSettings } from '../run-settings.ts'
-import type { Clock } from './clock.ts'
 
 /** What `/livez` and `/readyz` answer from. */
 export interface HealthReport {
@@ -26,7 +25,7 @@ export interface Health {
 }
 
 /** Collects what the parts say; no checks of its own but lane and heartbeat ages. */
-export function createHealth(lanes: readonly Lane[], settings: RunSettings, _clock: Clock): Health {
+export function createHealth(lanes: readonly Lane[], settings: RunSettings): Health {
   const problems = new Map<string, string>([['start', 'models are being loaded']])
   let state: HealthReport['state'] = 'starting'
   let ready = false

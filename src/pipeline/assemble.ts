@@ -1,14 +1,10 @@
 /** Builds the parts of a pipeline and connects them; `pipeline.ts` says what they do together. */
 import { RunInferenceError } from '../errors.ts'
 import type { SourceNode } from '../graph.ts'
-import type { SchemaRegistryPort } from '../kafka/codec.ts'
-import type { GroupMember, KafkaPort, KafkaWriter } from '../kafka/port.ts'
+import type { GroupMember, KafkaWriter } from '../kafka/port.ts'
 import { replayTopic } from '../kafka/topic-names.ts'
-import type { Executor } from '../models/executor.ts'
 import { createBreaker } from '../ops/breaker.ts'
-import type { Clock } from '../ops/clock.ts'
-import type { Logger } from '../ops/logger.ts'
-import type { RunSettings } from '../run-settings.ts'
+import type { RunParts } from '../run-parts.ts'
 import type { Topology } from '../topology.ts'
 import { Admission } from './admission.ts'
 import { Batcher, batchPolicy } from './batcher.ts'
@@ -22,19 +18,9 @@ import { type OpenedGraph, openGraph } from './open-graph.ts'
 import { Outbox } from './outbox.ts'
 import type { PartitionFlow } from './partition-flow.ts'
 import { Pipeline, type SourceOfTopic } from './pipeline.ts'
-import type { PipelineMetrics } from './pipeline-metrics.ts'
 import { type SourceOutputs, UnitBuilder } from './unit-builder.ts'
 
-export interface AssembleParts {
-  readonly port: KafkaPort
-  readonly executor: Executor
-  readonly registry: SchemaRegistryPort | undefined
-  readonly readSchema: (name: string) => Promise<string>
-  readonly settings: RunSettings
-  readonly clock: Clock
-  readonly random: () => number
-  readonly logger: Logger
-  readonly metrics: PipelineMetrics
+export interface AssembleParts extends RunParts {
   readonly note: (what: string) => void
   /** The member is made after the pipeline, since it calls it. */
   readonly member: () => GroupMember
@@ -192,7 +178,7 @@ function buildOutbox(
 /** Replay topics take the way of their source. */
 function sourceOf(topology: Topology, graph: CompiledGraph, topic: string): SourceOfTopic {
   const node = sourceNodeOf(topology, topic)
-  return { node, stage: graph.sources.get(node)!, replay: node.topic !== topic }
+  return { stage: graph.sources.get(node)!, replay: node.topic !== topic }
 }
 
 function sourceNodeOf(topology: Topology, topic: string): SourceNode {

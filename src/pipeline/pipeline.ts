@@ -13,7 +13,6 @@
  * I10. An outage pauses and is tried again; it never makes a dead letter.
  */
 import { isRetriable, RunInferenceError } from '../errors.ts'
-import type { SourceNode } from '../graph.ts'
 import type { MemberEvents, OwnedPartition } from '../kafka/port.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
 import type { Clock } from '../ops/clock.ts'
@@ -34,7 +33,6 @@ const MAX_PREPARE_RETRY_MS = 10_000
 
 /** What a topic is to the graph. */
 export interface SourceOfTopic {
-  readonly node: SourceNode
   readonly stage: SourceStage
   readonly replay: boolean
 }
@@ -66,10 +64,6 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
 
   constructor(parts: PipelineParts) {
     this.#parts = parts
-  }
-
-  get flows(): readonly PartitionFlow[] {
-    return [...this.#flows.values()]
   }
 
   onAssigned(partitions: readonly OwnedPartition[]): void {

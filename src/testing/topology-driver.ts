@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { RunInferenceError } from '../errors.ts'
 import type { CodecContext, Decoder, Encoder, RecordField } from '../kafka/codec.ts'
 import type { KafkaPort, KafkaWriter, TopicDescription } from '../kafka/port.ts'
-import { RecordBatchBuilder } from '../kafka/record-batch-builder.ts'
+import { emptyRecord, RecordBatchBuilder } from '../kafka/record-batch-builder.ts'
 import type { Header, RecordBlock } from '../kafka/record-block.ts'
 import { encodeHeaders } from '../kafka/record-headers.ts'
 import { registerSchemas, schemaNeeds } from '../kafka/topic-schemas.ts'
@@ -198,21 +198,15 @@ async function pipe(
     const headers = record.headers ?? []
     const headerBytes = encodeHeaders(headers)
     builder.append({
+      ...emptyRecord(),
       timestamp: record.timestamp ?? clock.wallTime(),
       key: keyBytes,
-      keyStart: 0,
       keyEnd: keyBytes?.length ?? 0,
       value: valueBytes,
-      valueStart: 0,
       valueEnd: valueBytes?.length ?? 0,
       headers: headerBytes,
-      headersStart: 0,
       headersEnd: headerBytes.length,
       headerCount: headers.length,
-      ownHeaders: null,
-      ownHeadersStart: 0,
-      ownHeadersEnd: 0,
-      ownHeaderCount: 0,
     })
   }
   for (const result of await writer.send([...builders.values()].map(builder => builder.seal()))) {

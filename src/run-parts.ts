@@ -1,0 +1,23 @@
+import type { SchemaRegistryPort } from './kafka/codec.ts'
+import type { KafkaPort } from './kafka/port.ts'
+import type { Executor } from './models/executor.ts'
+import type { Clock } from './ops/clock.ts'
+import type { Logger } from './ops/logger.ts'
+import type { PipelineMetrics } from './pipeline/pipeline-metrics.ts'
+import type { RunSettings } from './run-settings.ts'
+
+/** Everything that a running topology is given from outside. */
+export interface RunParts {
+  readonly port: KafkaPort
+  readonly executor: Executor
+  readonly registry: SchemaRegistryPort | undefined
+  /** Reads schemas/<name>.avsc of the project. */
+  readonly readSchema: (name: string) => Promise<string>
+  readonly settings: RunSettings
+  readonly clock: Clock
+  readonly random: () => number
+  readonly logger: Logger
+  readonly metrics: PipelineMetrics
+  /** Told what the main thread does now, per block and per batch: the last words of a process that hangs (stall watch). */
+  readonly note?: (what: string) => void
+}
