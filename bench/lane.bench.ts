@@ -6,7 +6,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { float32 } from '../src/kafka/tensor-codec.ts'
 import type { LaneModel } from '../src/models/executor.ts'
+import { modelSpecOf } from '../src/models/model-handler.ts'
+import { onnx } from '../src/models/onnx-handler.ts'
 import { createThreadExecutor } from '../src/models/thread-executor.ts'
 import { systemClock } from '../src/ops/clock.ts'
 import { silentLogger } from '../src/ops/logger.ts'
@@ -23,15 +26,7 @@ const subjects = [
 
 async function throughLanes(file: string, width: number, batch: number, lanes: number): Promise<number> {
   const executor = createThreadExecutor({ lanes, maxBatchRows: batch }, { logger: silentLogger, clock: systemClock })
-  const spec = {
-    identifier: file,
-    kind: 'onnx',
-    uri: file,
-    inputs: { '': { dtype: 'float32', shape: [width] } },
-    outputs: { '': { dtype: 'float32', shape: [null] } },
-    providers: ['cpu'],
-    intraOpNumThreads: 1,
-  } as const
+  const spec = modelSpecOf(onnx({ model: file, input: float32(width), output: float32(null) }).definition.model)
   const models = await Promise.all(executor.lanes.map(lane => lane.load(spec)))
   const source = new Float32Array(batch * width).fill(0.5)
   const warmUpMs = durationMs / 3

@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   SHAPE_MISMATCH: entry('inference', 'A tensor has another shape or type than the model takes.'),
   INFERENCE_FAILED: entry('inference', 'The model refuses this row when it runs alone, and accepts its control batch.'),
   RESULT_COUNT: entry('inference', 'The model returned another number of results than it was given rows.'),
+  DEVICE_MEMORY: entry('inference', 'This row alone needs more memory than the device has.'),
   TIMEOUT: entry('inference', 'Inference of this row alone took longer than its timeout.'),
   WORKER_LOST: entry('inference', 'Inference of this row alone ended the process that ran it.'),
   POSTPROCESS_THREW: entry('postprocess', 'A function after a step threw.'),

@@ -7,6 +7,9 @@ import type { CommitRequest } from '../../src/kafka/port.ts'
 import { RangeCopier, viewOf } from '../../src/kafka/range-copier.ts'
 import { RecordBatchBuilder } from '../../src/kafka/record-batch-builder.ts'
 import type { RecordBlock } from '../../src/kafka/record-block.ts'
+import { float32 } from '../../src/kafka/tensor-codec.ts'
+import { modelSpecOf } from '../../src/models/model-handler.ts'
+import { onnx } from '../../src/models/onnx-handler.ts'
 import { createThreadExecutor } from '../../src/models/thread-executor.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { benchLogger, connect, memberOptions } from '../connect.ts'
@@ -31,15 +34,9 @@ const order = await receiveOrder<LoopOrder>()
 const { width, batch } = order
 const { port, finished } = timedPort(connect(order.brokers, 'bench-loop'), order.in, order.records)
 const executor = createThreadExecutor({ lanes: 1, maxBatchRows: batch }, { logger: benchLogger, clock: systemClock })
-const model = await executor.lanes[0]!.load({
-  identifier: order.model,
-  kind: 'onnx',
-  uri: order.model,
-  inputs: { '': { dtype: 'float32', shape: [width] } },
-  outputs: { '': { dtype: 'float32', shape: [null] } },
-  providers: ['cpu'],
-  intraOpNumThreads: 1,
-})
+const model = await executor.lanes[0]!.load(
+  modelSpecOf(onnx({ model: order.model, input: float32(width), output: float32(null) }).definition.model),
+)
 const writer = port.writer()
 const { partitions } = await writer.topic(order.out)
 const builders = Array.from({ length: partitions }, (_, i) => new RecordBatchBuilder(order.out, i, 900_000))

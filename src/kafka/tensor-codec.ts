@@ -13,6 +13,8 @@ export type NumericArray = Dtypes[NumericDtype]
 /** A tensor declaration that is also the codec of raw rows of it. */
 export interface TensorCodec<D extends NumericDtype> extends TensorSpec<D>, Codec<Dtypes[D]> {}
 
+/** Rows of 16-bit floats. */
+export const float16 = (...shape: (number | null)[]): TensorCodec<'float16'> => tensor('float16', shape)
 /** Rows of 32-bit floats. Dimensions in order, without the batch dimension; null = any length; none = one number per row. */
 export const float32 = (...shape: (number | null)[]): TensorCodec<'float32'> => tensor('float32', shape)
 /** Rows of 64-bit floats. */
@@ -31,6 +33,7 @@ interface ArrayType {
 }
 
 const ARRAYS: Readonly<Record<NumericDtype, ArrayType>> = {
+  float16: Float16Array,
   float32: Float32Array,
   float64: Float64Array,
   uint8: Uint8Array,

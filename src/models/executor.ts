@@ -1,6 +1,6 @@
 /**
  * The port between the main thread, which never runs a model (I6), and lanes, which do nothing else. One contract suite
- * (`test/contract/executor.contract.ts`) for every adapter: thread, in-thread (test driver), later child process.
+ * (`test/contract/executor.contract.ts`) for every adapter: thread, child process, in-thread (test driver).
  */
 import type { RunInferenceError } from '../errors.ts'
 import type { Dtype, TensorData, TensorSpec } from './tensors.ts'
@@ -22,8 +22,37 @@ export interface ModelSpec {
   readonly inputs: Readonly<Record<string, TensorSpec>>
   readonly outputs: Readonly<Record<string, TensorSpec>>
   /** Tried in turn by us. */
-  readonly providers: readonly string[]
+  readonly providers: readonly Provider[]
+  /** `required`: only the first of `providers` will do. `preferred`: the next is tried, with a warning. */
+  readonly providerPolicy: 'required' | 'preferred'
   readonly intraOpNumThreads: number
+  /** Session options of onnxruntime that are passed on as they stand. */
+  readonly sessionOptions: SessionOptions
+  /** Rows of the batches that are run before the model is ready, in turn; at least one. */
+  readonly warmUpRows: readonly number[]
+  /** Which kind of lane loads it. */
+  readonly isolation: Isolation
+  /** How long one call may take before it is ended (`process` only); undefined: until the lane counts as stuck. */
+  readonly timeoutMs?: number
+}
+
+/** Execution providers that can be asked for. */
+export type Provider = 'cpu' | 'cuda' | 'tensorrt' | 'webgpu'
+
+/** What a lane is made of: a worker thread of this process, or a child process that can be ended and replaced. */
+export type Isolation = 'thread' | 'process'
+
+/** A part of onnxruntime's session options, by its own names. */
+export interface SessionOptions {
+  readonly graphOptimizationLevel?: 'disabled' | 'basic' | 'extended' | 'layout' | 'all'
+  readonly enableCpuMemArena?: boolean
+  readonly enableMemPattern?: boolean
+  readonly executionMode?: 'sequential' | 'parallel'
+  readonly interOpNumThreads?: number
+  /** Free dimensions by their name in the model, e.g. `{ sequence: 128 }`. */
+  readonly freeDimensionOverrides?: Readonly<Record<string, number>>
+  /** Configuration entries by onnxruntime's own keys, e.g. `{ 'session.use_env_allocators': '1' }`. */
+  readonly config?: Readonly<Record<string, string>>
 }
 
 /** A tensor of the loaded model, in declared order, with the name that the model has for it. */
@@ -41,7 +70,9 @@ export interface LoadedModel {
   readonly modelId: string
   readonly inputs: readonly LoadedTensor[]
   readonly outputs: readonly LoadedTensor[]
-  readonly provider: string
+  readonly provider: Provider
+  /** Rows of every call, where the model's batch dimension is fixed: other batches are split and padded in the lane. */
+  readonly fixedRows: number | undefined
   /** Providers that were tried before it, each with its reason. */
   readonly refusedProviders: readonly { readonly provider: string; readonly reason: string }[]
   readonly loadMs: number
@@ -69,8 +100,10 @@ export interface BatchSlot {
    * strings). The arrays still hold what earlier batches left: write every element. */
   prepare(rows: number, rowShapes: readonly (readonly number[])[]): readonly TensorData[]
   /**
-   * Runs rows [from, from + rows). Rejects with RunInferenceError: SHAPE_MISMATCH, RESULT_COUNT, INFERENCE_FAILED (the model threw,
-   * unclassified), LANE_LOST. One call per slot at a time.
+   * Runs rows [from, from + rows). One call per slot at a time. Rejects with RunInferenceError: SHAPE_MISMATCH, RESULT_COUNT,
+   * INFERENCE_FAILED (the model threw, unclassified), DEVICE_MEMORY (too many rows for the device), TIMEOUT and WORKER_LOST (this
+   * very call ended its worker, which has been replaced: the slot can be run again), LANE_LOST (the lane cannot be brought back
+   * for now; nothing is said of the rows).
    */
   run(from: number, rows: number): Promise<BatchOutputs>
   release(): void
@@ -89,6 +122,8 @@ export interface LaneModel {
 
 export interface Lane {
   readonly id: number
+  /** Models of this isolation are loaded here; `any`: of either (the test driver). */
+  readonly isolation: Isolation | 'any'
   /** Places taken, 0 to LANE_PLACES: the first runs, the others wait behind it. */
   readonly occupied: number
   /** Reads the file, creates the session, checks the declared signature, warms up. Rejects MODEL_UNUSABLE. */
@@ -107,7 +142,10 @@ export interface ExecutorOptions {
 
 export interface Executor {
   readonly lanes: readonly Lane[]
-  /** Called when a lane's worker ended by itself; its running calls have been rejected with LANE_LOST. */
+  /**
+   * Called when a lane cannot be brought back for now: its worker ended again and again. Its calls have been rejected with
+   * LANE_LOST; the next call tries again.
+   */
   onLaneLost(listener: (lane: Lane, reason: RunInferenceError) => void): void
   close(): Promise<void>
 }

@@ -74,6 +74,7 @@ export function createInThreadExecutor(options: ExecutorOptions, parts: InThread
   const lanes = Array.from({ length: options.lanes }, (_, id) =>
     createLane({
       id,
+      isolation: 'any',
       options,
       logger,
       clock,

@@ -31,6 +31,7 @@ interface Copy {
 
 export interface LaneParts {
   readonly id: number
+  readonly isolation: Lane['isolation']
   readonly options: ExecutorOptions
   readonly logger: Logger
   readonly clock: Clock
@@ -43,7 +44,7 @@ export interface LaneParts {
   readonly onLost: (lane: Lane, reason: RunInferenceError) => void
 }
 
-export function createLane({ id, options, logger, clock, stamp, openLink, admit, onLost }: LaneParts): Lane {
+export function createLane({ id, isolation, options, logger, clock, stamp, openLink, admit, onLost }: LaneParts): Lane {
   const memories = Array.from({ length: LANE_PLACES }, () => new SlotMemory())
   const batches: (Batch | undefined)[] = Array.from({ length: LANE_PLACES }, () => undefined)
   const copies = new Map<string, Copy>()
@@ -134,6 +135,7 @@ export function createLane({ id, options, logger, clock, stamp, openLink, admit,
 
   const lane: Lane = {
     id,
+    isolation,
     get occupied() {
       return batches.reduce((count, batch) => (batch ? count + 1 : count), 0)
     },

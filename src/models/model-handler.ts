@@ -1,19 +1,12 @@
-import type { TensorSpec } from './tensors.ts'
+import type { ModelSpec } from './executor.ts'
 
 /** A user function before or after a model; its types are checked where it is added. */
 export type UserFunction = (value: never) => unknown
 
-/** What a handler runs: declared once, loaded by lanes. */
-export interface OnnxModel {
-  readonly kind: 'onnx'
-  /** Path of the .onnx file; also what predictions are labelled with. */
-  readonly uri: string
-  readonly inputs: Readonly<Record<string, TensorSpec>>
-  readonly outputs: Readonly<Record<string, TensorSpec>>
+/** What a handler runs: declared once, loaded by lanes. Its `uri` is also what predictions are labelled with. */
+export interface OnnxModel extends Omit<ModelSpec, 'identifier'> {
   /** True when examples and inferences are bare typed arrays: one unnamed input, one unnamed output. */
   readonly unnamed: boolean
-  readonly providers: readonly string[]
-  readonly intraOpNumThreads: number
 }
 
 /** The data behind a handler; the engine reads this and nothing else. */
@@ -70,4 +63,9 @@ export function bareModelHandler<In, Out>(
     In,
     Out
   >
+}
+
+/** What lanes load for a model: equal models are one copy. */
+export function modelSpecOf({ unnamed: _, ...spec }: OnnxModel): ModelSpec {
+  return { identifier: JSON.stringify(spec), ...spec }
 }

@@ -1,4 +1,5 @@
 import type { PredictionResult } from '../records.ts'
+import type { Isolation, Provider, SessionOptions } from './executor.ts'
 import { type BareModelHandler, bareModelHandler } from './model-handler.ts'
 import type { Dtypes, Row, TensorSpec } from './tensors.ts'
 
@@ -18,9 +19,25 @@ interface OnnxSettings {
   /** Path of the .onnx file. */
   readonly model: string
   /** Execution providers, tried in this order; default `['cpu']`. */
-  readonly providers?: readonly ('cpu' | 'cuda' | 'webgpu')[]
+  readonly providers?: readonly Provider[]
+  /**
+   * `preferred` (default): what the first provider refuses goes to the next, with a warning. `required`: only the first will
+   * do; without it the instance does not start.
+   */
+  readonly providerPolicy?: 'required' | 'preferred'
   /** Threads inside one call; default 1: more lanes beat more threads, see docs/architecture.md. */
   readonly intraOpNumThreads?: number
+  /** Passed on to onnxruntime; default: its own. */
+  readonly sessionOptions?: SessionOptions
+  /** Rows of the batches that warm the model up, in turn; default `[2]`. */
+  readonly warmUpRows?: readonly number[]
+  /**
+   * `thread`: a worker thread, the cheapest. `process`: a child process, which can be ended and replaced. Default: `process`
+   * where a GPU provider or `timeoutMs` is asked for, else `thread`.
+   */
+  readonly isolation?: Isolation
+  /** One call of the model may take so long; what takes longer is ended with its process, and searched for the guilty row. */
+  readonly timeoutMs?: number
 }
 
 /** Tensors by name: examples and inferences are records of typed arrays. */
@@ -49,6 +66,8 @@ export function onnx(
   settings: NamedTensors<Specs, Specs> | SingleTensors<TensorSpec, TensorSpec>,
 ): BareModelHandler<never, unknown> {
   const unnamed = 'input' in settings
+  const { providers = ['cpu'], timeoutMs } = settings
+  const onGpu = providers.some(provider => provider !== 'cpu')
   return bareModelHandler<never, unknown>({
     model: Object.freeze({
       kind: 'onnx',
@@ -56,8 +75,13 @@ export function onnx(
       inputs: unnamed ? { '': plainSpec(settings.input) } : mapSpecs(settings.inputs),
       outputs: unnamed ? { '': plainSpec(settings.output) } : mapSpecs(settings.outputs),
       unnamed,
-      providers: settings.providers ?? ['cpu'],
+      providers,
+      providerPolicy: settings.providerPolicy ?? 'preferred',
       intraOpNumThreads: settings.intraOpNumThreads ?? 1,
+      sessionOptions: settings.sessionOptions ?? {},
+      warmUpRows: settings.warmUpRows ?? [2],
+      isolation: settings.isolation ?? (onGpu || timeoutMs !== undefined ? 'process' : 'thread'),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
     }),
   })
 }

@@ -45,6 +45,7 @@ export async function openOnnxSession(spec: ModelSpec, now: () => number): Promi
       inputs,
       outputs,
       provider,
+      fixedRows: undefined,
       refusedProviders: refused,
       loadMs: 0,
       sizeBytes: bytes.byteLength,

@@ -55,6 +55,8 @@ export function viewRows(buffer: ArrayBufferLike, dtype: Dtype, room: Room, from
 
 function viewOf(buffer: ArrayBufferLike, dtype: Exclude<Dtype, 'string'>, offset: number, length: number): TensorData {
   switch (dtype) {
+    case 'float16':
+      return new Float16Array(buffer, offset, length)
     case 'float32':
       return new Float32Array(buffer, offset, length)
     case 'float64':

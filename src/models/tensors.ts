@@ -2,6 +2,7 @@
 
 /** What a row of each dtype is. Rows of fixed-size numbers are views, valid until the functions that get them return. */
 export interface Dtypes {
+  float16: Float16Array
   float32: Float32Array
   float64: Float64Array
   uint8: Uint8Array
@@ -10,7 +11,14 @@ export interface Dtypes {
   string: readonly string[]
 }
 export type Dtype = keyof Dtypes
-export type TensorData = Float32Array | Float64Array | Uint8Array | Int32Array | BigInt64Array | readonly string[]
+export type TensorData =
+  | Float16Array
+  | Float32Array
+  | Float64Array
+  | Uint8Array
+  | Int32Array
+  | BigInt64Array
+  | readonly string[]
 
 /** dtype and shape of one row, without the batch dimension; null = any length. `[]` is a scalar per row. */
 export interface TensorSpec<D extends Dtype = Dtype> {
@@ -22,6 +30,7 @@ export interface TensorSpec<D extends Dtype = Dtype> {
 export type Row<S extends Readonly<Record<string, TensorSpec>>> = { readonly [N in keyof S]: Dtypes[S[N]['dtype']] }
 
 export const BYTES_PER_ELEMENT: Readonly<Record<Exclude<Dtype, 'string'>, number>> = {
+  float16: 2,
   float32: 4,
   float64: 8,
   uint8: 1,

@@ -28,6 +28,7 @@ export function createThreadExecutor(options: ExecutorOptions, parts: ThreadExec
   const lanes = Array.from({ length: options.lanes }, (_, id) =>
     createLane({
       id,
+      isolation: 'thread',
       options,
       logger,
       clock,

@@ -48,10 +48,20 @@ class Bucket {
 export class Batcher {
   readonly #policy: BatchPolicy
   readonly #buckets = new Map<string, Bucket>()
+  #ceiling = Number.POSITIVE_INFINITY
   #flush: CloseReason | undefined
 
   constructor(policy: BatchPolicy) {
     this.#policy = policy
+  }
+
+  /** Batches have at most so many rows from now on, beside `maxSize`: what fits the memory of the device. */
+  set ceiling(rows: number) {
+    this.#ceiling = rows
+  }
+
+  get #maxSize(): number {
+    return Math.min(this.#policy.maxSize, this.#ceiling)
   }
 
   get queuedRows(): number {
@@ -93,7 +103,8 @@ export class Batcher {
 
   /** Takes the next batch for a lane's place, or nothing. `idleLanes` counts the lanes that could share the queue. */
   take(place: LanePlace, idleLanes: number, nowMs: number): Batch | undefined {
-    const { mode, maxSize, minSize, maxWaitMs } = this.#policy
+    const { mode, minSize, maxWaitMs } = this.#policy
+    const maxSize = this.#maxSize
     const bucket = this.#oldestBucket(nowMs, place)
     const first = bucket?.first
     if (!bucket || !first) return undefined
@@ -142,8 +153,8 @@ export class Batcher {
   }
 
   #mayClose(bucket: Bucket, first: RunSegment, nowMs: number, place: LanePlace): boolean {
-    const { mode, maxSize, minSize, maxWaitMs } = this.#policy
-    if (mode === 'bundle' || bucket.rows >= maxSize) return true
+    const { mode, minSize, maxWaitMs } = this.#policy
+    if (mode === 'bundle' || bucket.rows >= this.#maxSize) return true
     if (place === 'prefetch') return false
     return bucket.rows >= minSize || this.#flush !== undefined || nowMs >= first.run.arrivedAtMs + maxWaitMs
   }

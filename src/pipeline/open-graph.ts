@@ -11,7 +11,8 @@ import type {
 } from '../kafka/codec.ts'
 import type { KafkaWriter } from '../kafka/port.ts'
 import { deadLetterTopics } from '../kafka/topic-names.ts'
-import type { Executor, Lane, LaneModel, LoadedModel, ModelSpec } from '../models/executor.ts'
+import type { Executor, Lane, LaneModel, LoadedModel } from '../models/executor.ts'
+import { modelSpecOf } from '../models/model-handler.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Topology } from '../topology.ts'
@@ -110,13 +111,14 @@ async function openEncoder(
 
 /** Every model in every lane; steps that run the same model share its loaded copy. */
 async function loadModels({ topology, executor, logger }: OpenContext): Promise<Map<StepNode, Map<Lane, LaneModel>>> {
-  const specs = new Map(topology.steps.map(step => [step, modelSpec(step)]))
+  const specs = new Map(topology.steps.map(step => [step, modelSpecOf(step.handler.model)]))
   const byIdentifier = new Map<string, Map<Lane, LaneModel>>()
   for (const spec of specs.values()) {
     if (byIdentifier.has(spec.identifier)) continue
     const lanes = new Map<Lane, LaneModel>()
     byIdentifier.set(spec.identifier, lanes)
-    const loaded = await Promise.all(executor.lanes.map(async lane => [lane, await lane.load(spec)] as const))
+    const fitting = executor.lanes.filter(({ isolation }) => isolation === 'any' || isolation === spec.isolation)
+    const loaded = await Promise.all(fitting.map(async lane => [lane, await lane.load(spec)] as const))
     for (const [lane, model] of loaded) lanes.set(lane, model)
     const [first] = loaded
     if (first) {
@@ -128,12 +130,6 @@ async function loadModels({ topology, executor, logger }: OpenContext): Promise<
     }
   }
   return new Map([...specs].map(([step, spec]) => [step, byIdentifier.get(spec.identifier)!]))
-}
-
-function modelSpec({ handler: { model } }: StepNode): ModelSpec {
-  const { kind, uri, inputs, outputs, providers, intraOpNumThreads } = model
-  const identifier = JSON.stringify([kind, uri, inputs, outputs, providers, intraOpNumThreads])
-  return { identifier, kind, uri, inputs, outputs, providers, intraOpNumThreads }
 }
 
 function sourceTopicOf(sink: SinkNode): string {

@@ -7,6 +7,7 @@ type NumericData = Exclude<TensorData, readonly string[]>
 export function allocateRows(dtype: Dtype, rows: number, elements: number): TensorData {
   if (dtype === 'string') return new Array<string>(rows * elements)
   const { buffer } = Buffer.allocUnsafeSlow(rows * elements * BYTES_PER_ELEMENT[dtype])
+  if (dtype === 'float16') return new Float16Array(buffer)
   if (dtype === 'float32') return new Float32Array(buffer)
   if (dtype === 'float64') return new Float64Array(buffer)
   if (dtype === 'int32') return new Int32Array(buffer)
@@ -53,7 +54,7 @@ function lengthOf(name: string, spec: TensorSpec, value: unknown): number {
 /** Writes one row whose length was checked. Throws SHAPE_MISMATCH for elements of another type; never writes a silent NaN. */
 export function writeRow(name: string, spec: TensorSpec, value: unknown, into: TensorData, at: number): void {
   const wanted = spec.dtype === 'string' ? 'string' : spec.dtype === 'int64' ? 'bigint' : 'number'
-  const isFloat = spec.dtype === 'float32' || spec.dtype === 'float64'
+  const isFloat = spec.dtype === 'float32' || spec.dtype === 'float64' || spec.dtype === 'float16'
   if (isCopied(value, into, isFloat)) {
     ;(into as Float32Array).set(value as Float32Array, at)
     return

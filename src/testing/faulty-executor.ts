@@ -117,6 +117,10 @@ class FaultyLane implements Lane {
     return this.#inner.id
   }
 
+  get isolation(): Lane['isolation'] {
+    return this.#inner.isolation
+  }
+
   get occupied(): number {
     return this.#inner.occupied
   }

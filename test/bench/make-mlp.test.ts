@@ -7,6 +7,7 @@ import { generator, MID_MLP, type MlpLayer, makeMlp, SMALL_MLP, writeMlp } from 
 import { createInThreadExecutor } from '../../src/models/in-thread-executor.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
+import { modelSpec, tensor } from '../support/model-specs.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'make-mlp-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -19,15 +20,9 @@ for (const widths of [SMALL_MLP, MID_MLP, [3, 2]]) {
     const inWidth = widths[0]!
     const outWidth = widths.at(-1)!
     const executor = createInThreadExecutor({ lanes: 1, maxBatchRows: 8 }, { logger: silentLogger, clock: systemClock })
-    const model = await executor.lanes[0]!.load({
-      identifier: 'mlp',
-      kind: 'onnx',
-      uri: file,
-      inputs: { x: { dtype: 'float32', shape: [inWidth] } },
-      outputs: { probabilities: { dtype: 'float32', shape: [outWidth] } },
-      providers: ['cpu'],
-      intraOpNumThreads: 1,
-    })
+    const model = await executor.lanes[0]!.load(
+      modelSpec(file, { x: tensor('float32', inWidth) }, { probabilities: tensor('float32', outWidth) }),
+    )
     const random = generator(3)
     const rows = Array.from({ length: 5 }, () => Float32Array.from({ length: inWidth }, random))
     const slot = model.acquire()!

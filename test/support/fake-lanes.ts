@@ -59,6 +59,7 @@ export function fakeLane(id = 0): FakeLane {
   }
   const lane: FakeLane = {
     id,
+    isolation: 'any',
     model,
     runs,
     get controls() {

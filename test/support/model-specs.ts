@@ -15,7 +15,20 @@ export function modelSpec(
   outputs: ModelSpec['outputs'],
   change: Partial<ModelSpec> = {},
 ): ModelSpec {
-  return { identifier: uri, kind: 'onnx', uri, inputs, outputs, providers: ['cpu'], intraOpNumThreads: 1, ...change }
+  return {
+    identifier: uri,
+    kind: 'onnx',
+    uri,
+    inputs,
+    outputs,
+    providers: ['cpu'],
+    providerPolicy: 'preferred',
+    intraOpNumThreads: 1,
+    sessionOptions: {},
+    warmUpRows: [2],
+    isolation: 'thread',
+    ...change,
+  }
 }
 
 export function digitsSpec(uri = 'models/digits-mlp-v1.onnx', change: Partial<ModelSpec> = {}): ModelSpec {
