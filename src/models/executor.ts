@@ -37,7 +37,8 @@ export interface ModelSpec {
 }
 
 /** Execution providers that can be asked for. */
-export type Provider = 'cpu' | 'cuda' | 'tensorrt' | 'webgpu'
+export const PROVIDERS = ['cpu', 'cuda', 'tensorrt', 'webgpu'] as const
+export type Provider = (typeof PROVIDERS)[number]
 
 /** What a lane is made of: a worker thread of this process, or a child process that can be ended and replaced. */
 export type Isolation = 'thread' | 'process'

@@ -12,10 +12,11 @@ import { resolve } from 'node:path'
 import './no-telemetry.ts'
 import { env, InferenceSession, Tensor } from 'onnxruntime-node'
 import { RunInferenceError } from '../errors.ts'
-import type { LoadedModel, LoadedTensor, ModelSpec } from './executor.ts'
+import type { LoadedModel, LoadedTensor, ModelSpec, Provider } from './executor.ts'
 import type { CarriedOutput, RunMessage } from './lane-messages.ts'
 import { type ModelTensor, matchSignature } from './model-signature.ts'
 import { resultCount, runErrorOf } from './onnx-errors.ts'
+import { selectProvider } from './providers.ts'
 import { layOut, type Regions, viewRows } from './slots.ts'
 import type { Dtype, TensorData } from './tensors.ts'
 
@@ -34,33 +35,40 @@ env.logLevel = 'fatal'
 export async function openOnnxSession(spec: ModelSpec, now: () => number): Promise<OnnxSession> {
   const startedAt = now()
   const bytes = readModel(spec.uri)
-  const { session, provider, refused } = await createSession(spec, bytes)
-  try {
-    const { inputs, outputs } = matchSignature(spec, {
-      inputs: session.inputMetadata.map(describe),
-      outputs: session.outputMetadata.map(describe),
-    })
-    const opened = new OnnxSession(session, {
-      modelId: spec.uri,
-      inputs,
-      outputs,
-      provider,
-      fixedRows: undefined,
-      refusedProviders: refused,
-      loadMs: 0,
-      sizeBytes: bytes.byteLength,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
-    })
-    await opened.runControl().catch(error => {
-      const text = error instanceof Error ? error.message : String(error)
-      throw unusable(`${spec.uri} loads, but fails its warm-up batch of ${CONTROL_ROWS} rows of zeros: ${text}`, error)
-    })
-    opened.loaded = { ...opened.loaded, loadMs: now() - startedAt }
-    return opened
-  } catch (error) {
-    await session.release()
-    throw error
-  }
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  const { opened, refused } = await selectProvider(`${spec.uri} (${bytes.byteLength} bytes)`, spec, async provider => {
+    const session = await InferenceSession.create(bytes, sessionOptions(spec, provider))
+    try {
+      const { inputs, outputs } = matchSignature(spec, {
+        inputs: session.inputMetadata.map(describe),
+        outputs: session.outputMetadata.map(describe),
+      })
+      const opened = new OnnxSession(session, {
+        modelId: spec.uri,
+        inputs,
+        outputs,
+        provider,
+        fixedRows: undefined,
+        refusedProviders: [],
+        loadMs: 0,
+        sizeBytes: bytes.byteLength,
+        sha256,
+      })
+      await opened.runControl().catch(error => {
+        // A refusal of this provider, not of the model: some find out only when they run it what they cannot do.
+        const text = error instanceof Error ? error.message : String(error)
+        throw new Error(`loads, but fails its warm-up batch of ${CONTROL_ROWS} rows of zeros: ${text}`, {
+          cause: error,
+        })
+      })
+      return opened
+    } catch (error) {
+      await session.release()
+      throw error
+    }
+  })
+  opened.loaded = { ...opened.loaded, refusedProviders: refused, loadMs: now() - startedAt }
+  return opened
 }
 
 /** A loaded, checked, warmed-up session. */
@@ -219,29 +227,15 @@ function readModel(uri: string): Uint8Array {
   return bytes
 }
 
-// onnxruntime-node does not fall back from one provider to the next, so they are tried one by one.
-async function createSession(spec: ModelSpec, bytes: Uint8Array) {
-  const refused: { provider: string; reason: string }[] = []
-  for (const provider of spec.providers) {
-    try {
-      const session = await InferenceSession.create(bytes, {
-        executionProviders: [provider],
-        intraOpNumThreads: spec.intraOpNumThreads,
-        interOpNumThreads: 1,
-        logSeverityLevel: LOG_FATAL_ONLY,
-        // More than one thread would otherwise spin between calls, and take a core while idle.
-        extra: { session: { intra_op: { allow_spinning: '0' } } },
-      })
-      return { session, provider, refused }
-    } catch (error) {
-      refused.push({ provider, reason: (error instanceof Error ? error.message : String(error)).trim() })
-    }
+function sessionOptions(spec: ModelSpec, provider: Provider): InferenceSession.SessionOptions {
+  return {
+    executionProviders: [provider],
+    intraOpNumThreads: spec.intraOpNumThreads,
+    interOpNumThreads: 1,
+    logSeverityLevel: LOG_FATAL_ONLY,
+    // More than one thread would otherwise spin between calls, and take a core while idle.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
   }
-  const tried = refused.map(({ provider, reason }) => `${provider}: ${reason}`).join('; ')
-  throw unusable(
-    `${spec.uri} (${bytes.byteLength} bytes) is refused by every provider: ${tried || 'none was given'}. ` +
-      'Use a file that onnxruntime loads, or another provider',
-  )
 }
 
 function describe(metadata: InferenceSession.ValueMetadata): ModelTensor {
