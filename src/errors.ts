@@ -3,6 +3,8 @@
  * whether trying again can help. `docs/errors.md` is checked against this table, both ways, by a test.
  */
 
+import type { Problem } from './problem.ts'
+
 /** Where a record can fail (these three have dead-letter topics) or where the application can. */
 export type Stage = 'preprocess' | 'inference' | 'postprocess' | 'application'
 
@@ -78,11 +80,14 @@ function outage(meaning: string): CodeEntry {
 /** The one error class: the message begins with its code, and says what, where, expected, got and what to do next. */
 export class RunInferenceError extends Error {
   readonly code: ErrorCode
+  /** What the message is made of, where it names several problems. */
+  readonly problems: readonly Problem[]
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown } = {}) {
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; problems?: readonly Problem[] } = {}) {
     super(`[${code}] ${message}`, options)
     this.name = 'RunInferenceError'
     this.code = code
+    this.problems = options.problems ?? []
   }
 
   get stage(): Stage {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { RunInferenceError } from './errors.ts'
 import type { GraphNode, SinkNode, SourceNode, StepNode } from './graph.ts'
+import { problemsError } from './problem.ts'
 import type { Sink } from './stream.ts'
 import { topologyProblems } from './topology-problems.ts'
 
@@ -61,9 +61,7 @@ export function isTopology(value: unknown): value is Topology {
 /** Throws TOPOLOGY_INVALID with all problems at once. */
 export function assertValid(value: Topology): void {
   const problems = topologyProblems(value)
-  if (problems.length === 0) return
-  const lines = problems.map(problem => `\n  - ${problem}`).join('')
-  throw new RunInferenceError('TOPOLOGY_INVALID', `topology "${value.name}" has ${problems.length} problem(s):${lines}`)
+  if (problems.length > 0) throw problemsError('TOPOLOGY_INVALID', `topology "${value.name}" has`, problems)
 }
 
 /** The shape of the graph as text: equal on both sides of a process border when both imported the same module. */

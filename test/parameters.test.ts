@@ -85,7 +85,7 @@ describe('a topology module', () => {
     await assert.rejects(loadTopology('topologies/raw-tensors.ts', {}), /SETTINGS_INVALID.*model=… is missing/)
     await assert.rejects(
       loadTopology('topologies/raw-tensors.ts', { model: 'm', width: '4', in: 'x', out: 'x' }),
-      /TOPOLOGY_INVALID.*both read and written/s,
+      /TOPOLOGY_INVALID.*the topic is read, and is an output/s,
     )
   })
 })

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { bytes, float32, from, inference, int64, keyed, onnx, type Sink, topology, utf8 } from 'kafka-run-inference'
 import type { StepOptions } from '../src/graph.ts'
 import type { Codec } from '../src/kafka/codec.ts'
+import { problemText } from '../src/problem.ts'
 import { assertValid, describeGraph, isTopology, type Topology, topologyDigest } from '../src/topology.ts'
 import { topologyProblems } from '../src/topology-problems.ts'
 
@@ -23,41 +24,38 @@ const copy = (topic: string, options = {}) => source.to(topic, float32(2), optio
 
 /** One graph per rule, with what must be said of it. */
 const wrong: readonly (readonly [Topology, RegExp])[] = [
-  [topology('', [sink]), /the topology's name "" is not made of/],
-  [topology('white space', [sink]), /the topology's name "white space"/],
-  [topology('t', [sink], { applicationId: 'a/b' }), /applicationId "a\/b"/],
+  [topology('', [sink]), /topology "": the name cannot be used, expected 1 to 200 letters/],
+  [topology('white space', [sink]), /topology "white space": the name cannot/],
+  [topology('t', [sink], { applicationId: 'a/b' }), /applicationId cannot be used, .* got "a\/b"/],
   [topology('t', []), /no sinks/],
-  [
-    withSinks(sink, source.runInference('s', handler).to('other', inference())),
-    /two steps are named "s"; names must differ/,
-  ],
-  [withSinks(copy('a'), from('in', float32(2)).to('b', float32(2))), /"in" is read by two from\(\)/],
-  [withSinks(from('a b', bytes()).to('out', bytes())), /source topic "a b" is not a valid/],
-  [withSinks(from('..', bytes()).to('out', bytes())), /source topic ".." is not a valid/],
-  [withSinks(copy('in')), /"in" is both read and written/],
-  [withSinks(copy('x y')), /output topic "x y" is not a valid/],
+  [withSinks(sink, source.runInference('s', handler).to('other', inference())), /step "s": two steps have this name/],
+  [withSinks(copy('a'), from('in', float32(2)).to('b', float32(2))), /source "in": the topic is read by two from\(\)/],
+  [withSinks(from('a b', bytes()).to('out', bytes())), /source "a b": the topic cannot be used/],
+  [withSinks(from('..', bytes()).to('out', bytes())), /source "\.\.": the topic cannot be used/],
+  [withSinks(copy('in')), /source "in": the topic is read, and is an output topic/],
+  [withSinks(copy('x y')), /output "x y": the topic cannot be used/],
   [
     withSinks(from('in', bytes(), { tombstones: 'keep' as never }).to('out', bytes())),
-    /tombstones must be .* got "keep"/,
+    /tombstones cannot be used, .* got "keep"/,
   ],
-  [withSinks(copy('out', { partition: 'random' })), /partition must be source or key, got "random"/],
-  [withSinks(sink, copy('t.s.failed-inference')), /"t.s.failed-inference" is a dead-letter topic/],
-  [withSinks(copy('t.failed-preprocess')), /"t.failed-preprocess" is a dead-letter topic/],
-  [withSinks(copy('t.in.replay')), /"t.in.replay" is a replay topic/],
+  [withSinks(copy('out', { partition: 'random' })), /partition cannot be used, expected source or key, got "random"/],
+  [withSinks(sink, copy('t.s.failed-inference')), /"t.s.failed-inference": it is a dead-letter topic/],
+  [withSinks(copy('t.failed-preprocess')), /"t.failed-preprocess": it is a dead-letter topic/],
+  [withSinks(copy('t.in.replay')), /"t.in.replay": it is a replay topic/],
   [
     withSinks(from('t.failed-preprocess', bytes()).to('out', bytes())),
-    /source topic "t.failed-preprocess" is a dead-letter/,
+    /source "t.failed-preprocess": .* is a dead-letter/,
   ],
   [
     withSinks(copy('out'), from('t.in.replay', bytes()).to('out', bytes())),
-    /source topic "t.in.replay" is a replay topic/,
+    /source "t.in.replay": it is a replay topic/,
   ],
   [
     topology('t'.repeat(120), [source.runInference('s'.repeat(120), handler).to('out', inference())]),
-    /more than 249 characters/,
+    /at most 249 characters, got 259/,
   ],
   [withSinks(source.to('out', inference() as never)), /inference\(\) writes predictions, but no step is above it/],
-  [withSinks(source.runInference('a step', handler).to('out', inference())), /step "a step": the name/],
+  [withSinks(source.runInference('a step', handler).to('out', inference())), /step "a step": the name cannot/],
   [
     withSinks(
       source
@@ -68,27 +66,27 @@ const wrong: readonly (readonly [Topology, RegExp])[] = [
     /keyed, but its source has no key codec/,
   ],
   [withModel({ model: '' }), /names no model file/],
-  [withModel({ providers: [] }), /providers is empty/],
-  [withModel({ intraOpNumThreads: 0 }), /intraOpNumThreads must be a whole number from 1, got 0/],
-  [withModel({ input: { dtype: 'float32', shape: [null, null] } }), /input "": at most one dimension may be open/],
-  [withModel({ output: { dtype: 'float32', shape: [2.5] } }), /output "": dimensions must be whole numbers/],
-  [withBatch({ mode: 'adaptive' }), /batch.mode must be stream or bundle, got "adaptive"/],
-  [withBatch({ maxSize: 0 }), /maxSize must be a whole number from 1 to 32768.* got 0/],
-  [withBatch({ maxSize: 40_000 }), /maxSize .* got 40000/],
+  [withModel({ providers: [] }), /providers cannot be used, expected at least one/],
+  [withModel({ intraOpNumThreads: 0 }), /intraOpNumThreads cannot be used, expected a whole number from 1, got 0/],
   [
-    withBatch({ maxSize: 8, minSize: 9, maxWaitMs: 1 }),
-    /minSize must be a whole number from 1 to maxSize \(8\), got 9/,
+    withModel({ input: { dtype: 'float32', shape: [null, null] } }),
+    /input "": the shape .* at most one open dimension/,
   ],
-  [withBatch({ minSize: 2 }), /minSize above 1 needs maxWaitMs/],
-  [withBatch({ maxWaitMs: -1 }), /maxWaitMs must be 0 or more, got -1/],
-  [withBatch({ maxWaitMs: Number.POSITIVE_INFINITY }), /maxWaitMs must be 0 or more/],
+  [withModel({ output: { dtype: 'float32', shape: [2.5] } }), /output "": the shape .* whole numbers/],
+  [withBatch({ mode: 'neither' }), /batch.mode cannot be used, expected stream or bundle, got "neither"/],
+  [withBatch({ maxSize: 0 }), /maxSize .* a whole number from 1 to 32768.* got 0/],
+  [withBatch({ maxSize: 40_000 }), /maxSize .* got 40000/],
+  [withBatch({ maxSize: 8, minSize: 9, maxWaitMs: 1 }), /minSize .* a whole number from 1 to maxSize \(8\), got 9/],
+  [withBatch({ minSize: 2 }), /minSize 2 without maxWaitMs/],
+  [withBatch({ maxWaitMs: -1 }), /maxWaitMs .* milliseconds from 0, got -1/],
+  [withBatch({ maxWaitMs: Number.POSITIVE_INFINITY }), /maxWaitMs .* got Infinity/],
   [withBatch({ mode: 'bundle', maxWaitMs: 5 }), /bundle batches what one fetch brought/],
 ]
 
 describe('the problems of a graph', () => {
   for (const [graph, expected] of wrong) {
     it(`say: ${expected.source}`, () => {
-      const problems = topologyProblems(graph)
+      const problems = topologyProblems(graph).map(problemText)
       assert.ok(
         problems.some(problem => expected.test(problem)),
         problems.join('\n') || 'no problems',
@@ -105,8 +103,8 @@ describe('the problems of a graph', () => {
     assert.throws(
       () => assertValid(graph),
       (error: Error) => {
-        assert.match(error.message, /^\[TOPOLOGY_INVALID\] topology "no name" has 4 problem\(s\):/)
-        for (const part of ['"no name" is not', '"in" is both', 'maxSize', '"o o"'])
+        assert.match(error.message, /^\[TOPOLOGY_INVALID\] topology "no name" has 4 problems:/)
+        for (const part of ['"no name": the name', 'source "in"', 'maxSize', '"o o"'])
           assert.ok(error.message.includes(part), part)
         return true
       },

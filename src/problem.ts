@@ -1,0 +1,45 @@
+/** What is wrong, in parts, so that an error's message, the report of `check` and its JSON say the same. */
+import { type ErrorCode, RunInferenceError } from './errors.ts'
+
+export interface Problem {
+  /** The place: a file and line, a step and tensor, a topic, a setting. */
+  readonly where: string
+  readonly what: string
+  readonly expected?: string
+  readonly got?: string
+  /** What to do next. */
+  readonly remedy: string
+}
+
+/** One sentence, and a second that says what to do. */
+export function problemText({ where, what, expected, got, remedy }: Problem): string {
+  const compared = [expected === undefined ? [] : `expected ${expected}`, got === undefined ? [] : `got ${got}`].flat()
+  return `${where}: ${[what, ...compared].join(', ')}. ${remedy}`
+}
+
+/** A value that is not what it must be; `name` is what the user wrote to give it. */
+export function badValue(where: string, name: string, expected: string, got: unknown): Problem {
+  return { where, what: `${name} cannot be used`, expected, got: show(got), remedy: `Change ${name}` }
+}
+
+/** An error with all problems at once, one a line. */
+export function problemsError(code: ErrorCode, head: string, problems: readonly Problem[]): RunInferenceError {
+  const lines = problems.map(problem => `\n  - ${problemText(problem)}`).join('')
+  return new RunInferenceError(code, `${head} ${problems.length} problem${problems.length === 1 ? '' : 's'}:${lines}`, {
+    problems,
+  })
+}
+
+/** The problems that an error carries; one made of its message when it carries none. */
+export function problemsOf(error: unknown, where: string, remedy: string): readonly Problem[] {
+  if (error instanceof RunInferenceError && error.problems.length > 0) return error.problems
+  const text = error instanceof Error ? error.message : String(error)
+  return [{ where, what: text.replace(/^\[\w+\] /, '').replace(/\.$/, ''), remedy }]
+}
+
+/** A value as a person would write it; cut where it is long. */
+export function show(value: unknown): string {
+  const text =
+    typeof value === 'string' ? `"${value}"` : typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return text.length <= 80 ? text : `${text.slice(0, 79)}…`
+}
