@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { RunInferenceError } from './errors.ts'
+import { settingFlag, settingVariable } from './settings-names.ts'
 import { parseSettings, type SettingName, type Settings, settingsHelp } from './settings-schema.ts'
 
 export type { Settings } from './settings-schema.ts'
@@ -24,16 +25,6 @@ export interface SettingsSources {
   readonly configFile?: string | undefined
   /** Default: the environment of this process. */
   readonly env?: Environment
-}
-
-/** The environment variable of a setting: `maxInFlightRows` is KRI_MAX_IN_FLIGHT_ROWS. */
-export function settingVariable(name: string): string {
-  return `KRI_${name.replaceAll(/[A-Z]/g, letter => `_${letter}`).toUpperCase()}`
-}
-
-/** The flag of a setting: `maxInFlightRows` is --max-in-flight-rows. */
-export function settingFlag(name: string): string {
-  return `--${name.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
 }
 
 /** Settings from all sources, frozen. Throws SETTINGS_INVALID with every problem, naming where each value came from. */

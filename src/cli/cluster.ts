@@ -1,15 +1,15 @@
-import { type BackgroundStatus, clusterDown, clusterStatus, clusterUp } from '../cluster/background.ts'
+import * as background from '../cluster/background.ts'
 import { createLogger } from '../ops/logger.ts'
 import { clusterEnvironment } from '../settings.ts'
 import { createProgress } from './progress.ts'
 
 export interface ClusterFlags {
-  readonly brokers?: 1 | 3
+  readonly brokers?: '1' | '3'
   readonly json?: boolean
 }
 
 /** Starts a cluster that stays, or names the one that the environment gives. */
-export async function clusterUpCommand({ brokers = 1, json = false }: ClusterFlags): Promise<void> {
+export async function clusterUp({ brokers = '1', json = false }: ClusterFlags): Promise<void> {
   const environment = clusterEnvironment()
   if (environment.brokers !== undefined && environment.registryUrl !== undefined) {
     const given = { brokers: environment.brokers, registryUrl: environment.registryUrl }
@@ -21,7 +21,12 @@ export async function clusterUpCommand({ brokers = 1, json = false }: ClusterFla
   const progress = createProgress()
   const onProgress = ({ text }: { readonly text: string }) => progress.show(text)
   try {
-    const status = await clusterUp({ brokers, environment, logger: createLogger('warn'), onProgress })
+    const status = await background.clusterUp({
+      brokers: brokers === '3' ? 3 : 1,
+      environment,
+      logger: createLogger('warn'),
+      onProgress,
+    })
     progress.clear()
     print(status, json)
   } finally {
@@ -30,8 +35,8 @@ export async function clusterUpCommand({ brokers = 1, json = false }: ClusterFla
 }
 
 /** Exit code 1 when none runs, or a part of it has ended. */
-export function clusterStatusCommand({ json = false }: ClusterFlags): void {
-  const status = clusterStatus(clusterEnvironment())
+export function clusterStatus({ json = false }: ClusterFlags): void {
+  const status = background.clusterStatus(clusterEnvironment())
   if (status === undefined) {
     console.log(json ? '{"running":false}' : 'no cluster is running; kri cluster up starts one')
     process.exitCode = 1
@@ -42,13 +47,13 @@ export function clusterStatusCommand({ json = false }: ClusterFlags): void {
 }
 
 /** Ending nothing is fine. */
-export async function clusterDownCommand({ json = false }: ClusterFlags): Promise<void> {
-  const stopped = await clusterDown(clusterEnvironment())
+export async function clusterDown({ json = false }: ClusterFlags): Promise<void> {
+  const stopped = await background.clusterDown(clusterEnvironment())
   if (json) console.log(JSON.stringify({ stopped }))
   else console.log(stopped ? 'the cluster has ended, its data is removed' : 'no cluster is running')
 }
 
-function print(status: BackgroundStatus, json: boolean): void {
+function print(status: background.BackgroundStatus, json: boolean): void {
   const { brokers, registryUrl, logFolder, startedAt, processes } = status
   if (json) {
     console.log(JSON.stringify({ running: true, brokers, registryUrl, logFolder, startedAt, processes }))

@@ -28,7 +28,7 @@ export interface ProduceFlags extends TopologyFlags {
 }
 
 /** Sends NDJSON through the codec of a source topic. Exit code 1 when a line was bad, 130 when it was interrupted. */
-export async function produceCommand(module: string, flags: ProduceFlags): Promise<void> {
+export async function produce(module: string, flags: ProduceFlags): Promise<void> {
   const connected = await connect(module, flags)
   const interrupted = new AbortController()
   const interrupt = () => interrupted.abort()

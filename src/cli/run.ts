@@ -17,7 +17,7 @@ export interface RunFlags extends TopologyFlags {
 }
 
 /** Runs until a signal, the end of the input (`--until-end`), or an error that waiting does not mend. */
-export async function runCommand(module: string, flags: RunFlags): Promise<void> {
+export async function run(module: string, flags: RunFlags): Promise<void> {
   letHeapGrow()
   await using resources = new AsyncDisposableStack()
   const { topology, settings, logger, port, registry, close } = await connect(module, flags)

@@ -9,7 +9,7 @@ export interface TopicsFlags extends TopologyFlags {
 }
 
 /** Shows what `apply` would do. Exit code 1 when something stands against it. */
-export async function topicsPlanCommand(module: string, flags: TopicsFlags): Promise<void> {
+export async function planTopicsOf(module: string, flags: TopicsFlags): Promise<void> {
   const connected = await connect(module, flags)
   try {
     const plan = await planOf(connected)
@@ -21,7 +21,7 @@ export async function topicsPlanCommand(module: string, flags: TopicsFlags): Pro
 }
 
 /** Creates and changes topics and, with `--schemas`, registers schemas. Safe to repeat. */
-export async function topicsApplyCommand(module: string, flags: TopicsFlags): Promise<void> {
+export async function applyTopicsOf(module: string, flags: TopicsFlags): Promise<void> {
   const connected = await connect(module, flags)
   try {
     const plan = await planOf(connected)

@@ -1,0 +1,35 @@
+import type { CommandSpec } from './command.ts'
+
+export const clusterUpCommand: CommandSpec = {
+  name: 'cluster up',
+  summary: 'start Kafka and a schema registry, which stay until "cluster down"',
+  details:
+    'Needs Java 17 and Maven; the first start fetches 150 MB of jars. Where KRI_BROKERS and KRI_REGISTRY_URL name a cluster, nothing is started.',
+  options: [{ flags: '--brokers <count>', help: 'how many brokers', choices: ['1', '3'], fallback: '1' }],
+  examples: [
+    ['cluster up', 'one broker and a registry'],
+    ['cluster up --brokers 3', 'to try replication and the loss of a broker'],
+  ],
+  json: 'one object: brokers, registryUrl, logFolder, startedAt, processes',
+  load: async () => (await import('./cluster.ts')).clusterUp,
+}
+
+export const clusterStatusCommand: CommandSpec = {
+  name: 'cluster status',
+  summary: 'tell where it is and whether it lives',
+  examples: [
+    ['cluster status', 'addresses, logs, and the variables to export'],
+    ['cluster status --json', 'the same for a script'],
+  ],
+  exitCodes: { 0: 'it runs', 1: 'none runs, or a part of it has ended' },
+  json: 'one object: running, brokers, registryUrl, logFolder, startedAt, processes',
+  load: async () => (await import('./cluster.ts')).clusterStatus,
+}
+
+export const clusterDownCommand: CommandSpec = {
+  name: 'cluster down',
+  summary: 'end it and remove its data',
+  examples: [['cluster down', 'ending nothing is fine']],
+  json: 'one object: stopped',
+  load: async () => (await import('./cluster.ts')).clusterDown,
+}

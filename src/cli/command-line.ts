@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs'
+import { RunInferenceError } from '../errors.ts'
+import type { SettingHelp } from '../settings-schema.ts'
+import type { CommandSpec } from './command.ts'
+import { commandOf } from './commands.ts'
+import { createProgram, usageError } from './program.ts'
+
+/** Not one of the codes of errors: the command line itself is wrong. */
+const USAGE = 'USAGE'
+const INTERRUPTED = 130
+
+/** Runs what these words of a command line say; what goes wrong is told, and is the exit code of this process. */
+export async function main(words: readonly string[]): Promise<void> {
+  const json = words.includes('--json')
+  // Whoever reads our output (`| head`) may have seen enough.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  const spec = commandOf(words)
+  if (spec?.endsInOrder !== true) process.once('SIGINT', () => process.exit(INTERRUPTED))
+  const program = createProgram({
+    version: packageVersion(),
+    settings: await settingsOf(spec),
+    output: json ? { writeErr: () => {} } : {},
+  })
+  try {
+    await program.parseAsync(words, { from: 'user' })
+  } catch (error) {
+    const usage = usageError(error)
+    process.exitCode = usage?.exitCode ?? 1
+    if (process.exitCode === 0 || (usage !== undefined && !json)) return
+    tell(error, usage?.message, json)
+  }
+}
+
+/** Reading their table takes a tenth of a second, which help in general need not wait for. */
+async function settingsOf(spec: CommandSpec | undefined): Promise<readonly SettingHelp[]> {
+  return spec?.settings === undefined ? [] : (await import('../settings-schema.ts')).settingsHelp()
+}
+
+/** For a script, on standard output; for a person what can be acted on, and for a bug its stack too. */
+function tell(error: unknown, usage: string | undefined, json: boolean): void {
+  const isOurs = error instanceof RunInferenceError && error.code !== 'BUG'
+  const text = error instanceof Error ? error.message : String(error)
+  if (json) {
+    const code = usage === undefined ? RunInferenceError.from(error, 'BUG').code : USAGE
+    console.log(JSON.stringify({ error: { code, message: usage ?? text.replace(`[${code}] `, '') } }))
+  } else console.error(`kri: ${isOurs || !(error instanceof Error) ? text : (error.stack ?? text)}`)
+}
+
+function packageVersion(): string {
+  // Two folders up from the sources and from the build alike.
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}

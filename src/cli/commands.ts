@@ -1,0 +1,27 @@
+/** The table of commands, in the order of the help. */
+import { clusterDownCommand, clusterStatusCommand, clusterUpCommand } from './cluster-command.ts'
+import type { CommandSpec } from './command.ts'
+import { produceCommand } from './produce-command.ts'
+import { runCommand } from './run-command.ts'
+import { topicsApplyCommand, topicsPlanCommand } from './topics-command.ts'
+
+export const COMMANDS: readonly CommandSpec[] = [
+  clusterUpCommand,
+  clusterStatusCommand,
+  clusterDownCommand,
+  topicsPlanCommand,
+  topicsApplyCommand,
+  runCommand,
+  produceCommand,
+]
+
+/** Commands whose names have two words belong to one of these. */
+export const COMMAND_GROUPS: Readonly<Record<string, string>> = {
+  cluster: 'a local cluster of real parts, for development and tests',
+  topics: 'the topics that a topology needs',
+}
+
+/** The command that these words begin with. */
+export function commandOf(words: readonly string[]): CommandSpec | undefined {
+  return COMMANDS.find(({ name }) => name.split(' ').every((word, i) => words[i] === word))
+}
