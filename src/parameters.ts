@@ -1,4 +1,5 @@
-import { RunInferenceError } from './errors.ts'
+import { suggestion } from './nearest-name.ts'
+import { badValue, type Problem, problemsError } from './problem.ts'
 import type { Topology } from './topology.ts'
 
 /** One parameter of a topology module, given as `--param name=value`. */
@@ -61,23 +62,25 @@ export function withParameters<const P extends Parameters>(
 }
 
 function readValues(parameters: Parameters, given: Readonly<Record<string, string>>): Record<string, unknown> {
-  const problems: string[] = []
+  const problems: Problem[] = []
   const values: Record<string, unknown> = {}
   for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(parameters, name)) {
-      problems.push(`--param ${name}: unknown; this topology has ${Object.keys(parameters).join(', ') || 'none'}`)
-    }
+    if (Object.hasOwn(parameters, name)) continue
+    const remedy = suggestion(name, Object.keys(parameters))
+    problems.push({ where: `--param ${name}`, what: 'this topology has no such parameter', remedy })
   }
   for (const [name, parameter] of Object.entries(parameters)) {
-    const value = Object.hasOwn(given, name) ? given[name] : undefined
-    if (value === undefined) {
-      if (parameter.fallback === undefined) problems.push(`--param ${name}=… is missing: ${parameter.help}`)
-      values[name] = parameter.fallback
-      continue
+    const { fallback, expects, help } = parameter
+    const where = `--param ${name}`
+    const text = Object.hasOwn(given, name) ? given[name] : undefined
+    values[name] = text === undefined ? fallback : parameter.parse(text)
+    if (values[name] !== undefined) continue
+    if (text !== undefined) problems.push(badValue(where, 'the value', expects, text))
+    else {
+      const remedy = `Give it: --param ${name}=… (${help})`
+      problems.push({ where, what: 'it is missing', expected: expects, got: 'nothing', remedy })
     }
-    values[name] = parameter.parse(value)
-    if (values[name] === undefined) problems.push(`--param ${name}: expected ${parameter.expects}, got "${value}"`)
   }
-  if (problems.length > 0) throw new RunInferenceError('SETTINGS_INVALID', problems.join('\n  '))
+  if (problems.length > 0) throw problemsError('SETTINGS_INVALID', 'the parameters have', problems)
   return values
 }

@@ -28,10 +28,16 @@ describe('parameters', () => {
       () => module.build({ width: '6.5', colour: 'red', quiet: 'yes' }),
       (error: Error) => {
         assert.match(error.message, /^\[SETTINGS_INVALID\]/)
-        assert.match(error.message, /--param colour: unknown; this topology has in, width, rate, quiet/)
-        assert.match(error.message, /--param in=… is missing: topic to read/)
-        assert.match(error.message, /--param width: expected a whole number from 1, got "6.5"/)
-        assert.match(error.message, /--param quiet: expected true or false, got "yes"/)
+        assert.match(
+          error.message,
+          /--param colour: this topology has no such parameter\. Known: in, width, rate, quiet/,
+        )
+        assert.match(
+          error.message,
+          /--param in: it is missing, expected text, got nothing\. Give it: --param in=… \(topic to read\)/,
+        )
+        assert.match(error.message, /--param width: .*expected a whole number from 1, got "6.5"/)
+        assert.match(error.message, /--param quiet: .*expected true or false, got "yes"/)
         return true
       },
     )
@@ -52,12 +58,15 @@ describe('parameters', () => {
   ] as const) {
     it(`refuse ${name}=${JSON.stringify(value)}`, () => {
       const given = { in: 'a', width: '1', [name]: value }
-      assert.throws(() => module.build(given), new RegExp(`--param ${name}: expected`))
+      assert.throws(() => module.build(given), new RegExp(`--param ${name}: the value cannot be used, expected`))
     })
   }
 
   it('names that objects have by nature are unknown, not given', () => {
-    assert.throws(() => module.build({ in: 'a', width: '1', constructor: 'x' }), /--param constructor: unknown/)
+    assert.throws(
+      () => module.build({ in: 'a', width: '1', constructor: 'x' }),
+      /--param constructor: this topology has no such/,
+    )
     const odd = withParameters({ toString: text('a name that every object has', 'in') }, values =>
       topology('t', [from(String(values.toString), bytes()).to('out', bytes())]),
     )
@@ -75,14 +84,20 @@ describe('a topology module', () => {
   it('that cannot be used says why', async () => {
     await assert.rejects(
       loadTopology('topologies/none.ts'),
-      /TOPOLOGY_INVALID.*cannot import the topology module topologies\/none.ts/,
+      /TOPOLOGY_INVALID.*topologies\/none.ts: there is no such file/,
     )
-    await assert.rejects(loadTopology('src/records.ts'), /TOPOLOGY_INVALID.*expected a default export .* got none/)
+    await assert.rejects(
+      loadTopology('src/records.ts'),
+      /TOPOLOGY_INVALID.*there is no default export, expected a topology .* got none/,
+    )
     await assert.rejects(
       loadTopology('topologies/digits.ts', { a: '1' }),
-      /SETTINGS_INVALID.*takes no parameters, got a/,
+      /SETTINGS_INVALID.*takes no parameters, got --param a/,
     )
-    await assert.rejects(loadTopology('topologies/raw-tensors.ts', {}), /SETTINGS_INVALID.*model=… is missing/)
+    await assert.rejects(
+      loadTopology('topologies/raw-tensors.ts', {}),
+      /SETTINGS_INVALID.*--param model: it is missing/s,
+    )
     await assert.rejects(
       loadTopology('topologies/raw-tensors.ts', { model: 'm', width: '4', in: 'x', out: 'x' }),
       /TOPOLOGY_INVALID.*the topic is read, and is an output/s,
