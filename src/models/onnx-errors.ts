@@ -11,6 +11,32 @@ const WRONG_RANK = /Invalid rank for (input|output): (.+?) Got: (\d+) Expected: 
 const WRONG_DTYPE = /Unexpected input data type\. Actual: \((.+)\) , expected: \((.+)\)/
 const OTHER_OUTPUT_SHAPE =
   /provided for output '(.*?)' .*?has shape \{(.*?)\} but the computed output shape for this run is \{(.*?)\}/
+/**
+ * Too many rows for the memory of the device, or for what it takes at a time. cuda and tensorrt say it in the words of the
+ * allocator, of CUDA and of its libraries; webgpu in those of Dawn, where a buffer that could not be had is met again as invalid.
+ */
+const DEVICE_MEMORY = new RegExp(
+  [
+    'Failed to allocate memory for requested buffer of size',
+    'BFC Arena ran out of memory',
+    'Available memory of \\d+ is smaller than requested bytes',
+    'CUD(?:A|NN)\\b.*(?:out of memory|memory allocation)',
+    'cudaErrorMemoryAllocation',
+    'CUDA_ERROR_OUT_OF_MEMORY',
+    'CU(?:DNN|BLAS)_STATUS_ALLOC_FAILED',
+    'Cuda Runtime \\(out of memory\\)',
+    'OutOfMemory',
+    'VK_ERROR_OUT_OF_(?:DEVICE|HOST)_MEMORY',
+    'WebGPU .*Out of memory',
+    'Buffer size \\(\\d+\\) exceeds the max buffer size limit',
+    'Binding size \\(\\d+\\) of .* is larger than the maximum',
+    '\\[Invalid Buffer[^\\]]*\\] is invalid due to a previous error',
+    'dispatch group size exceeds WebGPU maximum',
+    'bad_alloc',
+    'bad allocation',
+  ].join('|'),
+  'i',
+)
 const MAX_TEXT_LENGTH = 2000
 
 /** The error of one `run` of `rows` rows, with its code. */
@@ -33,7 +59,7 @@ function countText(output: string, rows: number, got: string): string {
 function classify(
   text: string,
   rows: number,
-): { code: 'SHAPE_MISMATCH' | 'RESULT_COUNT' | 'INFERENCE_FAILED'; what: string } {
+): { code: 'SHAPE_MISMATCH' | 'RESULT_COUNT' | 'DEVICE_MEMORY' | 'INFERENCE_FAILED'; what: string } {
   const dimensions = WRONG_DIMENSIONS.exec(text)
   if (dimensions) {
     const [, side, name, list = ''] = dimensions
@@ -61,6 +87,10 @@ function classify(
     const results = got.split(',')[0] ?? ''
     if (results !== String(rows)) return { code: 'RESULT_COUNT', what: countText(name, rows, results || 'no') }
     return { code: 'SHAPE_MISMATCH', what: `output '${name}': expected {${expected}} with the batch, got {${got}}` }
+  }
+  if (DEVICE_MEMORY.test(text)) {
+    const count = rows === 1 ? 'a row does' : `${rows} rows do`
+    return { code: 'DEVICE_MEMORY', what: `${count} not fit the device: ${text.trim().slice(0, MAX_TEXT_LENGTH)}` }
   }
   return { code: 'INFERENCE_FAILED', what: text.trim().slice(0, MAX_TEXT_LENGTH) }
 }

@@ -116,6 +116,11 @@ export function createMetrics(): Metrics {
     LABEL.step,
   )
   const compute = histogram('kri_batch_compute_seconds', 'Time of a batch inside the model.', SECONDS, LABEL.step)
+  const ceiling = gauge(
+    'kri_batch_ceiling_rows',
+    'The most rows of a batch: maxSize, or fewer since the device ran out of memory.',
+    LABEL.step,
+  )
   const modelInfo = gauge('kri_model_provider', '1 for the execution provider in use.', LABEL.step, LABEL.provider)
   const breaker = gauge('kri_breaker_state', '1 for the state that the breaker is in.', LABEL.step, LABEL.state)
   let lanes: readonly LaneView[] = []
@@ -195,6 +200,7 @@ export function createMetrics(): Metrics {
       batchQueue.observe({ step }, queueMs / 1_000)
     },
     batchFailed: step => failedBatches.inc({ step }),
+    batchCeiling: (step, rows) => ceiling.set({ step }, rows),
     modelLoaded(step, loadMs, sizeBytes, provider) {
       loadLatency.set({ step }, Math.round(loadMs))
       modelBytes.set({ step }, sizeBytes)

@@ -18,6 +18,7 @@ import { type OpenedGraph, openGraph } from './open-graph.ts'
 import { Outbox } from './outbox.ts'
 import type { PartitionFlow } from './partition-flow.ts'
 import { Pipeline, type SourceOfTopic } from './pipeline.ts'
+import { RowCeiling } from './row-ceiling.ts'
 import { type SourceOutputs, UnitBuilder } from './unit-builder.ts'
 
 export interface AssembleParts extends RunParts {
@@ -112,7 +113,7 @@ function buildSteps(
   graph: CompiledGraph,
   opened: OpenedGraph,
   points: FailurePoints,
-  { clock, metrics, note, onOutage, onRecovered }: AssembleParts,
+  { clock, logger, metrics, note, onOutage, onRecovered }: AssembleParts,
   {
     onReleased,
     onProgress,
@@ -121,11 +122,21 @@ function buildSteps(
 ): DispatcherStep[] {
   return topology.steps.map((node, i) => {
     const { input, output } = graph.steps[i]!
+    const policy = batchPolicy(node.options.batch ?? {})
+    const batcher = new Batcher(policy)
+    metrics.batchCeiling(node.step, policy.maxSize)
     const step = new InferenceStep({
       step: node.step,
       input,
       output,
-      batcher: new Batcher(batchPolicy(node.options.batch ?? {})),
+      batcher,
+      ceiling: new RowCeiling(policy.maxSize, (rows, failedRows) => {
+        batcher.ceiling = rows
+        metrics.batchCeiling(node.step, rows)
+        if (failedRows === undefined) logger.info({ step: node.step, rows }, 'trying larger batches again')
+        else
+          logger.warn({ step: node.step, rows, failedRows }, 'a batch did not fit the device: smaller ones from now on')
+      }),
       models: opened.laneModels.get(node)!,
       failures: points.ofStep(node, 'inference'),
       metrics,

@@ -5,6 +5,8 @@
  * N1. Every row of a dispatched batch is delivered, dead-lettered, or put back (I1).
  * N2. Only rows that failed alone while the lane is known to work become dead letters (I7, I10).
  * N3. The slot is released on every path, and only when nothing reads its views any more.
+ * N4. A batch that does not fit the device blames nobody: its rows come back in smaller batches. A row that does not even fit
+ *     alone becomes a dead letter as any bad row does (N2).
  */
 import { RunInferenceError } from '../errors.ts'
 import type { BatchOutputs, BatchSlot, Lane, LaneModel } from '../models/executor.ts'
@@ -12,6 +14,7 @@ import type { TensorData } from '../models/tensors.ts'
 import type { Batcher } from './batcher.ts'
 import { bisect } from './bisect.ts'
 import type { PipelineMetrics } from './pipeline-metrics.ts'
+import type { RowCeiling } from './row-ceiling.ts'
 import type { Batch, RunSegment } from './row-run.ts'
 import type { FailurePoint } from './stage.ts'
 import type { StepInput } from './step-input.ts'
@@ -28,6 +31,7 @@ export interface InferenceStepOptions {
   readonly input: StepInput
   readonly output: StepOutput
   readonly batcher: Batcher
+  readonly ceiling: RowCeiling
   readonly models: ReadonlyMap<Lane, LaneModel>
   readonly failures: FailurePoint
   readonly metrics: PipelineMetrics
@@ -77,7 +81,7 @@ export class InferenceStep {
     try {
       const inputs = this.#fillSlot(slot, batch)
       const bytesPerRow = byteLength(inputs) / batch.rows
-      const result = await slot.run(0, batch.rows).catch((error: unknown) => new Failed(error))
+      const result = await this.#call(slot, 0, batch.rows).catch((error: unknown) => new Failed(error))
       if (result instanceof Failed) {
         metrics.batchFailed(this.step)
         await this.#recover(lane, slot, batch, result.error, bytesPerRow)
@@ -106,8 +110,21 @@ export class InferenceStep {
     return inputs
   }
 
+  async #call(slot: BatchSlot, from: number, rows: number): Promise<BatchOutputs> {
+    try {
+      const outputs = await slot.run(from, rows)
+      this.#options.ceiling.fitted(rows)
+      return outputs
+    } catch (error) {
+      if (codeOf(error) === 'DEVICE_MEMORY') this.#options.ceiling.tooMany(rows)
+      throw error
+    }
+  }
+
   async #recover(lane: Lane, slot: BatchSlot, batch: Batch, error: unknown, bytesPerRow: number): Promise<void> {
     if (isOutage(error)) return this.#putBack(batch, [{ from: 0, rows: batch.rows }], error)
+    if (codeOf(error) === 'DEVICE_MEMORY' && batch.rows > 1)
+      return this.#putBack(batch, [{ from: 0, rows: batch.rows }], undefined)
     const control = () => this.#options.models.get(lane)!.runControl()
     if (WHOLE_BATCH.has(codeOf(error))) {
       try {
@@ -124,7 +141,7 @@ export class InferenceStep {
       batch.rows,
       error,
       {
-        run: (from, rows) => slot.run(from, rows),
+        run: (from, rows) => this.#call(slot, from, rows),
         control,
         good: (from, rows, outputs: BatchOutputs) => this.#succeeded(batch, from, rows, outputs, bytesPerRow),
       },

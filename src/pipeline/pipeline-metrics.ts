@@ -9,6 +9,8 @@ export interface PipelineMetrics {
   batchSucceeded(step: string, rows: number, bytes: number, computeMs: number, queueMs: number): void
   /** A call to the model that threw: Beam's failed_batches_counter. */
   batchFailed(step: string): void
+  /** The most rows of a batch: the policy's, or fewer since the device ran out of memory. */
+  batchCeiling(step: string, rows: number): void
   modelLoaded(step: string, loadMs: number, sizeBytes: number, provider: string): void
   deadLetters(stage: Exclude<Stage, 'application'>, step: string, code: ErrorCode, count: number): void
   dropped(node: string, count: number): void

@@ -23,6 +23,8 @@ export interface FaultyExecutor extends Executor {
   failRuns(count: number, error?: RunInferenceError): void
   /** Runs that contain a row for which this holds reject INFERENCE_FAILED; undefined ends it. */
   failRowsWhere(bad: RowPredicate | undefined): void
+  /** As if the device had memory for so many rows: larger runs reject DEVICE_MEMORY; undefined ends it. */
+  outOfMemoryAbove(rows: number | undefined): void
   /** While true, control batches reject MODEL_OUTAGE. */
   failControl(failing: boolean): void
   /** While set, loads of specs for which this holds reject MODEL_UNUSABLE. */
@@ -39,6 +41,7 @@ interface Faults {
   controls: number
   failing: RunInferenceError[]
   badRow: RowPredicate | undefined
+  fittingRows: number | undefined
   badLoad: ((spec: ModelSpec) => boolean) | undefined
   badControl: boolean
   gate: Promise<void> | undefined
@@ -51,6 +54,7 @@ export function createFaultyExecutor(inner: Executor, { clock }: { readonly cloc
     controls: 0,
     failing: [],
     badRow: undefined,
+    fittingRows: undefined,
     badLoad: undefined,
     badControl: false,
     gate: undefined,
@@ -72,6 +76,9 @@ export function createFaultyExecutor(inner: Executor, { clock }: { readonly cloc
     },
     failRowsWhere(bad) {
       faults.badRow = bad
+    },
+    outOfMemoryAbove(rows) {
+      faults.fittingRows = rows
     },
     failControl(failing) {
       faults.badControl = failing
@@ -229,6 +236,9 @@ class FaultySlot implements BatchSlot {
     return this.#guard(async () => {
       const failing = this.#faults.failing.shift()
       if (failing) throw failing
+      if (rows > (this.#faults.fittingRows ?? rows)) {
+        throw new RunInferenceError('DEVICE_MEMORY', `${rows} rows do not fit the device, says the test`)
+      }
       for (let row = from; this.#faults.badRow && row < from + rows; row++) {
         if (!this.#faults.badRow(this.#row(row))) continue
         throw new RunInferenceError('INFERENCE_FAILED', `a row among [${from}, ${from + rows}) is bad, says the test`)

@@ -51,6 +51,32 @@ for (const [text, code, message] of texts) {
   })
 }
 
+// As onnxruntime-node 1.30 (webgpu, seen) and its tracker (cuda, tensorrt) have them.
+const tooLarge = [
+  "Non-zero status code returned while running Mul node. Name:'Mul_8702' Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:376 void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, onnxruntime::Stream*, bool, onnxruntime::WaitNotificationFn) Failed to allocate memory for requested buffer of size 2830172160",
+  'BFC Arena ran out of memory trying to allocate 1073741824 bytes',
+  'Available memory of 1048576 is smaller than requested bytes of 2097152',
+  'onnxruntime::CudaCall(ERRTYPE, const char*) CUDA failure 2: out of memory ; GPU=0 ; hostname=h ; expr=cudaMalloc((void**)&p, size);',
+  'CUDA error cudaErrorMemoryAllocation:out of memory',
+  'CUDNN failure 4: CUDNN_STATUS_ALLOC_FAILED ; GPU=0',
+  'CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0',
+  'Error Code 1: Cuda Runtime (out of memory)',
+  '[virtualMemoryBuffer.cpp::resizePhysical::154] Error Code 2: OutOfMemory (Requested size was 16581132288 bytes.)',
+  'WebGPU validation failed. Buffer size (5242880000) exceeds the max buffer size limit (1073741824).\n - While calling [Device].CreateBuffer([BufferDescriptor]).\n',
+  'WebGPU validation failed. [Invalid Buffer (unlabeled)] is invalid due to a previous error.\n - While validating entries[2]',
+  'WebGPU validation failed. Binding size (155582464) of [Buffer (unlabeled)] is larger than the maximum storage buffer binding size (134217728).',
+  'WebGPU device error(2): Out of memory',
+  'vkAllocateMemory failed with VK_ERROR_OUT_OF_DEVICE_MEMORY',
+  'std::bad_alloc',
+]
+
+for (const text of tooLarge) {
+  test(`"…${text.slice(-60).trim()}" is DEVICE_MEMORY`, () => {
+    assert.equal(runErrorOf(new Error(text), 'm.onnx', 5).code, 'DEVICE_MEMORY')
+    assert.match(runErrorOf(new Error(text), 'm.onnx', 5).message, /m\.onnx: 5 rows do not fit the device: \S/)
+  })
+}
+
 test('an error of ours keeps its code, and what is no error becomes text', () => {
   const ours = new RunInferenceError('RESULT_COUNT', 'too few')
   assert.equal(runErrorOf(ours, 'm.onnx', 5), ours)

@@ -11,6 +11,7 @@ function exercised() {
   metrics.batchSucceeded('classify', 64, 16_384, 1.5, 0.25)
   metrics.batchSucceeded('classify', 36, 9_216, 0.5, 0.25)
   metrics.batchFailed('classify')
+  metrics.batchCeiling('classify', 128)
   metrics.modelLoaded('classify', 41.7, 12_345, 'cpu')
   metrics.deadLetters('preprocess', 'classify', 'DECODE_MALFORMED', 2)
   metrics.dropped('filter#1', 3)

@@ -6,8 +6,10 @@ import type { WorkBlock } from '../../src/pipeline/work-block.ts'
 import { type FakeLane, type FakeStep, fakeLane, fakeStep } from '../support/fake-lanes.ts'
 import { blockOf, flowOf, sourceRecord, workOf } from '../support/work-blocks.ts'
 
-const throwing = (code: 'INFERENCE_FAILED' | 'LANE_LOST' | 'RESULT_COUNT' | 'SHAPE_MISMATCH', why = 'asked for') =>
-  new RunInferenceError(code, why)
+const throwing = (
+  code: 'DEVICE_MEMORY' | 'INFERENCE_FAILED' | 'LANE_LOST' | 'RESULT_COUNT' | 'SHAPE_MISMATCH',
+  why = 'asked for',
+) => new RunInferenceError(code, why)
 
 function work(rows: number): WorkBlock {
   return workOf(blockOf(Array.from({ length: rows }, (_, i) => sourceRecord(i))), flowOf())
@@ -28,16 +30,18 @@ describe('a step at work', () => {
       rows: fc.integer({ min: 1, max: 40 }),
       bad: fc.array(fc.nat({ max: 39 }), { maxLength: 6 }),
       controlFails: fc.boolean(),
+      fits: fc.integer({ min: 1, max: 40 }),
       lostAt: fc.option(fc.integer({ min: 1, max: 8 }), { nil: Number.POSITIVE_INFINITY }),
     })
     await fc.assert(
-      fc.asyncProperty(given, async ({ rows, bad: badRows, controlFails, lostAt }) => {
+      fc.asyncProperty(given, async ({ rows, bad: badRows, controlFails, fits, lostAt }) => {
         const lane = fakeLane()
         const fake = fakeStep([lane])
         const block = work(rows)
         lane.controlFails = controlFails
         lane.answer = values => {
           if (lane.runs.length >= lostAt) throw throwing('LANE_LOST')
+          if (values.length > fits) throw throwing('DEVICE_MEMORY')
           if (values.some(value => badRows.includes(value))) throw throwing('INFERENCE_FAILED')
         }
         fake.queue(block, [...new Array(rows).keys()])
@@ -106,6 +110,56 @@ describe('a step at work', () => {
       assert.equal(fake.batcher.queuedRows, 4)
     })
   }
+
+  it('N4: a batch that does not fit the device comes back in halves, in order; nobody is blamed, no control batch is run', async () => {
+    const lane = fakeLane()
+    const fake = fakeStep([lane], { maxSize: 16 })
+    const block = work(16)
+    const rows = [...new Array(16).keys()]
+    fake.queue(block, rows)
+    lane.answer = values => {
+      if (values.length > 5) throw throwing('DEVICE_MEMORY')
+    }
+    do await runNext(fake, lane)
+    while (fake.batcher.queuedRows > 0)
+    assert.deepEqual(
+      lane.runs.map(({ length }) => length),
+      [16, 8, 4, 4, 4, 4],
+    )
+    assert.deepEqual(fake.delivered, rows)
+    assert.deepEqual([bad(block), lane.controls, lane.occupied], [[], 0, 0])
+  })
+
+  it('N4: a row that does not fit alone, twice, becomes a dead letter after the control batch; the others go on', async () => {
+    const lane = fakeLane()
+    const fake = fakeStep([lane])
+    const block = work(8)
+    fake.queue(block, [...new Array(8).keys()])
+    lane.answer = values => {
+      if (values.includes(3)) throw throwing('DEVICE_MEMORY')
+    }
+    do await runNext(fake, lane)
+    while (fake.batcher.queuedRows > 0)
+    assert.deepEqual(bad(block), [3])
+    assert.equal(block.failuresOf(3)![0]!.error.code, 'DEVICE_MEMORY')
+    assert.equal(lane.controls, 1)
+    assert.deepEqual(fake.delivered, [0, 1, 2, 4, 5, 6, 7])
+  })
+
+  it('N4: when not even the control batch fits, it is an outage', async () => {
+    const lane = fakeLane()
+    const fake = fakeStep([lane])
+    const block = work(4)
+    fake.queue(block, [0, 1, 2, 3])
+    lane.controlFails = true
+    lane.answer = () => {
+      throw throwing('DEVICE_MEMORY')
+    }
+    await runNext(fake, lane)
+    await runNext(fake, lane)
+    await assert.rejects(runNext(fake, lane), /MODEL_OUTAGE/)
+    assert.deepEqual([bad(block), fake.batcher.queuedRows], [[], 4])
+  })
 
   it('an error of ours while results are handed on is not taken for a bad row, and nothing is delivered twice', async () => {
     const lane = fakeLane()

@@ -9,6 +9,8 @@ export interface CountingMetrics extends PipelineMetrics {
   readonly drops: Readonly<Record<string, number>>
   /** Dead letters by code. */
   readonly letters: Readonly<Record<string, number>>
+  /** The most rows of a batch, as it changed. */
+  readonly ceilings: readonly number[]
   /** States of breakers, in order. */
   readonly breaker: readonly string[]
   /** The most rows that were in flight at once, and how many are now. */
@@ -24,6 +26,7 @@ export function countingMetrics(): CountingMetrics {
   const batches: string[] = []
   const drops: Record<string, number> = {}
   const letters: Record<string, number> = {}
+  const ceilings: number[] = []
   const breaker: string[] = []
   const counts = { mostInFlight: 0, inFlightNow: 0, lostRecords: 0, clamped: 0, retries: 0 }
   return {
@@ -31,6 +34,7 @@ export function countingMetrics(): CountingMetrics {
     batches,
     drops,
     letters,
+    ceilings,
     breaker,
     get mostInFlight() {
       return counts.mostInFlight
@@ -47,6 +51,7 @@ export function countingMetrics(): CountingMetrics {
     get retries() {
       return counts.retries
     },
+    batchCeiling: (_step, rows) => void ceilings.push(rows),
     batchDispatched: (_step, reason, rows) => void batches.push(`${reason} ${rows}`),
     dropped(node, count) {
       drops[node] = (drops[node] ?? 0) + count

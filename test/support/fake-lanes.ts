@@ -4,6 +4,7 @@ import { type BatchOutputs, type BatchSlot, LANE_PLACES, type Lane, type LaneMod
 import { Batcher, batchPolicy } from '../../src/pipeline/batcher.ts'
 import { InferenceStep, type InferenceStepOptions } from '../../src/pipeline/inference-step.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
+import { RowCeiling } from '../../src/pipeline/row-ceiling.ts'
 import type { RowRun, RunSegment } from '../../src/pipeline/row-run.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
 
@@ -91,7 +92,8 @@ export function fakeStep(
   batch: object = {},
   change: Partial<InferenceStepOptions> = {},
 ): FakeStep {
-  const batcher = new Batcher(batchPolicy(batch))
+  const policy = batchPolicy(batch)
+  const batcher = new Batcher(policy)
   const delivered: number[] = []
   const staged: RowRun[] = []
   const output = {
@@ -107,6 +109,9 @@ export function fakeStep(
     input: { takeRuns: () => staged.splice(0) },
     output,
     batcher,
+    ceiling: new RowCeiling(policy.maxSize, rows => {
+      batcher.ceiling = rows
+    }),
     models: new Map(lanes.map(lane => [lane, lane.model])),
     failures: { topic: 't.s.failed-inference', stage: 'inference', step: 's', node: 'step s' },
     metrics: nullMetrics,
