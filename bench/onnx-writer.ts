@@ -15,6 +15,8 @@ export interface OnnxConstant {
   readonly dtype: 'float32' | 'int64'
   readonly shape: readonly number[]
   readonly data: Float32Array | BigInt64Array
+  /** Keeps the data out of the model: where the caller puts it, as onnx.proto words it (`location`, `offset`, `length`). */
+  readonly external?: Readonly<Record<string, string>>
 }
 
 export interface OnnxNode {
@@ -56,9 +58,12 @@ function encodeNode({ op, inputs, outputs, attributes = {} }: OnnxNode): Buffer[
   ]
 }
 
-function encodeConstant({ name, dtype, shape, data }: OnnxConstant): Buffer[] {
-  const raw = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-  return [...shape.map(size => number(1, size)), number(2, ELEMENT_TYPES[dtype]), text(8, name), message(9, [raw])]
+function encodeConstant({ name, dtype, shape, data, external }: OnnxConstant): Buffer[] {
+  const head = [...shape.map(size => number(1, size)), number(2, ELEMENT_TYPES[dtype]), text(8, name)]
+  if (!external) return [...head, message(9, [Buffer.from(data.buffer, data.byteOffset, data.byteLength)])]
+  const ELSEWHERE = 1
+  const entries = Object.entries(external).map(([key, value]) => message(13, [text(1, key), text(2, value)]))
+  return [...head, ...entries, number(14, ELSEWHERE)]
 }
 
 function encodeTensor({ name, dtype, shape }: OnnxTensor): Buffer[] {

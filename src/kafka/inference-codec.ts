@@ -1,14 +1,8 @@
 import { RunInferenceError } from '../errors.ts'
+import type { NumericArray, NumericDtype } from '../models/tensors.ts'
 import type { PredictionResult } from '../records.ts'
 import type { Encoder } from './codec.ts'
-import {
-  hasDtype,
-  isNumericArray,
-  type NumericArray,
-  type NumericDtype,
-  type TensorCodec,
-  writeRow,
-} from './tensor-codec.ts'
+import { hasDtype, isNumericArray, type TensorCodec, writeRow } from './tensor-codec.ts'
 
 /** What a model says: one tensor, or tensors by name. */
 type Inference = NumericArray | Readonly<Record<string, unknown>>

@@ -3,12 +3,18 @@
  * one object that is both the tensor's declaration in a model's signature and the codec of a topic that carries such rows.
  */
 import { RunInferenceError } from '../errors.ts'
-import { BYTES_PER_ELEMENT, type Dtype, type Dtypes, elementsOf, showSpec, type TensorSpec } from '../models/tensors.ts'
+import {
+  ARRAYS,
+  BYTES_PER_ELEMENT,
+  type Dtype,
+  type Dtypes,
+  elementsOf,
+  type NumericArray,
+  type NumericDtype,
+  showSpec,
+  type TensorSpec,
+} from '../models/tensors.ts'
 import type { Codec, RowDecoder, RowEncoder } from './codec.ts'
-
-/** Element types that have a fixed size, so that rows of them can travel raw. */
-export type NumericDtype = Exclude<Dtype, 'string'>
-export type NumericArray = Dtypes[NumericDtype]
 
 /** A tensor declaration that is also the codec of raw rows of it. */
 export interface TensorCodec<D extends NumericDtype> extends TensorSpec<D>, Codec<Dtypes[D]> {}
@@ -25,23 +31,20 @@ export const uint8 = (...shape: (number | null)[]): TensorCodec<'uint8'> => tens
 export const int32 = (...shape: (number | null)[]): TensorCodec<'int32'> => tensor('int32', shape)
 /** Rows of 64-bit integers (bigint). */
 export const int64 = (...shape: (number | null)[]): TensorCodec<'int64'> => tensor('int64', shape)
-
-interface ArrayType {
-  readonly name: string
-  new (length: number): NumericArray
-  new (buffer: ArrayBufferLike, byteOffset: number, length: number): NumericArray
-}
-
-const ARRAYS: Readonly<Record<NumericDtype, ArrayType>> = {
-  float16: Float16Array,
-  float32: Float32Array,
-  float64: Float64Array,
-  uint8: Uint8Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-}
+/** Rows of strings, for a model's signature only: `utf8()` and `json()` are codecs of text. */
+export const string = (...shape: (number | null)[]): TensorSpec<'string'> => checkedSpec('string', shape)
 
 function tensor<D extends NumericDtype>(dtype: D, shape: readonly (number | null)[]): TensorCodec<D> {
+  const spec = checkedSpec(dtype, shape)
+  return {
+    ...spec,
+    label: showSpec(spec),
+    openDecoder: async ({ topic, field }) => decoder(spec, `The ${field} on topic ${topic}`),
+    openEncoder: async ({ topic, field }) => encoder(spec, `The ${field} for topic ${topic}`),
+  }
+}
+
+function checkedSpec<D extends Dtype>(dtype: D, shape: readonly (number | null)[]): TensorSpec<D> {
   const bad = shape.find(size => size !== null && !(Number.isSafeInteger(size) && size > 0))
   if (bad !== undefined) {
     throw new RunInferenceError(
@@ -49,13 +52,7 @@ function tensor<D extends NumericDtype>(dtype: D, shape: readonly (number | null
       `${dtype}(${shape.join(', ')}): expected positive whole dimensions or null, got ${bad}`,
     )
   }
-  const spec: TensorSpec<D> = { dtype, shape }
-  return {
-    ...spec,
-    label: showSpec(spec),
-    openDecoder: async ({ topic, field }) => decoder(spec, `The ${field} on topic ${topic}`),
-    openEncoder: async ({ topic, field }) => encoder(spec, `The ${field} for topic ${topic}`),
-  }
+  return { dtype, shape }
 }
 
 /** How many elements a row may have: exactly `elements`, or, while dimensions are open, any multiple of the fixed ones. */

@@ -4,7 +4,7 @@
  */
 import { RunInferenceError } from '../errors.ts'
 import type { LoadedTensor, ModelSpec } from './executor.ts'
-import { BYTES_PER_ELEMENT, showSpec, type TensorSpec } from './tensors.ts'
+import { ARRAYS, showSpec, type TensorSpec } from './tensors.ts'
 
 /** A tensor as the model file describes it; strings in `shape` are open dimensions. */
 export interface ModelTensor {
@@ -22,6 +22,8 @@ export interface ModelSignature {
 export interface MatchedSignature {
   readonly inputs: readonly LoadedTensor[]
   readonly outputs: readonly LoadedTensor[]
+  /** The batch dimension, where the inputs have a fixed one. */
+  readonly fixedRows: number | undefined
 }
 
 /** Throws MODEL_UNUSABLE naming every tensor that does not fit, what was expected, what the file has, and the file. */
@@ -29,6 +31,7 @@ export function matchSignature(spec: ModelSpec, model: ModelSignature): MatchedS
   const problems: string[] = []
   const inputs = matchInputs(spec, model.inputs, problems)
   const outputs = matchOutputs(spec, model.outputs, problems)
+  const fixedRows = matchBatch(model.inputs, problems)
   if (problems.length > 0) {
     throw new RunInferenceError(
       'MODEL_UNUSABLE',
@@ -36,7 +39,19 @@ export function matchSignature(spec: ModelSpec, model: ModelSignature): MatchedS
         'Use a model with the declared signature, or change the declaration.',
     )
   }
-  return { inputs, outputs }
+  return { inputs, outputs, fixedRows }
+}
+
+/** One size for all inputs that have a fixed one; those that leave it open take any. */
+function matchBatch(inputs: readonly ModelTensor[], problems: string[]): number | undefined {
+  const fixed = inputs.filter(({ shape }) => typeof shape[0] === 'number')
+  const sizes = new Set(fixed.map(({ shape }) => shape[0] as number))
+  if (sizes.size > 1) {
+    problems.push(
+      `the inputs have different fixed batch dimensions, so that no batch fits them all: ${showNames(fixed)}`,
+    )
+  }
+  return fixed[0]?.shape[0] as number | undefined
 }
 
 function matchInputs(spec: ModelSpec, model: readonly ModelTensor[], problems: string[]): LoadedTensor[] {
@@ -90,15 +105,11 @@ function matchTensor(
   const unknownRank = side === 'output' && model.shape.length === 0
   const shape = unknownRank ? spec.shape : mergeShape(spec.shape, model.shape.slice(1))
   if (model.dtype === undefined) problems.push(`${where} is no tensor; only tensors can be used`)
-  else if (model.dtype !== 'string' && !(model.dtype in BYTES_PER_ELEMENT))
+  else if (model.dtype !== 'string' && !(model.dtype in ARRAYS))
     problems.push(`${where} is ${model.dtype}, which is not supported (${expected})`)
   else if (model.dtype !== spec.dtype) problems.push(`${where}: ${expected}`)
   else if (side === 'input' && model.shape.length === 0)
     problems.push(`${where} has no batch dimension: it is one scalar for all rows`)
-  else if (side === 'input' && typeof model.shape[0] === 'number')
-    problems.push(
-      `${where} has a fixed batch dimension of ${model.shape[0]}; export the model with an open first dimension`,
-    )
   else if (shape === undefined) problems.push(`${where}: ${expected}`)
   return { declared, name: model.name, dtype: spec.dtype, shape: shape ?? spec.shape }
 }

@@ -11,14 +11,26 @@ export interface Dtypes {
   string: readonly string[]
 }
 export type Dtype = keyof Dtypes
-export type TensorData =
-  | Float16Array
-  | Float32Array
-  | Float64Array
-  | Uint8Array
-  | Int32Array
-  | BigInt64Array
-  | readonly string[]
+export type TensorData = Dtypes[Dtype]
+/** Element types that have a fixed size, so that rows of them can lie in shared memory and travel raw. */
+export type NumericDtype = Exclude<Dtype, 'string'>
+export type NumericArray = Dtypes[NumericDtype]
+
+interface ArrayType {
+  readonly name: string
+  new (length: number): NumericArray
+  new (buffer: ArrayBufferLike, byteOffset?: number, length?: number): NumericArray
+}
+
+/** The array that holds rows of each dtype. */
+export const ARRAYS: Readonly<Record<NumericDtype, ArrayType>> = {
+  float16: Float16Array,
+  float32: Float32Array,
+  float64: Float64Array,
+  uint8: Uint8Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+}
 
 /** dtype and shape of one row, without the batch dimension; null = any length. `[]` is a scalar per row. */
 export interface TensorSpec<D extends Dtype = Dtype> {
@@ -29,7 +41,7 @@ export interface TensorSpec<D extends Dtype = Dtype> {
 /** The row type of a set of named tensors. */
 export type Row<S extends Readonly<Record<string, TensorSpec>>> = { readonly [N in keyof S]: Dtypes[S[N]['dtype']] }
 
-export const BYTES_PER_ELEMENT: Readonly<Record<Exclude<Dtype, 'string'>, number>> = {
+export const BYTES_PER_ELEMENT: Readonly<Record<NumericDtype, number>> = {
   float16: 2,
   float32: 4,
   float64: 8,

@@ -1,18 +1,18 @@
 import { RunInferenceError } from '../errors.ts'
-import { BYTES_PER_ELEMENT, type Dtype, elementsOf, type TensorData, type TensorSpec } from '../models/tensors.ts'
-
-type NumericData = Exclude<TensorData, readonly string[]>
+import {
+  ARRAYS,
+  BYTES_PER_ELEMENT,
+  type Dtype,
+  elementsOf,
+  type NumericArray,
+  type TensorData,
+  type TensorSpec,
+} from '../models/tensors.ts'
 
 /** Room for `rows` rows, not cleared: every row is written before it is read. */
 export function allocateRows(dtype: Dtype, rows: number, elements: number): TensorData {
   if (dtype === 'string') return new Array<string>(rows * elements)
-  const { buffer } = Buffer.allocUnsafeSlow(rows * elements * BYTES_PER_ELEMENT[dtype])
-  if (dtype === 'float16') return new Float16Array(buffer)
-  if (dtype === 'float32') return new Float32Array(buffer)
-  if (dtype === 'float64') return new Float64Array(buffer)
-  if (dtype === 'int32') return new Int32Array(buffer)
-  if (dtype === 'int64') return new BigInt64Array(buffer)
-  return new Uint8Array(buffer)
+  return new ARRAYS[dtype](Buffer.allocUnsafeSlow(rows * elements * BYTES_PER_ELEMENT[dtype]).buffer)
 }
 
 /** Copies rows between arrays of one dtype; counts and positions are in elements. */
@@ -20,7 +20,7 @@ export function copyRows(from: TensorData, start: number, count: number, into: T
   if (Array.isArray(from)) {
     for (let i = 0; i < count; i++) (into as string[])[at + i] = from[start + i] as string
   } else {
-    const source = from as NumericData
+    const source = from as NumericArray
     ;(into as Float32Array).set(source.subarray(start, start + count) as Float32Array, at)
   }
 }
@@ -29,7 +29,7 @@ export function copyRows(from: TensorData, start: number, count: number, into: T
 export function rowView(data: TensorData, start: number, elements: number): TensorData {
   return Array.isArray(data)
     ? data.slice(start, start + elements)
-    : (data as NumericData).subarray(start, start + elements)
+    : (data as NumericArray).subarray(start, start + elements)
 }
 
 /** The shape of this row, its open dimension filled in from the number of elements. Throws SHAPE_MISMATCH. */
@@ -46,6 +46,7 @@ export function shapeOfRow(name: string, spec: TensorSpec, value: unknown): read
 }
 
 function lengthOf(name: string, spec: TensorSpec, value: unknown): number {
+  if (typeof value === 'string' && spec.dtype === 'string') return 1
   const isList = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
   if (!isList) throw mismatch(name, spec, value === null ? 'null' : typeof value)
   return (value as ArrayLike<unknown>).length
@@ -63,8 +64,12 @@ export function writeRow(name: string, spec: TensorSpec, value: unknown, into: T
     writeFloats(name, spec, value, into as Float32Array, at)
     return
   }
-  const list = value as ArrayLike<unknown>
   const target = into as unknown[]
+  if (typeof value === 'string') {
+    target[at] = value
+    return
+  }
+  const list = value as ArrayLike<unknown>
   for (let i = 0; i < list.length; i++) {
     const element = list[i]
     if (typeof element !== wanted) throw wrongType(name, spec, element, i)
