@@ -5,9 +5,12 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { MASK, withoutCredentials } from './credentials.ts'
 import { RunInferenceError } from './errors.ts'
+import { suggestion } from './nearest-name.ts'
+import { type Problem, problemsError } from './problem.ts'
 import { settingFlag, settingVariable } from './settings-names.ts'
-import { parseSettings, type SettingName, type Settings, settingsHelp } from './settings-schema.ts'
+import { type ParsedProblem, parseSettings, type SettingName, type Settings, settingsHelp } from './settings-schema.ts'
 
 export type { Settings } from './settings-schema.ts'
 
@@ -16,21 +19,26 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** Looked for in the working directory; may be missing, unless `--config` names another. */
 const SETTINGS_FILE = 'kri.json'
 const SECRETS: readonly SettingName[] = ['saslPassword', 'registryPassword']
-const MASK = '***'
 
 export interface SettingsSources {
   /** By setting name; undefined = not given. */
   readonly flags?: Readonly<Record<string, unknown>>
   /** A settings file that must exist; default: kri.json if there is one. */
   readonly configFile?: string | undefined
+  /** Instead of the general ones, where the command knows better. */
+  readonly defaults?: Partial<Settings>
   /** Default: the environment of this process. */
   readonly env?: Environment
+  /** Taken where nothing else is given: for commands that can do without. */
+  readonly fallbacks?: Readonly<Record<string, unknown>>
 }
 
 /** Settings from all sources, frozen. Throws SETTINGS_INVALID with every problem, naming where each value came from. */
 export function loadSettings(sources: SettingsSources = {}): Settings {
   const env = sources.env ?? process.env
-  const given = new Map<string, { readonly value: unknown; readonly origin: string }>()
+  const given = new Map<string, Given>()
+  for (const [name, value] of Object.entries(sources.fallbacks ?? {})) given.set(name, { value, origin: 'default' })
+  for (const [name, value] of Object.entries(sources.defaults ?? {})) given.set(name, { value, origin: 'default' })
   const file = sources.configFile ?? SETTINGS_FILE
   for (const [name, value] of Object.entries(readFile(file, sources.configFile !== undefined)))
     given.set(name, { value, origin: file })
@@ -43,13 +51,29 @@ export function loadSettings(sources: SettingsSources = {}): Settings {
   }
   const parsed = parseSettings(Object.fromEntries([...given].map(([name, { value }]) => [name, value])))
   if ('settings' in parsed) return parsed.settings
-  const problems = parsed.problems.map(({ name, expected }) => {
-    const source = given.get(name)
-    if (source !== undefined) return `${name}: expected ${expected}, got ${show(name, source.value)} (${source.origin})`
-    return `${name}: expected ${expected}, got nothing (set ${settingVariable(name)} or ${settingFlag(name)})`
-  })
-  const remedy = given.has('brokers') ? '' : '\n  For a cluster on this machine: kri cluster up'
-  throw new RunInferenceError('SETTINGS_INVALID', `${problems.join('\n  ')}${remedy}`)
+  throw problemsError(
+    'SETTINGS_INVALID',
+    'the settings have',
+    parsed.problems.map(problem => settingProblem(problem, given.get(problem.name))),
+  )
+}
+
+type Given = { readonly value: unknown; readonly origin: string }
+
+function settingProblem({ name, expected }: ParsedProblem, given: Given | undefined): Problem {
+  const where = given === undefined ? name : `${name} (${given.origin})`
+  if (expected === undefined) {
+    const names = settingsHelp().map(help => help.name)
+    return { where, what: 'there is no such setting', remedy: suggestion(name, names) }
+  }
+  const ways = `${settingFlag(name)} or ${settingVariable(name)}`
+  const help = settingsHelp().find(setting => setting.name === name)
+  if (given === undefined && help?.fallback === undefined) {
+    const remedy = name === 'brokers' ? `Set ${ways}; for a cluster on this machine: kri cluster up` : `Set ${ways}`
+    return { where, what: 'it is missing', expected, got: 'nothing', remedy }
+  }
+  const got = given === undefined ? `its default ${show(name, help?.fallback)}` : show(name, given.value)
+  return { where, what: 'the value cannot be used', expected, got, remedy: `Change it, or set ${ways}` }
 }
 
 /** The settings for a log line: secrets are masked, and user names and passwords inside URLs too. */
@@ -60,7 +84,7 @@ export function describeSettings(settings: Settings): Readonly<Record<string, un
 function masked(name: string, value: unknown): unknown {
   if (value === undefined) return undefined
   if (SECRETS.includes(name as SettingName)) return MASK
-  return typeof value === 'string' ? value.replace(/\/\/[^/@]*@/, `//${MASK}@`) : value
+  return typeof value === 'string' ? withoutCredentials(value) : value
 }
 
 function show(name: string, value: unknown): string {
@@ -83,6 +107,11 @@ function readFile(file: string, required: boolean): Record<string, unknown> {
     throw RunInferenceError.from(error, 'SETTINGS_INVALID', `the settings file ${file} is not JSON`)
   }
   throw new RunInferenceError('SETTINGS_INVALID', `the settings file ${file}: expected a JSON object of settings`)
+}
+
+/** The environment as it is now, to see what changes it. */
+export function environment(): Environment {
+  return { ...process.env }
 }
 
 /** What a local cluster is told by the environment. */

@@ -42,13 +42,14 @@ describe('settings', () => {
       (error: Error) => {
         assert.match(error.message, /^\[SETTINGS_INVALID\]/)
         for (const text of [
-          'brokers: expected host:port of at least one broker, separated by commas, got nothing (set KRI_BROKERS or --brokers)',
-          'lanes: expected a whole number from 1 to 1024, got 0',
-          'nonsense: expected no such setting',
-          'maxInFlightRows: expected a whole number from 1, got "many" (KRI_MAX_IN_FLIGHT_ROWS)',
-          'logLevel: expected debug, info, warn, error or silent, got "loud" (KRI_LOG_LEVEL)',
-          'got "tuesday" (--start)',
+          'brokers: it is missing, expected host:port of at least one broker, separated by commas, got nothing. Set --brokers or KRI_BROKERS',
+          'kri.json): the value cannot be used, expected a whole number from 1 to 1024, got 0. Change it, or set --lanes or KRI_LANES',
+          'there is no such setting. Known: brokers, ',
+          'maxInFlightRows (KRI_MAX_IN_FLIGHT_ROWS): the value cannot be used, expected a whole number from 1, got "many"',
+          'logLevel (KRI_LOG_LEVEL): the value cannot be used, expected debug, info, warn, error or silent, got "loud"',
+          'start (--start): the value cannot be used',
           'kri cluster up',
+          'saslPassword: it is missing, expected a password, since saslMechanism is set, got nothing',
         ])
           assert.ok(error.message.includes(text), `${text}\nis not in\n${error.message}`)
         return true
@@ -60,7 +61,7 @@ describe('settings', () => {
     const refused = (env: Record<string, string>, name: string) =>
       assert.throws(
         () => loadSettings({ env: { KRI_BROKERS: 'a:1', ...env } }),
-        new RegExp(`\\b${name}: expected`),
+        new RegExp(`\\b${name}( \\(\\w+\\))?: .*expected`),
         name,
       )
     refused({ KRI_HEARTBEAT_INTERVAL_MS: '20000' }, 'heartbeatIntervalMs')

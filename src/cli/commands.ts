@@ -1,6 +1,7 @@
 /** The table of commands, in the order of the help. */
 import { clusterDownCommand, clusterStatusCommand, clusterUpCommand } from './cluster-command.ts'
 import type { CommandSpec } from './command.ts'
+import { describeCommand } from './describe-command.ts'
 import { produceCommand } from './produce-command.ts'
 import { runCommand } from './run-command.ts'
 import { topicsApplyCommand, topicsPlanCommand } from './topics-command.ts'
@@ -11,6 +12,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   clusterDownCommand,
   topicsPlanCommand,
   topicsApplyCommand,
+  describeCommand,
   runCommand,
   produceCommand,
 ]
