@@ -20,6 +20,10 @@ export const ERROR_CODES = {
   DECODE_MALFORMED: entry('preprocess', 'The bytes are not what the codec of the source topic expects.'),
   DECODE_MAGIC_BYTE: entry('preprocess', 'The value does not begin with the magic byte 0 and a schema id.'),
   DECODE_UNKNOWN_SCHEMA: entry('preprocess', 'The schema registry does not know the schema id of this value.'),
+  DECODE_SCHEMA: entry(
+    'preprocess',
+    'The value was written with a schema that cannot be read as the one of the project, or does not fit its schema.',
+  ),
   DECODE_SIZE: entry('preprocess', 'A raw tensor row has another number of bytes than its declared shape needs.'),
   TOMBSTONE: entry('preprocess', 'The value is null, and the source says that tombstones are dead letters.'),
   KEY_MISSING: entry('preprocess', 'The key is null where the source or a keyed handler needs one.'),
@@ -59,6 +63,7 @@ export const ERROR_CODES = {
   MODEL_OUTAGE: outage('The control batch, known to be good, fails on this lane.'),
   LANE_LOST: outage('The worker that runs the models ended.'),
   LANE_STUCK: entry('application', 'A worker has been inside native code for longer than stuckMs.'),
+  CRASH_LOOP: entry('application', 'A worker process of kri run --workers cannot be kept running.'),
   PARTITION_LOST: outage('The partition belongs to another member by now; its work was dropped.'),
   STALLED: entry('application', 'A main loop of this process has stopped advancing.'),
   CLOSED: entry('application', 'The object was closed.'),

@@ -1,4 +1,4 @@
-import type { SchemaRegistryPort } from './kafka/codec.ts'
+import type { ReadSchema, SchemaRegistryPort } from './kafka/codec.ts'
 import type { KafkaPort } from './kafka/port.ts'
 import type { Executor } from './models/executor.ts'
 import type { Clock } from './ops/clock.ts'
@@ -11,8 +11,8 @@ export interface RunParts {
   readonly port: KafkaPort
   readonly executor: Executor
   readonly registry: SchemaRegistryPort | undefined
-  /** Reads schemas/<name>.avsc of the project. */
-  readonly readSchema: (name: string) => Promise<string>
+  /** Usually `readSchemaFile`. */
+  readonly readSchema: ReadSchema
   readonly settings: RunSettings
   readonly clock: Clock
   readonly random: () => number

@@ -9,25 +9,45 @@ import type { RecordBlock } from './record-block.ts'
 
 export type RecordField = 'key' | 'value'
 
+/** The schema languages that codecs of this project use, as registries spell them. */
+export type SchemaType = 'AVRO' | 'JSON'
+
+/** A schema file of the project: `{ name: 'digit', type: 'AVRO' }` = schemas/digit.avsc. */
+export interface SchemaName {
+  readonly name: string
+  readonly type: SchemaType
+}
+
+/** A schema as a registry gives it. */
+export interface RegisteredSchema {
+  /** As the registry spells it; may be one that no codec reads, e.g. PROTOBUF. */
+  readonly type: string
+  readonly schema: string
+  /** What the schema refers to, each before those that refer to it, by the name that they use. */
+  readonly references: readonly { readonly name: string; readonly schema: string }[]
+}
+
 /** Schemas by id and by subject. Rejections are retriable (outage) or not (unknown), as their code says. */
 export interface SchemaRegistryPort {
-  /** The Avro schema (JSON text) behind an id; code DECODE_UNKNOWN_SCHEMA when the registry does not know it. */
-  schemaById(id: number): Promise<string>
+  /** The schema behind an id; code DECODE_UNKNOWN_SCHEMA when the registry does not know it. */
+  schemaById(id: number): Promise<RegisteredSchema>
   /** The id of the subject's latest version and its text. */
-  latest(subject: string): Promise<{ readonly id: number; readonly schema: string }>
+  latest(subject: string): Promise<RegisteredSchema & { readonly id: number }>
   /** Registers if needed and returns the id. */
-  register(subject: string, schema: string): Promise<number>
+  register(subject: string, schema: string, type?: SchemaType): Promise<number>
   /** Id of exactly this schema under the subject, or undefined. */
-  lookup(subject: string, schema: string): Promise<number | undefined>
+  lookup(subject: string, schema: string, type?: SchemaType): Promise<number | undefined>
 }
+
+/** Reads a schema file of the project, e.g. `digit`, AVRO = schemas/digit.avsc. */
+export type ReadSchema = (name: string, type: SchemaType) => Promise<string>
 
 export interface CodecContext {
   readonly topic: string
   readonly field: RecordField
   /** Undefined when no registry is configured; a codec that needs one refuses to open. */
   readonly registry: SchemaRegistryPort | undefined
-  /** Reads a schema file of the project, e.g. `digit` = schemas/digit.avsc. */
-  readonly readSchema: (name: string) => Promise<string>
+  readonly readSchema: ReadSchema
   readonly logger: Logger
   /** Monotonic milliseconds, for the expiry of remembered failures. */
   readonly now: () => number
@@ -58,14 +78,14 @@ export interface Decoder<out T> {
   /** For `describe` and error messages, e.g. `avro(digit)`. */
   readonly label: string
   readonly openDecoder: (context: CodecContext) => Promise<RowDecoder<T>>
-  /** Avro schema names that `topics apply --schemas` registers. */
-  readonly schemas?: readonly string[]
+  /** The schemas that `topics apply --schemas` registers. */
+  readonly schemas?: readonly SchemaName[]
 }
 
 export interface Encoder<in T> {
   readonly label: string
   readonly openEncoder: (context: CodecContext) => Promise<RowEncoder<T>>
-  readonly schemas?: readonly string[]
+  readonly schemas?: readonly SchemaName[]
   /**
    * Set on an encoder of PredictionResults that writes one output of the model and nothing else: the name of that output
    * (undefined = the only or first one that fits) and the type and shape that it must have (undefined = any), so that the

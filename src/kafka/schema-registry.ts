@@ -1,12 +1,12 @@
 /**
  * A Confluent-compatible schema registry over HTTP (Confluent, Karapace, Redpanda; Apicurio at /apis/ccompat/v7); the only
- * importer of @kafkajs/confluent-schema-registry, which is used for its requests alone: it has no timeouts, does not
- * remember failures, and compiles a resolver per message when it decodes.
+ * importer of @kafkajs/confluent-schema-registry, and of its requests alone: what it builds on them has no timeouts,
+ * insists on compatibility levels, and gives compiled schemas, which have lost the names of logical types.
  */
-import { COMPATIBILITY, SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
+import api from '@kafkajs/confluent-schema-registry/dist/api/index.js'
 import { RunInferenceError } from '../errors.ts'
 import { type Clock, systemClock } from '../ops/clock.ts'
-import type { SchemaRegistryPort } from './codec.ts'
+import type { RegisteredSchema, SchemaRegistryPort, SchemaType } from './codec.ts'
 
 export interface SchemaRegistryOptions {
   /** Base URL, e.g. `http://localhost:8081` or `http://localhost:8080/apis/ccompat/v7`. */
@@ -17,27 +17,40 @@ export interface SchemaRegistryOptions {
   readonly clock?: Clock
 }
 
+/** What a registry answers about a schema; `schemaType` is left out for Avro. */
+interface SchemaAnswer {
+  readonly id: number
+  readonly schema: string
+  readonly schemaType?: string
+  readonly references?: readonly Reference[] | null
+}
+interface Reference {
+  readonly name: string
+  readonly subject: string
+  readonly version: number
+}
+
+type Requests = ReturnType<typeof api.default>
+
 /**
  * Every method rejects with REGISTRY_UNAVAILABLE (retriable: no answer, a timeout, 408, 429, 5xx), AUTHORISATION (401, 403),
  * DECODE_UNKNOWN_SCHEMA (`schemaById` of an unknown id) or REGISTRY_REFUSED (anything else). Nothing is retried here.
  */
 export function createSchemaRegistry(options: SchemaRegistryOptions): SchemaRegistryPort {
   const { url, timeoutMs = 5_000, clock = systemClock } = options
-  let client = connect(options, timeoutMs)
+  const requests = connect(options, timeoutMs)
 
   /** A request with a deadline. `what` completes "The schema registry at … cannot". */
-  async function ask<T>(what: string, request: (client: SchemaRegistry) => Promise<T>): Promise<T> {
-    const asked = client
+  async function ask<T>(what: string, request: (requests: Requests) => Promise<{ data(): unknown }>): Promise<T> {
     let cancel = () => {}
     const deadline = new Promise<never>((_resolve, reject) => {
-      cancel = clock.after(timeoutMs, () => {
-        // The library shares running requests between callers: a request that hangs would hang its followers too.
-        if (client === asked) client = connect(options, timeoutMs)
-        reject(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { status: 408 }))
-      })
+      cancel = clock.after(timeoutMs, () =>
+        reject(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { status: 408 })),
+      )
     })
     try {
-      return await Promise.race([request(asked), deadline])
+      const response = await Promise.race([request(requests), deadline])
+      return response.data() as T
     } catch (error) {
       throw translate(error, `The schema registry at ${url} cannot ${what}`)
     } finally {
@@ -45,38 +58,50 @@ export function createSchemaRegistry(options: SchemaRegistryOptions): SchemaRegi
     }
   }
 
+  /** With what the schema refers to, and what that refers to, and so on. */
+  async function complete({ schema, schemaType, references }: SchemaAnswer): Promise<RegisteredSchema> {
+    const found = new Map<string, string>()
+    const visit = async (references: readonly Reference[]): Promise<void> => {
+      for (const { name, subject, version } of references) {
+        if (found.has(name)) continue
+        const what = `give version ${version} of subject ${subject}`
+        const answer = await ask<SchemaAnswer>(what, ({ Subject }) => Subject.version({ subject, version }))
+        await visit(answer.references ?? [])
+        found.set(name, answer.schema)
+      }
+    }
+    await visit(references ?? [])
+    return {
+      type: schemaType ?? 'AVRO',
+      schema,
+      references: [...found].map(([name, schema]) => ({ name, schema })),
+    }
+  }
+
   return {
     async schemaById(id) {
-      const schema = await ask(`give the schema with id ${id}`, client => client.getSchema(id)).catch(error => {
-        throw unknownOr(error, id)
+      const what = `give the schema with id ${id}`
+      const answer = await ask<SchemaAnswer>(what, ({ Schema }) => Schema.find({ id })).catch(error => {
+        if (!isNotFound(error)) throw error
+        throw new RunInferenceError('DECODE_UNKNOWN_SCHEMA', `The schema registry does not know schema id ${id}`)
       })
-      // Compiled Avro types print themselves as their schema; JSON Schema and Protobuf have no such form.
-      if ('toJSON' in schema) return JSON.stringify(schema)
-      throw new RunInferenceError('DECODE_MALFORMED', `Schema id ${id} is not an Avro schema`)
+      return complete(answer)
     },
     async latest(subject) {
-      const id = await ask(`give the latest version of subject ${subject}`, client => client.getLatestSchemaId(subject))
-      return { id, schema: await this.schemaById(id) }
+      const what = `give the latest version of subject ${subject}`
+      const answer = await ask<SchemaAnswer>(what, ({ Subject }) => Subject.latestVersion({ subject }))
+      return { id: answer.id, ...(await complete(answer)) }
     },
-    async register(subject, schema) {
-      const avro = { type: SchemaType.AVRO as const, schema }
-      const registerAs = (compatibility: COMPATIBILITY) =>
-        ask(`register a schema under subject ${subject}`, client =>
-          client.register(avro, { subject, compatibility, updateConfig: false }),
-        )
-      const registered = await registerAs(COMPATIBILITY.BACKWARD).catch(error => {
-        // The library insists on knowing the subject's compatibility level. It belongs to the operator: take it over.
-        const level = /!= (\w+)\)/.exec((error as Error).message)?.[1]
-        if (level === undefined || !(level in COMPATIBILITY)) throw error
-        return registerAs(level as COMPATIBILITY)
-      })
-      return registered.id
+    async register(subject, schema, type) {
+      const what = `register a schema under subject ${subject}`
+      const body = bodyOf(schema, type)
+      return (await ask<SchemaAnswer>(what, ({ Subject }) => Subject.register({ subject, body }))).id
     },
-    async lookup(subject, schema) {
+    async lookup(subject, schema, type) {
+      const what = `look up a schema under subject ${subject}`
+      const body = bodyOf(schema, type)
       try {
-        return await ask(`look up a schema under subject ${subject}`, client =>
-          client.getRegistryIdBySchema(subject, { type: SchemaType.AVRO, schema }),
-        )
+        return (await ask<SchemaAnswer>(what, ({ Subject }) => Subject.registered({ subject, body }))).id
       } catch (error) {
         if (isNotFound(error)) return undefined
         throw error
@@ -85,8 +110,13 @@ export function createSchemaRegistry(options: SchemaRegistryOptions): SchemaRegi
   }
 }
 
-function connect(options: SchemaRegistryOptions, timeoutMs: number): SchemaRegistry {
-  return new SchemaRegistry({
+function bodyOf(schema: string, type: SchemaType = 'AVRO') {
+  // Registries that know Avro alone do not know the field.
+  return type === 'AVRO' ? { schema } : { schema, schemaType: type }
+}
+
+function connect(options: SchemaRegistryOptions, timeoutMs: number): Requests {
+  return api.default({
     host: options.url.replace(/\/+$/, ''),
     ...(options.auth ? { auth: options.auth } : {}),
     // Its retries hide an outage for seconds; the pipeline pauses and backs off by itself.
@@ -95,10 +125,8 @@ function connect(options: SchemaRegistryOptions, timeoutMs: number): SchemaRegis
   })
 }
 
-/** The library throws a plain error with a status, or, from a lookup that finds nothing, its own error without one. */
 function statusOf(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined
-  if (error.name === 'ConfluentSchemaRegistryError') return 404
   // A request without an answer comes as status 400 too; a registry that refuses a request says why, in JSON.
   if (/Error, status 400: /.test(error.message)) return 503
   return 'status' in error ? Number(error.status) : undefined
@@ -117,18 +145,4 @@ function translate(error: unknown, what: string): RunInferenceError {
 
 function isNotFound(error: unknown): boolean {
   return error instanceof RunInferenceError && error.code === 'REGISTRY_REFUSED' && statusOf(error.cause) === 404
-}
-
-/** What a failed request for a schema means to the records that carry its id. */
-function unknownOr(error: unknown, id: number): unknown {
-  if (isNotFound(error)) {
-    return new RunInferenceError('DECODE_UNKNOWN_SCHEMA', `The schema registry does not know schema id ${id}`)
-  }
-  // An answer without an HTTP error that could not be compiled: the schema itself is what is wrong.
-  if (error instanceof RunInferenceError && error.code === 'REGISTRY_REFUSED' && statusOf(error.cause) === undefined) {
-    return new RunInferenceError('DECODE_MALFORMED', `Schema id ${id} cannot be used: ${error.message}`, {
-      cause: error,
-    })
-  }
-  return error
 }

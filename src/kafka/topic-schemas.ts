@@ -1,9 +1,9 @@
 /** The schemas that the codecs of a topology's topics name, and their registration by `kri topics apply --schemas`. */
-import type { RecordField, SchemaRegistryPort } from './codec.ts'
+import type { ReadSchema, RecordField, SchemaName, SchemaRegistryPort, SchemaType } from './codec.ts'
 import { subjectOf } from './topic-names.ts'
 
 interface CodecSchemas {
-  readonly schemas?: readonly string[]
+  readonly schemas?: readonly SchemaName[]
 }
 interface TopicCodecs {
   readonly topic: string
@@ -19,8 +19,9 @@ export interface TopologyCodecs {
 
 export interface SchemaNeed {
   readonly subject: string
-  /** `digit` = schemas/digit.avsc */
+  /** `digit`, AVRO = schemas/digit.avsc */
   readonly schema: string
+  readonly type: SchemaType
 }
 
 /** Which schema each subject needs, every pair once. */
@@ -33,7 +34,9 @@ export function schemaNeeds(topology: TopologyCodecs): readonly SchemaNeed[] {
     ]
     for (const [field, codec] of fields) {
       const subject = subjectOf(topic, field)
-      for (const schema of codec?.schemas ?? []) needs.set(`${subject} ${schema}`, { subject, schema })
+      for (const { name, type } of codec?.schemas ?? []) {
+        needs.set(`${subject} ${type} ${name}`, { subject, schema: name, type })
+      }
     }
   }
   return [...needs.values()]
@@ -43,13 +46,13 @@ export function schemaNeeds(topology: TopologyCodecs): readonly SchemaNeed[] {
 export async function registerSchemas(
   needs: readonly SchemaNeed[],
   registry: SchemaRegistryPort,
-  readSchema: (name: string) => Promise<string>,
+  readSchema: ReadSchema,
 ): Promise<readonly (SchemaNeed & { readonly id: number; readonly isNew: boolean })[]> {
   const registered = []
   for (const need of needs) {
-    const schema = await readSchema(need.schema)
-    const known = await registry.lookup(need.subject, schema)
-    const id = known ?? (await registry.register(need.subject, schema))
+    const schema = await readSchema(need.schema, need.type)
+    const known = await registry.lookup(need.subject, schema, need.type)
+    const id = known ?? (await registry.register(need.subject, schema, need.type))
     registered.push({ ...need, id, isNew: known === undefined })
   }
   return registered

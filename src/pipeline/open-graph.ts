@@ -1,14 +1,6 @@
 /** Opens what a graph needs before it can run: codecs (and with them the registry), models in every lane, output topics. */
 import type { SinkNode, SourceNode, StepNode } from '../graph.ts'
-import type {
-  CodecContext,
-  Decoder,
-  Encoder,
-  RecordField,
-  RowDecoder,
-  RowEncoder,
-  SchemaRegistryPort,
-} from '../kafka/codec.ts'
+import type { CodecContext, Decoder, Encoder, ReadSchema, RecordField, RowDecoder, RowEncoder, SchemaRegistryPort } from '../kafka/codec.ts'
 import type { KafkaWriter } from '../kafka/port.ts'
 import { deadLetterTopics } from '../kafka/topic-names.ts'
 import type { Executor, Lane, LaneModel, LoadedModel } from '../models/executor.ts'
@@ -27,7 +19,7 @@ export interface OpenContext {
   readonly writer: Pick<KafkaWriter, 'topic'>
   readonly executor: Executor
   readonly registry: SchemaRegistryPort | undefined
-  readonly readSchema: (name: string) => Promise<string>
+  readonly readSchema: ReadSchema
   readonly clock: Clock
   readonly logger: Logger
 }

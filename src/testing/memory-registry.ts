@@ -1,5 +1,5 @@
 import { RunInferenceError } from '../errors.ts'
-import type { SchemaRegistryPort } from '../kafka/codec.ts'
+import type { RegisteredSchema, SchemaRegistryPort, SchemaType } from '../kafka/codec.ts'
 
 /** A schema registry in memory, with an outage on demand. */
 export interface MemoryRegistry extends SchemaRegistryPort {
@@ -11,7 +11,7 @@ export interface MemoryRegistry extends SchemaRegistryPort {
 }
 
 export function createMemoryRegistry(): MemoryRegistry {
-  const schemas: string[] = []
+  const schemas: RegisteredSchema[] = []
   const subjects = new Map<string, number[]>()
   let isDown = false
   let calls = 0
@@ -22,7 +22,8 @@ export function createMemoryRegistry(): MemoryRegistry {
     return give()
   }
 
-  const idOf = (canonical: string) => schemas.indexOf(canonical) + 1
+  const idOf = (canonical: string, type: SchemaType) =>
+    schemas.findIndex(known => known.schema === canonical && known.type === type) + 1
 
   return {
     schemaById: id =>
@@ -34,20 +35,20 @@ export function createMemoryRegistry(): MemoryRegistry {
     latest: subject =>
       answer(() => {
         const id = subjects.get(subject)?.at(-1)
-        if (id !== undefined) return { id, schema: schemas[id - 1]! }
+        if (id !== undefined) return { id, ...schemas[id - 1]! }
         throw new RunInferenceError('REGISTRY_REFUSED', `The schema registry has no subject ${subject} (404)`)
       }),
-    register: (subject, schema) =>
+    register: (subject, schema, type = 'AVRO') =>
       answer(() => {
         const canonical = compact(schema)
-        const id = idOf(canonical) || schemas.push(canonical)
+        const id = idOf(canonical, type) || schemas.push({ type, schema: canonical, references: [] })
         const versions = subjects.get(subject) ?? []
         if (!versions.includes(id)) subjects.set(subject, [...versions, id])
         return id
       }),
-    lookup: (subject, schema) =>
+    lookup: (subject, schema, type = 'AVRO') =>
       answer(() => {
-        const id = idOf(compact(schema))
+        const id = idOf(compact(schema), type)
         return subjects.get(subject)?.includes(id) ? id : undefined
       }),
     down: () => {

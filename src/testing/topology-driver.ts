@@ -2,13 +2,13 @@
  * Runs a topology without Kafka: the same engine on a broker in memory, lanes in the calling thread, a clock that stands
  * still. Pipe records in, read every output topic, advance the clock. One seed gives one trace, byte for byte.
  */
-import { readFile } from 'node:fs/promises'
 import { RunInferenceError } from '../errors.ts'
-import type { CodecContext, Decoder, Encoder, RecordField } from '../kafka/codec.ts'
+import type { CodecContext, Decoder, Encoder, ReadSchema, RecordField } from '../kafka/codec.ts'
 import type { KafkaPort, KafkaWriter, TopicDescription } from '../kafka/port.ts'
 import { emptyRecord, RecordBatchBuilder } from '../kafka/record-batch-builder.ts'
 import type { Header, RecordBlock } from '../kafka/record-block.ts'
 import { encodeHeaders } from '../kafka/record-headers.ts'
+import { readSchemaFile } from '../kafka/schema-files.ts'
 import { registerSchemas, schemaNeeds } from '../kafka/topic-schemas.ts'
 import { applyPlan, planTopics, topicNames } from '../kafka/topics.ts'
 import type { Executor } from '../models/executor.ts'
@@ -94,9 +94,9 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
   const logger = options.logger ?? silentLogger
   // Each file is read once, before the start: later reads take no time that a trace could depend on.
   const schemas = new Map<string, Promise<string>>()
-  const readSchema = (name: string) => {
-    const read = schemas.get(name) ?? readFile(`schemas/${name}.avsc`, 'utf8')
-    schemas.set(name, read)
+  const readSchema: ReadSchema = (name, type) => {
+    const read = schemas.get(`${type} ${name}`) ?? readSchemaFile(name, type)
+    schemas.set(`${type} ${name}`, read)
     return read
   }
   const port = broker.connect()

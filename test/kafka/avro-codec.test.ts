@@ -83,7 +83,10 @@ suite('avro codec', () => {
     time.ms = 30_000
     await decoder.prepare!(block)
     // A long does not fit into an int: known by now, and still not readable as a Digit.
-    assert.throws(() => decode(decoder, unknown), code('DECODE_MALFORMED', /schema id 2, which cannot be read as/))
+    assert.throws(
+      () => decode(decoder, unknown),
+      code('DECODE_SCHEMA', /schema id 2, kri\.digits\.Digit, which cannot be read as kri\.digits\.Digit/),
+    )
   })
 
   test('ids that no registry gives are unknown without a request', async () => {

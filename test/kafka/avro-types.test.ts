@@ -108,7 +108,7 @@ suite('Avro types', () => {
 
   test('a long beyond 2^53 is refused with a clear sentence', () => {
     const bytes = Buffer.from('feffffffffffffffff01', 'hex')
-    assert.throws(() => read('"long"', bytes), malformed(/a long beyond 2\^53 is not supported/))
+    assert.throws(() => read('"long"', bytes), malformed(/a long beyond 2\^53/))
   })
 
   test('a writer schema resolves onto the reader schema: defaults, removed fields, promotion', () => {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { RegisteredSchema } from '../../src/kafka/codec.ts'
 import { createMemoryRegistry } from '../../src/testing/memory-registry.ts'
 
 export interface FakeRegistryServer {
@@ -32,15 +33,15 @@ export async function startFakeRegistry(): Promise<FakeRegistryServer> {
   async function answer(request: IncomingMessage): Promise<[status: number, body: unknown]> {
     const parts = (request.url ?? '').split('/').slice(1).map(decodeURIComponent)
     try {
-      if (parts[0] === 'schemas') return [200, { schema: await registry.schemaById(Number(parts[2])) }]
+      if (parts[0] === 'schemas') return [200, answerOf(await registry.schemaById(Number(parts[2])))]
       if (parts[0] === 'config') {
         return fake.compatibility ? [200, { compatibilityLevel: fake.compatibility }] : [404, { message: 'no config' }]
       }
       const subject = parts[1]!
-      if (parts.at(-1) === 'latest') return [200, await registry.latest(subject)]
-      const { schema } = JSON.parse(await text(request))
-      if (parts.at(-1) === 'versions') return [200, { id: await registry.register(subject, schema) }]
-      const id = await registry.lookup(subject, schema)
+      if (parts.at(-1) === 'latest') return [200, answerOf(await registry.latest(subject))]
+      const { schema, schemaType } = JSON.parse(await text(request))
+      if (parts.at(-1) === 'versions') return [200, { id: await registry.register(subject, schema, schemaType) }]
+      const id = await registry.lookup(subject, schema, schemaType)
       return id === undefined ? [404, { error_code: 40403, message: 'Schema not found' }] : [200, { id }]
     } catch (error) {
       return [404, { message: (error as Error).message }]
@@ -55,6 +56,11 @@ export async function startFakeRegistry(): Promise<FakeRegistryServer> {
       return new Promise<void>(resolve => void server.close(() => resolve()))
     },
   })
+}
+
+/** Registries leave the type out where it is Avro. */
+function answerOf({ type, ...answer }: RegisteredSchema): object {
+  return type === 'AVRO' ? answer : { ...answer, schemaType: type }
 }
 
 async function text(request: IncomingMessage): Promise<string> {

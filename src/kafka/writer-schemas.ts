@@ -1,17 +1,21 @@
 /**
- * The writer schemas that one source has met, each with the reader that resolves it onto the source's own schema.
+ * The schemas that the values of one source were written with, each with the function that reads such values.
  *
  * 1. `prepare` asks the registry once per unknown id, a few at a time, however many records carry it.
- * 2. What the registry does not know, or what cannot be read as our schema, is remembered for `FAILURE_MS`: a flood of bad
+ * 2. What the registry does not know, or what cannot be read by us, is remembered for `FAILURE_MS`: a flood of bad
  *    ids does not become a flood of requests, and a schema that is registered later is found.
  * 3. An outage is never remembered and never becomes a record's error: `prepare` rejects (I10).
  * 4. Random ids cannot fill the memory: failures are kept for at most `MAX_FAILURES` ids.
  */
-import type { Type } from 'avsc'
 import { RunInferenceError } from '../errors.ts'
-import { type AvroRead, avroReader, compileAvro } from './avro-types.ts'
-import type { CodecContext, RecordField, SchemaRegistryPort } from './codec.ts'
+import type { CodecContext, RegisteredSchema, RowDecoder, SchemaRegistryPort } from './codec.ts'
 import type { RecordBlock } from './record-block.ts'
+import { readSchemaId, SCHEMA_PREFIX_BYTES } from './wire-format.ts'
+
+/** Reads the value in [start, end) of the bytes, behind the schema id. */
+export type ReadValue<T> = (bytes: Buffer, start: number, end: number) => T
+/** Makes the reader of a writer's schema; throws RunInferenceError DECODE_* when there can be none. */
+export type ReaderOf<T> = (id: number, schema: RegisteredSchema) => ReadValue<T>
 
 const FAILURE_MS = 30_000
 const MAX_FAILURES = 10_000
@@ -22,25 +26,25 @@ interface Failure {
   readonly until: number
 }
 
-export class AvroReaders {
-  readonly #type: Type
+class WriterSchemas<T> {
+  readonly #readerOf: ReaderOf<T>
   readonly #registry: SchemaRegistryPort
   readonly #context: CodecContext
-  readonly #readers = new Map<number, AvroRead>()
+  readonly #readers = new Map<number, ReadValue<T>>()
   readonly #failures = new Map<number, Failure>()
   readonly #pending = new Map<number, Promise<void>>()
   // Equal to no id until one was read.
   #lastId = Number.NaN
-  #lastRead: AvroRead | undefined
+  #lastRead: ReadValue<T> | undefined
 
-  constructor(type: Type, registry: SchemaRegistryPort, context: CodecContext) {
-    this.#type = type
+  constructor(readerOf: ReaderOf<T>, registry: SchemaRegistryPort, context: CodecContext) {
+    this.#readerOf = readerOf
     this.#registry = registry
     this.#context = context
   }
 
   /** The reader of a writer schema's id. Throws the remembered error of an id that cannot be read. */
-  of(id: number): AvroRead {
+  of(id: number): ReadValue<T> {
     if (id === this.#lastId) return this.#lastRead!
     const read = this.#readers.get(id)
     if (read === undefined) throw this.#failures.get(id)?.error ?? this.#unknown(id)
@@ -50,14 +54,15 @@ export class AvroReaders {
   }
 
   /** Loads the writer schemas that the block's records need; undefined when none is missing. */
-  prepare(block: RecordBlock, field: RecordField): Promise<void> | undefined {
+  prepare(block: RecordBlock): Promise<void> | undefined {
     const { bytes, count } = block
+    const { field } = this.#context
     let last = this.#lastId
     let missing: Set<number> | undefined
     for (let i = 0; i < count; i++) {
       const start = field === 'key' ? block.keyStart(i) : block.valueStart(i)
       const end = field === 'key' ? block.keyEnd(i) : block.valueEnd(i)
-      if (start < 0 || end - start < 5 || bytes[start] !== 0) continue
+      if (start < 0 || end - start < SCHEMA_PREFIX_BYTES || bytes[start] !== 0) continue
       const id = bytes.readInt32BE(start + 1)
       if (id === last) continue
       last = id
@@ -92,25 +97,12 @@ export class AvroReaders {
     if (id <= 0) return this.#remember(id, this.#unknown(id))
     try {
       const schema = await this.#registry.schemaById(id)
-      this.#readers.set(id, this.#resolve(id, schema))
+      this.#readers.set(id, this.#readerOf(id, schema))
       this.#failures.delete(id)
     } catch (error) {
       const known = error instanceof RunInferenceError && error.stage === 'preprocess'
       if (!known) throw error
       this.#remember(id, error)
-    }
-  }
-
-  #resolve(id: number, schema: string): AvroRead {
-    try {
-      return avroReader(this.#type, compileAvro(schema))
-    } catch (error) {
-      const { topic, field } = this.#context
-      throw RunInferenceError.from(
-        error,
-        'DECODE_MALFORMED',
-        `The ${field} on topic ${topic} was written with schema id ${id}, which cannot be read as ${this.#type.name}`,
-      )
     }
   }
 
@@ -127,5 +119,21 @@ export class AvroReaders {
     if (this.#failures.size >= MAX_FAILURES) this.#failures.delete(this.#failures.keys().next().value!)
     this.#failures.set(id, { error, until: this.#context.now() + FAILURE_MS })
     this.#context.logger.debug({ schemaId: id, topic: this.#context.topic, code: error.code }, error.message)
+  }
+}
+
+/** Reads values that carry the id of the schema that they were written with. */
+export function writerSchemaDecoder<T>(
+  readerOf: ReaderOf<T>,
+  registry: SchemaRegistryPort,
+  context: CodecContext,
+): RowDecoder<T> {
+  const writers = new WriterSchemas(readerOf, registry, context)
+  return {
+    prepare: block => writers.prepare(block),
+    decode: (bytes, start, end) => {
+      const id = readSchemaId(bytes, start, end, context)
+      return writers.of(id)(bytes, start + SCHEMA_PREFIX_BYTES, end)
+    },
   }
 }
