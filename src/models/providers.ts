@@ -1,6 +1,6 @@
 /**
  * Which execution provider a model runs on. onnxruntime-node does not fall back from one to the next, and passes over names
- * that it does not know, so providers are tried one by one here. Knows nothing of onnxruntime: `open` is what tries.
+ * that it does not know, so providers are tried one by one here. Knows nothing of onnxruntime's calls: `open` makes them.
  *
  * 1. Providers are tried in the given order, each at most once, until one opens the model; `required` tries the first only.
  * 2. A name that is no provider is an error before anything is tried.
@@ -9,6 +9,7 @@
  */
 import { RunInferenceError } from '../errors.ts'
 import { type ModelSpec, PROVIDERS, type Provider } from './executor.ts'
+import { explainRefusal } from './provider-refusals.ts'
 
 /** A provider that did not take the model, and why. */
 export interface Refusal {
@@ -39,7 +40,7 @@ export async function selectProvider<T>(
       return { opened: await open(provider), provider, refused }
     } catch (error) {
       if (error instanceof RunInferenceError && error.code === 'MODEL_UNUSABLE') throw error
-      refused.push({ provider, reason: (error instanceof Error ? error.message : String(error)).trim() })
+      refused.push({ provider, reason: explainRefusal(provider, error) })
     }
   }
   const reasons = refused.map(({ provider, reason }) => `${provider}: ${reason}`).join('; ')
