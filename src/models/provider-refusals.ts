@@ -8,8 +8,8 @@ import { dirname, join } from 'node:path'
 import type { Provider } from './executor.ts'
 
 const LIBRARIES: { readonly [P in Provider]?: { readonly file: string; readonly needs: string } } = {
-  cuda: { file: 'libonnxruntime_providers_cuda.so', needs: 'CUDA 12 and cuDNN 9' },
-  tensorrt: { file: 'libonnxruntime_providers_tensorrt.so', needs: 'CUDA 12, cuDNN 9 and TensorRT 10' },
+  cuda: { file: 'libonnxruntime_providers_cuda.so', needs: 'CUDA and cuDNN' },
+  tensorrt: { file: 'libonnxruntime_providers_tensorrt.so', needs: 'CUDA, cuDNN and TensorRT' },
 }
 
 /** `folder`: where onnxruntime-node keeps its libraries; default: where it is installed. */
@@ -37,7 +37,10 @@ function missing({ file, needs }: { readonly file: string; readonly needs: strin
       'npm rebuild onnxruntime-node --onnxruntime-node-install=cuda12 (README, section GPU)'
     )
   }
-  return `${file} does not load: ${loadError(path)}. It needs ${needs} where the system's loader finds them (LD_LIBRARY_PATH)`
+  return (
+    `${file} does not load: ${loadError(path)}. It needs ${needs}, of the versions that numbers behind .so name, ` +
+    "where the system's loader finds them (LD_LIBRARY_PATH)"
+  )
 }
 
 function loadError(path: string): string {

@@ -60,6 +60,8 @@ const tooLarge = [
   'CUDA error cudaErrorMemoryAllocation:out of memory',
   'CUDNN failure 4: CUDNN_STATUS_ALLOC_FAILED ; GPU=0',
   'CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0',
+  'CUFFT failure 2: CUFFT_ALLOC_FAILED ; GPU=0',
+  'Memory allocation failed. Size=1073741824',
   'Error Code 1: Cuda Runtime (out of memory)',
   '[virtualMemoryBuffer.cpp::resizePhysical::154] Error Code 2: OutOfMemory (Requested size was 16581132288 bytes.)',
   'WebGPU validation failed. Buffer size (5242880000) exceeds the max buffer size limit (1073741824).\n - While calling [Device].CreateBuffer([BufferDescriptor]).\n',

@@ -112,7 +112,7 @@ describe('the reason of a refusal', () => {
       writeFileSync(join(folder, 'libonnxruntime_providers_cuda.so'), 'no library at all'.repeat(100))
       const reason = explainRefusal('cuda', noLibrary('Cuda'), folder)
       assert.match(reason, /libonnxruntime_providers_cuda\.so does not load: .*invalid ELF header/)
-      assert.match(reason, /CUDA 12 and cuDNN 9/)
+      assert.match(reason, /needs CUDA and cuDNN/)
       assert.doesNotMatch(reason, /npm rebuild/)
     } finally {
       rmSync(folder, { recursive: true })
