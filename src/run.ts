@@ -23,8 +23,11 @@ const MAX_START_RETRY_MS = 10_000
 export interface RunningTopology {
   /** Resolves when the instance has joined its group; rejects when it cannot start. */
   whenReady(): Promise<void>
-  /** Resolves when the whole group has committed everything that is in the source topics now. */
-  whenCaughtUp(): Promise<void>
+  /**
+   * Resolves true when the whole group has committed everything that is in the source topics now, false when it was stopped
+   * before. `onProgress` is told now and then how far the group has come since, in offsets of all partitions.
+   */
+  whenCaughtUp(onProgress?: (done: number, total: number) => void): Promise<boolean>
   /** Resolves after `stop`; rejects with the reason when the topology had to end by itself. */
   readonly finished: Promise<void>
   health(): HealthReport
@@ -65,19 +68,28 @@ class Running implements RunningTopology {
     return this.#ready
   }
 
-  async whenCaughtUp(): Promise<void> {
+  async whenCaughtUp(onProgress?: (done: number, total: number) => void): Promise<boolean> {
     await this.#ready
     const { port, clock } = this.#parts
     const topics = this.#topology.sources.map(source => source.topic)
     const ends = await this.#whenAvailable('broker', () => Promise.all(topics.map(topic => port.admin.offsets(topic))))
-    const behind = async (topic: string, i: number): Promise<boolean> => {
+    // Per partition what is left; empty ones have nothing to commit.
+    const left = async (topic: string, i: number): Promise<number[]> => {
       const committed = await port.admin.committed(this.#topology.applicationId, topic)
-      return ends[i]!.some(({ start, end }, partition) => end > start && (committed[partition] ?? -1) < end)
+      const leftOf = (start: number, end: number, next: number) =>
+        end > start ? Math.max(0, end - Math.max(start, next)) : 0
+      return ends[i]!.map(({ start, end }, partition) => leftOf(start, end, committed[partition] ?? -1))
     }
-    const anyBehind = async () => (await Promise.all(topics.map(behind))).includes(true)
-    while (this.#stopping === undefined && (await this.#whenAvailable('broker', anyBehind))) {
+    const sum = async () => (await Promise.all(topics.map(left))).flat().reduce((total, each) => total + each, 0)
+    let total: number | undefined
+    while (this.#stopping === undefined) {
+      const rest = await this.#whenAvailable('broker', sum)
+      total ??= rest
+      onProgress?.(total - rest, total)
+      if (rest === 0) return true
       await Promise.race([sleep(clock, CAUGHT_UP_POLL_MS), this.finished])
     }
+    return false
   }
 
   health(): HealthReport {

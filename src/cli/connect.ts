@@ -4,7 +4,7 @@ import type { KafkaPort } from '../kafka/port.ts'
 import { createSchemaRegistry } from '../kafka/schema-registry.ts'
 import { createKafkaPort, type KafkaPortOptions } from '../kafkajs/kafka-port.ts'
 import { systemClock } from '../ops/clock.ts'
-import { createLogger, type Logger } from '../ops/logger.ts'
+import { createLogger, type Logger, type LogLevel } from '../ops/logger.ts'
 import { loadSettings, type Settings } from '../settings.ts'
 import type { Topology } from '../topology.ts'
 import { loadTopology } from '../topology-module.ts'
@@ -27,10 +27,14 @@ export interface Connected {
 }
 
 /** Loads settings and topology, both checked whole, and prepares the connections; nothing is connected yet. */
-export async function connect(module: string, flags: TopologyFlags): Promise<Connected> {
+export async function connect(
+  module: string,
+  flags: TopologyFlags,
+  makeLogger: (level: LogLevel) => Logger = createLogger,
+): Promise<Connected> {
   const settings = loadSettings({ flags, configFile: flags.config })
   const topology = await loadTopology(module, flags.param ?? {})
-  const logger = createLogger(settings.logLevel)
+  const logger = makeLogger(settings.logLevel)
   const port = createKafkaPort({
     brokers: settings.brokers,
     clientId: settings.clientId,

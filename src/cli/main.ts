@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 // The command line. What is compiled once is kept for the next start, which is why nothing else is imported before.
-import * as module from 'node:module'
+import { enableCompileCache } from 'node:module'
 
-// Not in Node 20.
-module.enableCompileCache?.()
+enableCompileCache()
 const { main } = await import('./command-line.ts')
 await main(process.argv.slice(2))

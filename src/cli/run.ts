@@ -1,36 +1,77 @@
+import { RunInferenceError } from '../errors.ts'
 import { createThreadExecutor } from '../models/thread-executor.ts'
 import { systemClock } from '../ops/clock.ts'
 import { letHeapGrow } from '../ops/heap-growth.ts'
 import { startOpsServer } from '../ops/http-server.ts'
 import { startLaneWatch } from '../ops/lane-watch.ts'
 import { onTermination } from '../ops/lifecycle.ts'
+import { createLogger, type LogLevel } from '../ops/logger.ts'
 import { createMetrics } from '../ops/metrics.ts'
+import { tallyRun } from '../ops/run-tally.ts'
 import { startStallWatch } from '../ops/stall-watch.ts'
 import { startTopology } from '../run.ts'
 import { describeSettings } from '../settings.ts'
+import { partOf } from '../topology-parts.ts'
 import { connect, readSchema, type TopologyFlags } from './connect.ts'
+import { createRunProgress } from './run-progress.ts'
+import { printSummary } from './run-summary.ts'
+import { type WorkerChannel, workerChannel } from './worker-channel.ts'
 
 const DEFAULT_BATCH_ROWS = 256
+const INTERRUPTED = 130
 
 export interface RunFlags extends TopologyFlags {
   readonly untilEnd?: boolean
+  readonly part?: string
+  readonly workers?: number
+  /** Set by the parent of `--workers`: which of them this process is. */
+  readonly asWorker?: number
+  readonly json?: boolean
 }
 
 /** Runs until a signal, the end of the input (`--until-end`), or an error that waiting does not mend. */
 export async function run(module: string, flags: RunFlags): Promise<void> {
+  if (flags.workers !== undefined && flags.workers > 1) {
+    const { runWorkers } = await import('./workers.ts')
+    return runWorkers(module, { ...flags, workers: flags.workers })
+  }
+  const parent = flags.asWorker === undefined ? undefined : workerChannel()
+  try {
+    await runMember(module, flags, parent)
+  } catch (error) {
+    const { code, message, retriable } = RunInferenceError.from(error, 'BUG')
+    await parent?.tell({ kind: 'failed', code, message, retriable })
+    throw error
+  }
+}
+
+async function runMember(module: string, flags: RunFlags, parent: WorkerChannel | undefined): Promise<void> {
   letHeapGrow()
   await using resources = new AsyncDisposableStack()
-  const { topology, settings, logger, port, registry, close } = await connect(module, flags)
+  const progress = flags.untilEnd === true ? createRunProgress(systemClock.now) : undefined
+  resources.defer(() => progress?.clear())
+  const { asWorker } = flags
+  const makeLogger = (level: LogLevel) => {
+    const logger = createLogger(level, progress?.destination)
+    return asWorker === undefined ? logger : logger.child({ worker: asWorker })
+  }
+  const { topology: whole, settings, logger, port, registry, close } = await connect(module, flags, makeLogger)
   resources.defer(close)
-  logger.info({ topology: topology.name, settings: describeSettings(settings) }, 'starting')
+  const topology = flags.part === undefined ? whole : partOf(whole, flags.part)
+  logger.info({ topology: topology.name, part: flags.part, settings: describeSettings(settings) }, 'starting')
 
-  const metrics = createMetrics()
+  const prometheus = createMetrics()
+  const { metrics, summary } = tallyRun(prometheus)
   const watch = startStallWatch({ stallMs: settings.stallMs, onDelay: ms => metrics.stalled(ms) })
   resources.defer(() => watch.stop())
   const maxBatchRows = Math.max(...topology.steps.map(step => step.options.batch?.maxSize ?? DEFAULT_BATCH_ROWS), 1)
-  const executor = createThreadExecutor({ lanes: settings.lanes, maxBatchRows }, { logger, clock: systemClock })
+  const executor = createThreadExecutor(
+    { lanes: settings.lanes, maxBatchRows },
+    { logger, clock: systemClock, random: Math.random },
+  )
   metrics.watchLanes(executor.lanes)
   resources.defer(startLaneWatch({ lanes: executor.lanes, stuckMs: settings.stuckMs, clock: systemClock, logger }))
+  const startedAt = systemClock.now()
   const running = startTopology(topology, {
     port,
     executor,
@@ -45,15 +86,37 @@ export async function run(module: string, flags: RunFlags): Promise<void> {
   })
   // What went wrong is told by `finished` below.
   resources.defer(() => running.stop().catch(() => {}))
-  const termination = { stop: () => running.stop(), budgetMs: settings.shutdownBudgetMs, clock: systemClock, logger }
-  resources.defer(onTermination(termination))
+  const stop = (signal: NodeJS.Signals) => {
+    if (signal === 'SIGINT') process.exitCode = INTERRUPTED
+    return running.stop()
+  }
+  // Ctrl-C reaches workers too, but their parent is the one to say what becomes of them.
+  if (parent !== undefined) for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
+  const signals: readonly NodeJS.Signals[] = parent === undefined ? ['SIGTERM', 'SIGINT', 'SIGHUP'] : ['SIGTERM']
+  resources.defer(onTermination({ stop, signals, budgetMs: settings.shutdownBudgetMs, clock: systemClock, logger }))
+  parent?.onOrphaned(() => process.kill(process.pid, 'SIGTERM'))
   if (settings.httpPort !== 'off') {
     const health = () => running.health()
     const server = await startOpsServer({ host: settings.httpHost, port: settings.httpPort, health, metrics })
     resources.defer(() => server.close())
     logger.info({ url: server.url }, 'health and metrics')
+    await parent?.tell({ kind: 'listening', url: server.url })
   }
-  if (flags.untilEnd === true) await Promise.race([running.whenCaughtUp().then(() => running.stop()), running.finished])
+  // Why it does not get ready is told by `finished`.
+  running.whenReady().then(
+    () => parent?.tell({ kind: 'ready' }),
+    () => {},
+  )
+  let reachedEnd = false
+  const untilEnd = async () => {
+    reachedEnd = await running.whenCaughtUp((done, total) => progress?.show(logger, done, total))
+    await running.stop()
+  }
+  if (flags.untilEnd === true) await Promise.race([untilEnd(), running.finished])
   await running.finished
+  progress?.clear()
   logger.info({}, 'ended in order')
+  if (parent !== undefined) await parent.tell({ kind: 'summary', summary: summary(), reachedEnd })
+  else if (flags.json === true || flags.untilEnd === true)
+    printSummary(summary(), { reachedEnd, seconds: (systemClock.now() - startedAt) / 1000, json: flags.json === true })
 }

@@ -12,7 +12,7 @@ export interface OpsServerOptions {
   readonly port: number
   /** Default 127.0.0.1. */
   readonly host?: string
-  readonly health: () => HealthReport
+  readonly health: () => HealthReport | Promise<HealthReport>
   readonly metrics: { readonly contentType: string; text(): Promise<string> }
 }
 
@@ -31,9 +31,13 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
     }
     const path = request.url?.split('?')[0]
     if (path === '/livez' || path === '/readyz') {
-      const report = options.health()
-      const good = path === '/livez' ? report.live : report.live && report.ready
-      respond(response, good ? 200 : 503, report)
+      Promise.resolve(options.health()).then(
+        report => {
+          const good = path === '/livez' ? report.live : report.live && report.ready
+          respond(response, good ? 200 : 503, report)
+        },
+        (error: Error) => respond(response, 500, { error: error.message }),
+      )
     } else if (path === '/metrics') {
       options.metrics.text().then(
         text => {

@@ -1,7 +1,7 @@
 /**
  * How a process ends when it is told to.
  *
- * 1. The first SIGTERM or SIGINT drains: `stop` is called once, and has its budget and a little more.
+ * 1. The first SIGTERM, SIGINT or SIGHUP drains: `stop` is called once, and has its budget and a little more.
  * 2. The second ends the process at once; so does a drain that outlasts its time. Nothing is committed then: what was in
  *    flight comes again to whoever takes over.
  * 3. Ending at once means SIGKILL to ourselves: a lane may be inside native code, where any other end aborts.
@@ -9,34 +9,37 @@
 import type { Clock } from './clock.ts'
 import type { Logger } from './logger.ts'
 
+const ALL: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP']
 /** Beyond the budget that `stop` keeps itself: for leaving the group and closing connections. */
-const CLOSING_MS = 5_000
+export const CLOSING_MS = 5_000
 
 /** `process`, or what stands for it in a test. */
 export interface SignalSource {
-  on(signal: 'SIGTERM' | 'SIGINT', listener: (signal: string) => void): unknown
-  off(signal: 'SIGTERM' | 'SIGINT', listener: (signal: string) => void): unknown
+  on(signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown
+  off(signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown
 }
 
 export interface TerminationOptions {
   /** Drains and closes; a rejection is left to whoever started it. */
-  readonly stop: () => Promise<void>
+  readonly stop: (signal: NodeJS.Signals) => Promise<void>
   /** How long `stop` takes at most, by its own account. */
   readonly budgetMs: number
   readonly clock: Clock
   readonly logger: Logger
+  /** Which to listen for; default: all three. */
+  readonly signals?: readonly NodeJS.Signals[]
   /** Default: this process. */
-  readonly signals?: SignalSource
+  readonly source?: SignalSource
   /** Ends the process at once; default: SIGKILL. */
   readonly die?: () => void
 }
 
 /** Listens for signals until the returned function is called. */
 export function onTermination(options: TerminationOptions): () => void {
-  const { stop, budgetMs, clock, logger, signals = process, die = killThisProcess } = options
+  const { stop, budgetMs, clock, logger, signals = ALL, source = process, die = killThisProcess } = options
   let isStopping = false
   let cancel = () => {}
-  const listener = (signal: string) => {
+  const listener = (signal: NodeJS.Signals) => {
     if (isStopping) {
       logger.error({ signal }, 'second signal: ending at once, with nothing more committed')
       die()
@@ -49,14 +52,12 @@ export function onTermination(options: TerminationOptions): () => void {
       die()
     })
     const over = () => cancel()
-    stop().then(over, over)
+    stop(signal).then(over, over)
   }
-  signals.on('SIGTERM', listener)
-  signals.on('SIGINT', listener)
+  for (const signal of signals) source.on(signal, listener)
   return () => {
     cancel()
-    signals.off('SIGTERM', listener)
-    signals.off('SIGINT', listener)
+    for (const signal of signals) source.off(signal, listener)
   }
 }
 

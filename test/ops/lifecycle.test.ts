@@ -17,7 +17,7 @@ function setup(stop: () => Promise<void>) {
     budgetMs: 10_000,
     clock,
     logger: silentLogger,
-    signals,
+    source: signals,
     die: () => void calls.push('die'),
   })
   return { clock, signals, calls, dispose }

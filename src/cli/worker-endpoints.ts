@@ -1,0 +1,77 @@
+/** What the parent of `--workers` answers for all of them: it asks each on loopback when it is asked. */
+import { mergeExpositions } from '../ops/merged-metrics.ts'
+import type { HealthReport } from '../ops/run-health.ts'
+import type { WorkerView } from './worker-supervisor.ts'
+
+const ANSWER_MS = 2_000
+const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+/**
+ * Ready: all that are needed are ready. Live: no worker that runs says otherwise or fails to answer; one that is being
+ * started again is the parent's to mend, and no reason to end the others.
+ */
+export async function workersHealth(workers: readonly WorkerView[]): Promise<HealthReport> {
+  const needed = workers.filter(({ done }) => !done)
+  const reports = await Promise.all(needed.map(healthOf))
+  const problems = needed.flatMap(({ index }, i) =>
+    Object.entries(reports[i]!.problems).map(([what, why]) => [`worker ${index}: ${what}`, why]),
+  )
+  return {
+    live: reports.every(({ live }) => live),
+    ready: reports.every(({ ready }) => ready),
+    state: reports.find(({ state }) => state !== 'joined')?.state ?? 'joined',
+    problems: Object.fromEntries(problems),
+  }
+}
+
+/** All samples of all workers, with a label that says whose they are, and two of the parent's own. */
+export function workersMetrics(workers: () => readonly WorkerView[]): {
+  readonly contentType: string
+  text(): Promise<string>
+} {
+  return {
+    contentType: CONTENT_TYPE,
+    async text() {
+      const views = workers()
+      const texts = await Promise.all(
+        views.map(async ({ index, url }) => {
+          const text = url === undefined ? undefined : await ask(new URL('/metrics', url)).catch(() => undefined)
+          return { worker: String(index), text: text?.body ?? '' }
+        }),
+      )
+      return mergeExpositions(texts, own(views))
+    },
+  }
+}
+
+/** Name, kind and help of the parent's own metrics; docs/metrics.md has them. */
+export const WORKER_METRICS = [
+  { name: 'kri_worker_running', type: 'gauge', help: '1 while the worker process runs.' },
+  { name: 'kri_worker_restarts_total', type: 'counter', help: 'How often the worker process was started again.' },
+] as const
+
+function own(views: readonly WorkerView[]): string {
+  const [running, restarts] = WORKER_METRICS
+  const family = ({ name, type, help }: (typeof WORKER_METRICS)[number], of: (view: WorkerView) => number) => [
+    `# HELP ${name} ${help}`,
+    `# TYPE ${name} ${type}`,
+    ...views.map(view => `${name}{worker="${view.index}"} ${of(view)}`),
+  ]
+  return [...family(running, view => (view.running ? 1 : 0)), ...family(restarts, view => view.restarts), ''].join('\n')
+}
+
+async function healthOf({ running, url }: WorkerView): Promise<HealthReport> {
+  if (!running) return { live: true, ready: false, state: 'starting', problems: { process: 'is being started again' } }
+  if (url === undefined) return { live: true, ready: false, state: 'starting', problems: { process: 'is starting' } }
+  try {
+    return JSON.parse((await ask(new URL('/readyz', url))).body) as HealthReport
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    return { live: false, ready: false, state: 'failed', problems: { process: `does not answer: ${reason}` } }
+  }
+}
+
+async function ask(url: URL): Promise<{ readonly body: string }> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) })
+  return { body: await response.text() }
+}

@@ -1,0 +1,71 @@
+import { availableParallelism } from 'node:os'
+import { systemClock } from '../ops/clock.ts'
+import { startOpsServer } from '../ops/http-server.ts'
+import { CLOSING_MS, killThisProcess, onTermination } from '../ops/lifecycle.ts'
+import { createLogger } from '../ops/logger.ts'
+import { addSummaries } from '../ops/run-tally.ts'
+import { loadSettings } from '../settings.ts'
+import { loadTopology } from '../topology-module.ts'
+import { partOf } from '../topology-parts.ts'
+import type { RunFlags } from './run.ts'
+import { printSummary } from './run-summary.ts'
+import { workersHealth, workersMetrics } from './worker-endpoints.ts'
+import { lanesPerWorker, startWorkerProcess, workerArguments } from './worker-process.ts'
+import { WorkerSupervisor } from './worker-supervisor.ts'
+
+const INTERRUPTED = 130
+
+/** Runs several members of the group as processes of their own, until a signal, the end of the input, or a crash loop. */
+export async function runWorkers(module: string, flags: RunFlags & { readonly workers: number }): Promise<void> {
+  await using resources = new AsyncDisposableStack()
+  const defaults = { lanes: lanesPerWorker(availableParallelism(), flags.workers) }
+  const settings = loadSettings({ flags, configFile: flags.config, defaults })
+  // What is wrong with it is told once, before anything is started.
+  const topology = await loadTopology(module, flags.param ?? {})
+  if (flags.part !== undefined) partOf(topology, flags.part)
+  const logger = createLogger(settings.logLevel)
+  const { lanes } = settings
+  logger.info({ topology: topology.name, workers: flags.workers, lanes }, 'starting workers')
+
+  const startedAt = systemClock.now()
+  const http = settings.httpPort !== 'off'
+  const stopBudgetMs = settings.shutdownBudgetMs + CLOSING_MS
+  const supervisor = new WorkerSupervisor({
+    workers: flags.workers,
+    untilEnd: flags.untilEnd === true,
+    start: (index, onMessage) => startWorkerProcess(workerArguments(module, flags, { index, lanes, http }), onMessage),
+    // A worker that outlasts its time ends itself first.
+    stopBudgetMs: stopBudgetMs + 1_000,
+    clock: systemClock,
+    logger,
+  })
+  resources.defer(() => supervisor.stop().catch(() => {})) // What went wrong is told by `finished` below.
+  const stop = (signal: NodeJS.Signals) => {
+    if (signal === 'SIGINT') process.exitCode = INTERRUPTED
+    return supervisor.stop()
+  }
+  const die = () => {
+    supervisor.kill('SIGKILL')
+    killThisProcess()
+  }
+  resources.defer(onTermination({ stop, budgetMs: stopBudgetMs, clock: systemClock, logger, die }))
+  if (settings.httpPort !== 'off') {
+    const server = await startOpsServer({
+      host: settings.httpHost,
+      port: settings.httpPort,
+      health: () => workersHealth(supervisor.workers),
+      metrics: workersMetrics(() => supervisor.workers),
+    })
+    resources.defer(() => server.close())
+    logger.info({ url: server.url }, 'health and metrics of all workers')
+  }
+  await supervisor.finished
+  logger.info({}, 'all workers ended in order')
+  if (flags.json !== true && flags.untilEnd !== true) return
+  const seconds = (systemClock.now() - startedAt) / 1000
+  printSummary(addSummaries(supervisor.summaries), {
+    reachedEnd: supervisor.reachedEnd,
+    seconds,
+    json: flags.json === true,
+  })
+}
