@@ -1,5 +1,6 @@
 /** What is wrong, in parts, so that an error's message, the report of `check` and its JSON say the same. */
 import { type ErrorCode, RunInferenceError } from './errors.ts'
+import { suggestion } from './nearest-name.ts'
 
 export interface Problem {
   /** The place: a file and line, a step and tensor, a topic, a setting. */
@@ -9,6 +10,23 @@ export interface Problem {
   readonly got?: string
   /** What to do next. */
   readonly remedy: string
+}
+
+/** Options that nothing reads are mistakes: what was meant would silently not hold. `remedies`: for names that are expected. */
+export function unknownNames(
+  where: string,
+  kind: string,
+  given: object,
+  known: readonly string[],
+  remedies: Readonly<Record<string, string>> = {},
+): Problem[] {
+  return Object.keys(given)
+    .filter(name => !known.includes(name))
+    .map(name => ({ where, what: `there is no ${kind} "${name}"`, remedy: remedies[name] ?? suggestion(name, known) }))
+}
+
+export function isWhole(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 1
 }
 
 /** One sentence, and a second that says what to do. */

@@ -1,22 +1,17 @@
-/** What can be wrong with a step: its handler, its tensors, its batches. */
+/** What can be wrong with a step: its handler, its batches. */
 import type { BatchOptions, StepNode } from './graph.ts'
-import type { OnnxModel } from './models/model-handler.ts'
-import { elementsOf, type TensorSpec } from './models/tensors.ts'
-import { suggestion } from './nearest-name.ts'
-import { badValue, type Problem } from './problem.ts'
+import { handlerProblems } from './handler-problems.ts'
+import { badValue, isWhole, type Problem, unknownNames } from './problem.ts'
 
 /** Rows in flight are capped here by default (I5), so no batch can be larger. */
 const ROW_CAP = 32_768
-const PROVIDERS: readonly string[] = ['cpu', 'cuda', 'tensorrt', 'webgpu']
 const BATCH_OPTIONS = ['mode', 'minSize', 'maxSize', 'maxWaitMs']
 
 export function stepProblems(step: StepNode): Problem[] {
   const at = `step "${step.step}"`
   const { model, keyed, preprocess } = step.handler
   const problems = [
-    ...modelProblems(at, model),
-    ...Object.entries(model.inputs).flatMap(([name, spec]) => specProblems(`${at}, input "${name}"`, spec)),
-    ...Object.entries(model.outputs).flatMap(([name, spec]) => specProblems(`${at}, output "${name}"`, spec)),
+    ...handlerProblems(at, model, ROW_CAP),
     ...unknownNames(at, 'option', step.options, ['batch']),
     ...unknownNames(at, 'batch option', step.options.batch ?? {}, BATCH_OPTIONS),
     ...batchProblems(at, step.options.batch ?? {}),
@@ -29,58 +24,6 @@ export function stepProblems(step: StepNode): Problem[] {
     })
   }
   return problems
-}
-
-/** Options that nothing reads are mistakes: what was meant would silently not hold. */
-export function unknownNames(where: string, kind: string, given: object, known: readonly string[]): Problem[] {
-  return Object.keys(given)
-    .filter(name => !known.includes(name))
-    .map(name => ({ where, what: `there is no ${kind} "${name}"`, remedy: suggestion(name, known) }))
-}
-
-function modelProblems(at: string, model: OnnxModel): Problem[] {
-  const problems: Problem[] = []
-  const bad = (name: string, expected: string, got: unknown) => problems.push(badValue(at, name, expected, got))
-  if (typeof model.uri !== 'string' || model.uri === '') {
-    problems.push({
-      where: at,
-      what: 'the handler names no model file',
-      remedy: 'Give its path: onnx({ model: "….onnx" })',
-    })
-  }
-  if (model.providers.length === 0) bad('providers', "at least one, ['cpu'] is the least", [])
-  for (const provider of model.providers) {
-    if (!PROVIDERS.includes(provider)) bad('providers', `some of ${PROVIDERS.join(', ')}`, provider)
-  }
-  if (model.providerPolicy !== 'required' && model.providerPolicy !== 'preferred')
-    bad('providerPolicy', 'required or preferred', model.providerPolicy)
-  if (!isWhole(model.intraOpNumThreads)) bad('intraOpNumThreads', 'a whole number from 1', model.intraOpNumThreads)
-  if (model.warmUpRows.length === 0 || !model.warmUpRows.every(isWhole))
-    bad('warmUpRows', 'a list of whole numbers from 1', model.warmUpRows)
-  if (model.isolation !== 'thread' && model.isolation !== 'process')
-    bad('isolation', 'thread or process', model.isolation)
-  const { timeoutMs } = model
-  if (timeoutMs !== undefined && !(timeoutMs > 0 && Number.isFinite(timeoutMs)))
-    bad('timeoutMs', 'milliseconds above 0', timeoutMs)
-  if (timeoutMs !== undefined && model.isolation === 'thread') {
-    problems.push({
-      where: at,
-      what: 'timeoutMs needs a process: a call inside a thread cannot be ended',
-      expected: "isolation: 'process'",
-      got: '"thread"',
-      remedy: 'Leave isolation out, or leave timeoutMs out',
-    })
-  }
-  return problems
-}
-
-function specProblems(at: string, spec: TensorSpec): Problem[] {
-  const open = spec.shape.filter(size => size === null).length
-  if (spec.shape.some(size => size !== null && !isWhole(size)))
-    return [badValue(at, 'the shape', 'dimensions that are whole numbers from 1, or null for any', spec.shape)]
-  if (elementsOf(spec.shape) === undefined && open > 1)
-    return [badValue(at, 'the shape', 'at most one open dimension (null)', spec.shape)]
-  return []
 }
 
 function batchProblems(
@@ -111,8 +54,4 @@ function batchProblems(
     })
   }
   return problems
-}
-
-function isWhole(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 1
 }

@@ -1,7 +1,7 @@
 import type { GraphNode, SinkNode, SourceNode } from './graph.ts'
 import { deadLetterTopics, isTopicName, replayTopic } from './kafka/topic-names.ts'
-import { badValue, type Problem } from './problem.ts'
-import { stepProblems, unknownNames } from './step-problems.ts'
+import { badValue, type Problem, unknownNames } from './problem.ts'
+import { stepProblems } from './step-problems.ts'
 import type { Topology } from './topology.ts'
 
 /** What topic names may be made of. */
