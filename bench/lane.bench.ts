@@ -25,7 +25,10 @@ const subjects = [
 ] as const
 
 async function throughLanes(file: string, width: number, batch: number, lanes: number): Promise<number> {
-  const executor = createThreadExecutor({ lanes, maxBatchRows: batch }, { logger: silentLogger, clock: systemClock })
+  const executor = createThreadExecutor(
+    { lanes, maxBatchRows: batch },
+    { logger: silentLogger, clock: systemClock, random: Math.random },
+  )
   const spec = modelSpecOf(onnx({ model: file, input: float32(width), output: float32(null) }).definition.model)
   const models = await Promise.all(executor.lanes.map(lane => lane.load(spec)))
   const source = new Float32Array(batch * width).fill(0.5)

@@ -153,7 +153,10 @@ async function classify(parts: Parts): Promise<ClassifyCounts> {
   const lanes = Math.max(1, availableParallelism() - 1)
   const running = startTopology(topology, {
     port,
-    executor: createThreadExecutor({ lanes, maxBatchRows: MAX_BATCH_ROWS }, { logger, clock: systemClock }),
+    executor: createThreadExecutor(
+      { lanes, maxBatchRows: MAX_BATCH_ROWS },
+      { logger, clock: systemClock, random: Math.random },
+    ),
     registry,
     readSchema,
     settings: DEFAULT_RUN_SETTINGS,

@@ -59,7 +59,6 @@ class Running implements RunningTopology {
     this.finished = this.#stopped.promise
     // Whoever does not look at `finished` learns of the failure from `whenReady`, the log and the health report.
     this.finished.catch(() => {})
-    parts.executor.onLaneLost((_lane, reason) => this.#fail(reason))
     this.#ready = this.#start()
     this.#ready.catch((error: unknown) => this.#fail(error))
   }

@@ -33,7 +33,10 @@ export interface LoopOrder {
 const order = await receiveOrder<LoopOrder>()
 const { width, batch } = order
 const { port, finished } = timedPort(connect(order.brokers, 'bench-loop'), order.in, order.records)
-const executor = createThreadExecutor({ lanes: 1, maxBatchRows: batch }, { logger: benchLogger, clock: systemClock })
+const executor = createThreadExecutor(
+  { lanes: 1, maxBatchRows: batch },
+  { logger: benchLogger, clock: systemClock, random: Math.random },
+)
 const model = await executor.lanes[0]!.load(
   modelSpecOf(onnx({ model: order.model, input: float32(width), output: float32(null) }).definition.model),
 )

@@ -34,7 +34,7 @@ const running = startTopology(
     port,
     executor: createThreadExecutor(
       { lanes: order.lanes, maxBatchRows: order.maxBatch },
-      { logger: benchLogger, clock: systemClock },
+      { logger: benchLogger, clock: systemClock, random: Math.random },
     ),
     registry: order.registryUrl === undefined ? undefined : createSchemaRegistry({ url: order.registryUrl }),
     readSchema: name => readFile(new URL(`../../schemas/${name}.avsc`, import.meta.url), 'utf8'),

@@ -28,7 +28,7 @@ export interface ModelSpec {
   readonly intraOpNumThreads: number
   /** Session options of onnxruntime that are passed on as they stand. */
   readonly sessionOptions: SessionOptions
-  /** Rows of the batches that are run before the model is ready, in turn; at least one. */
+  /** Rows of the batches of zeros that are run before the model is ready, in turn; the first, of two at least, is the control batch. */
   readonly warmUpRows: readonly number[]
   /** Which kind of lane loads it. */
   readonly isolation: Isolation
@@ -50,8 +50,6 @@ export interface SessionOptions {
   readonly enableMemPattern?: boolean
   readonly executionMode?: 'sequential' | 'parallel'
   readonly interOpNumThreads?: number
-  /** Free dimensions by their name in the model, e.g. `{ sequence: 128 }`. */
-  readonly freeDimensionOverrides?: Readonly<Record<string, number>>
   /** Configuration entries by onnxruntime's own keys, e.g. `{ 'session.use_env_allocators': '1' }`. */
   readonly config?: Readonly<Record<string, string>>
 }
@@ -77,8 +75,9 @@ export interface LoadedModel {
   /** Providers that were tried before it, each with its reason. */
   readonly refusedProviders: readonly { readonly provider: string; readonly reason: string }[]
   readonly loadMs: number
+  /** Of the file and of the files of weights beside it. */
   readonly sizeBytes: number
-  /** Of the file's bytes, as they were loaded; hexadecimal. */
+  /** Of the file's bytes, as they were loaded, followed by those of its files of weights in the order of their names; hexadecimal. */
   readonly sha256: string
 }
 
@@ -131,22 +130,29 @@ export interface Lane {
   load(spec: ModelSpec): Promise<LaneModel>
   /** How long the call that now runs in native code has been running; 0 when idle. */
   busyMs(): number
+  /** How often its worker was lost and replaced. */
+  readonly restarts: LaneRestarts
+  /** Why its worker cannot be brought back for now (LANE_LOST); undefined when all is well. The next call tries again. */
+  readonly trouble: RunInferenceError | undefined
   /** Waits for the running call, then ends the worker: never while it is inside native code. */
   close(): Promise<void>
+}
+
+/** By why: the worker ended by itself, or was ended because a call took too long. */
+export interface LaneRestarts {
+  readonly crash: number
+  readonly timeout: number
 }
 
 export interface ExecutorOptions {
   readonly lanes: number
   /** Rows that a slot is first sized for. */
   readonly maxBatchRows: number
+  /** Number of the first lane; default 0. */
+  readonly firstLane?: number
 }
 
 export interface Executor {
   readonly lanes: readonly Lane[]
-  /**
-   * Called when a lane cannot be brought back for now: its worker ended again and again. Its calls have been rejected with
-   * LANE_LOST; the next call tries again.
-   */
-  onLaneLost(listener: (lane: Lane, reason: RunInferenceError) => void): void
   close(): Promise<void>
 }

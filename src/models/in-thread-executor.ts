@@ -6,13 +6,12 @@
  * 2. With `hold`, nothing is served until `step` is called, so that a test decides what happens between two batches.
  * 3. `durationOf` replaces the measured compute time, so that a trace does not depend on the machine.
  */
-import type { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
-import type { Executor, ExecutorOptions, Lane } from './executor.ts'
+import type { Executor, ExecutorOptions } from './executor.ts'
 import { createLaneHost } from './lane.ts'
-import type { LinkEvents } from './lane-calls.ts'
 import { createLane } from './lane-handle.ts'
+import type { LaneLink, LinkEvents } from './lane-link.ts'
 import type { ToLane } from './lane-messages.ts'
 
 export interface InThreadExecutorParts {
@@ -35,19 +34,13 @@ export interface InThreadExecutor extends Executor {
 
 export function createInThreadExecutor(options: ExecutorOptions, parts: InThreadExecutorParts): InThreadExecutor {
   const { logger, clock, hold = false, durationOf } = parts
-  const listeners: ((lane: Lane, reason: RunInferenceError) => void)[] = []
   const waiting: (() => Promise<void>)[] = []
   let unserved = 0
   let last: Promise<boolean> = Promise.resolve(false)
 
-  function openLink(lane: number, events: LinkEvents) {
+  function openLink(lane: number, events: LinkEvents): LaneLink {
     const host = createLaneHost(() => clock.now())
-    let end: () => void
-    const ended = new Promise<void>(resolve => {
-      end = resolve
-    })
     return {
-      ended,
       post(message: ToLane): void {
         unserved++
         waiting.push(async () => {
@@ -55,7 +48,7 @@ export function createInThreadExecutor(options: ExecutorOptions, parts: InThread
           unserved--
           const timed = durationOf && reply.type === 'ran' && message.type === 'run'
           events.reply(timed ? { ...reply, computeMs: durationOf({ lane, rows: message.rows }) } : reply)
-          if (message.type === 'close') end()
+          if (message.type === 'close') events.ended('closed')
         })
         if (!hold) void step()
       },
@@ -78,11 +71,11 @@ export function createInThreadExecutor(options: ExecutorOptions, parts: InThread
       options,
       logger,
       clock,
+      // Never looked at: it can be neither lost nor ended.
+      random: () => 0,
+      stuckMs: Number.POSITIVE_INFINITY,
       stamp: () => clock.now(),
       openLink: events => openLink(id, events),
-      onLost(lane, reason) {
-        for (const listener of listeners) listener(lane, reason)
-      },
     }),
   )
 
@@ -98,7 +91,6 @@ export function createInThreadExecutor(options: ExecutorOptions, parts: InThread
         await seen
       }
     },
-    onLaneLost: listener => void listeners.push(listener),
     async close() {
       const closing = Promise.all(lanes.map(lane => lane.close()))
       while (hold && (await step()));

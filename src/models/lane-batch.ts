@@ -1,7 +1,7 @@
 /** One batch in one place of a lane: the `BatchSlot` port over shared memory and messages. */
 import { RunInferenceError } from '../errors.ts'
 import type { BatchOutputs, BatchSlot, LoadedModel } from './executor.ts'
-import type { LaneCalls } from './lane-calls.ts'
+import type { LaneAnswer, LaneCall } from './lane-link.ts'
 import type { RanReply } from './lane-messages.ts'
 import { type Layout, layOut, type SlotMemory, viewRows } from './slots.ts'
 import { elementsOf, type TensorData } from './tensors.ts'
@@ -14,7 +14,7 @@ export interface BatchParts {
   /** Rows that the memory is first sized for. */
   readonly firstRows: number
   readonly stamp: () => number
-  readonly call: LaneCalls['call']
+  readonly call: (message: LaneCall) => Promise<LaneAnswer>
   readonly onRelease: () => void
 }
 
@@ -62,7 +62,7 @@ export class Batch implements BatchSlot {
         type: 'run',
         model,
         slot,
-        regions: memory.untold(),
+        regions: memory.regions,
         prepared: this.#prepared,
         rowShapes: this.#rowShapes,
         from,

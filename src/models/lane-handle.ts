@@ -1,15 +1,15 @@
 /**
  * A lane as the pipeline sees it (the `Lane` port), over calls to a host that may be a thread or the calling thread itself.
  *
- * 1. Two places a lane: one batch runs while the next is filled. Places are shared by the models of the lane.
+ * 1. LANE_PLACES a lane: one batch runs while the next ones are filled. Places are shared by the models of the lane.
  * 2. Specs that are equal share one loaded copy; it is unloaded when the last of its users has let it go.
- * 3. What was loaded before a loss is gone: its calls reject LANE_LOST, while `load` starts a fresh worker.
+ * 3. A worker that is lost is not seen here: the supervisor replaces it, with the same models under the same numbers.
  */
 import { type ErrorCode, RunInferenceError } from '../errors.ts'
-import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import {
   type BatchSlot,
+  type Executor,
   type ExecutorOptions,
   LANE_PLACES,
   type Lane,
@@ -18,53 +18,48 @@ import {
   type ModelSpec,
 } from './executor.ts'
 import { Batch } from './lane-batch.ts'
-import { LaneCalls, type OpenLink } from './lane-calls.ts'
+import type { LaneAnswer, LaneCall } from './lane-link.ts'
+import { LaneSupervisor, type SupervisorParts } from './lane-supervisor.ts'
 import { SlotMemory } from './slots.ts'
 
 interface Copy {
   readonly key: string
   readonly model: number
-  readonly generation: number
   readonly loading: Promise<LoadedModel>
   users: number
 }
 
-export interface LaneParts {
+export interface LaneParts extends Omit<SupervisorParts, 'name'> {
   readonly id: number
   readonly isolation: Lane['isolation']
   readonly options: ExecutorOptions
-  readonly logger: Logger
-  readonly clock: Clock
   /** Milliseconds on the clock that the host reads as well. */
   readonly stamp: () => number
-  readonly openLink: OpenLink
   /** Throws MODEL_UNUSABLE for what this kind of lane must not load. */
   readonly admit?: (spec: ModelSpec) => void
-  /** Called after the lane's calls were rejected. */
-  readonly onLost: (lane: Lane, reason: RunInferenceError) => void
 }
 
-export function createLane({ id, isolation, options, logger, clock, stamp, openLink, admit, onLost }: LaneParts): Lane {
+/** The lanes as an executor. */
+export function executorOf(lanes: readonly Lane[]): Executor {
+  return { lanes, close: async () => void (await Promise.all(lanes.map(lane => lane.close()))) }
+}
+
+export function createLane({ id, isolation, options, stamp, admit, ...parts }: LaneParts): Lane {
   const memories = Array.from({ length: LANE_PLACES }, () => new SlotMemory())
   const batches: (Batch | undefined)[] = Array.from({ length: LANE_PLACES }, () => undefined)
   const copies = new Map<string, Copy>()
   let lastModel = 0
 
-  const calls = new LaneCalls(`lane ${id}`, openLink, clock, reason => {
-    copies.clear()
-    for (const memory of memories) memory.forget()
-    logger.error({ lane: id, reason: reason.message }, 'lane lost; its models must be loaded again')
-    onLost(lane, reason)
-  })
+  const calls = new LaneSupervisor({ name: `lane ${id}`, ...parts })
 
   function startLoading(key: string, spec: ModelSpec): Copy {
     const model = ++lastModel
     const loading = calls.call({ type: 'load', model, spec }).then(reply => {
       if (reply.type !== 'loaded') throw new RunInferenceError('BUG', `'${reply.type}' answers a load`)
-      logLoaded(logger, id, reply.loaded)
+      logLoaded(parts.logger, id, reply.loaded)
       return reply.loaded
     })
-    return { key, model, generation: calls.generation, loading, users: 0 }
+    return { key, model, loading, users: 0 }
   }
 
   async function load(spec: ModelSpec): Promise<LaneModel> {
@@ -96,7 +91,7 @@ export function createLane({ id, isolation, options, logger, clock, stamp, openL
         memory,
         firstRows: options.maxBatchRows,
         stamp,
-        call: message => callModel(message),
+        call: callModel,
         onRelease: () => {
           batches[place] = undefined
         },
@@ -105,11 +100,9 @@ export function createLane({ id, isolation, options, logger, clock, stamp, openL
       return batch
     }
 
-    const callModel: LaneCalls['call'] = message => {
-      if (copy.generation !== calls.generation) return Promise.reject(gone(id, loaded.modelId))
-      if (unloaded)
-        return Promise.reject(new RunInferenceError('BUG', `${loaded.modelId} was unloaded from lane ${id}`))
-      return calls.call(message)
+    function callModel(message: LaneCall): Promise<LaneAnswer> {
+      if (!unloaded) return calls.call(message)
+      return Promise.reject(new RunInferenceError('BUG', `${loaded.modelId} was unloaded from lane ${id}`))
     }
 
     return {
@@ -123,7 +116,7 @@ export function createLane({ id, isolation, options, logger, clock, stamp, openL
         }
       },
       async unload() {
-        if (unloaded || copy.generation !== calls.generation) return
+        if (unloaded) return
         unloaded = true
         copy.users--
         if (copy.users > 0) return
@@ -133,7 +126,7 @@ export function createLane({ id, isolation, options, logger, clock, stamp, openL
     }
   }
 
-  const lane: Lane = {
+  return {
     id,
     isolation,
     get occupied() {
@@ -141,19 +134,18 @@ export function createLane({ id, isolation, options, logger, clock, stamp, openL
     },
     load,
     busyMs: () => calls.busyMs(),
+    restarts: calls.restarts,
+    get trouble() {
+      return calls.trouble
+    },
     close: () => calls.close(),
   }
-  return lane
 }
 
 function logLoaded(logger: Logger, lane: number, { modelId, provider, loadMs, refusedProviders }: LoadedModel): void {
   const facts = { lane, modelId, provider, loadMs: Math.round(loadMs) }
   if (refusedProviders.length === 0) logger.info(facts, 'model loaded')
   else logger.warn({ ...facts, refusedProviders }, 'model loaded, but not on the provider that was asked for first')
-}
-
-function gone(id: number, modelId: string): RunInferenceError {
-  return new RunInferenceError('LANE_LOST', `lane ${id} was lost after it had loaded ${modelId}; load the model again`)
 }
 
 function controlError(error: unknown, id: number, modelId: string): RunInferenceError {

@@ -20,7 +20,7 @@ export interface RunMessage {
   readonly call: number
   readonly model: number
   readonly slot: number
-  /** The slot's memory, when it is new to the lane. */
+  /** The slot's memory; undefined where the lane has been told of it. */
   readonly regions: Regions | undefined
   /** Rows that the slot was prepared for: with the row shapes, it fixes the layout. */
   readonly prepared: number

@@ -7,7 +7,7 @@
  * 2. Strings, and outputs whose row shape the model leaves open, have no room here: they travel in messages.
  * 3. A region is replaced when a batch needs more, never resized in place: views of a batch in flight stay valid.
  */
-import { BYTES_PER_ELEMENT, type Dtype, elementsOf, type TensorData } from './tensors.ts'
+import { ARRAYS, BYTES_PER_ELEMENT, type Dtype, elementsOf, type NumericArray } from './tensors.ts'
 
 /** The two regions of a place. A new object whenever either region was replaced. */
 export interface Regions {
@@ -47,33 +47,20 @@ export function layOut(
 }
 
 /** A view of `rows` rows of a tensor, starting at row `from`. */
-export function viewRows(buffer: ArrayBufferLike, dtype: Dtype, room: Room, from: number, rows: number): TensorData {
+export function viewRows(
+  buffer: ArrayBufferLike,
+  dtype: Dtype,
+  { offset, rowElements }: Room,
+  from: number,
+  rows: number,
+): NumericArray {
   if (dtype === 'string') throw new TypeError('strings have no room in shared memory')
-  const offset = room.offset + from * room.rowElements * BYTES_PER_ELEMENT[dtype]
-  return viewOf(buffer, dtype, offset, rows * room.rowElements)
+  return new ARRAYS[dtype](buffer, offset + from * rowElements * BYTES_PER_ELEMENT[dtype], rows * rowElements)
 }
 
-function viewOf(buffer: ArrayBufferLike, dtype: Exclude<Dtype, 'string'>, offset: number, length: number): TensorData {
-  switch (dtype) {
-    case 'float16':
-      return new Float16Array(buffer, offset, length)
-    case 'float32':
-      return new Float32Array(buffer, offset, length)
-    case 'float64':
-      return new Float64Array(buffer, offset, length)
-    case 'uint8':
-      return new Uint8Array(buffer, offset, length)
-    case 'int32':
-      return new Int32Array(buffer, offset, length)
-    case 'int64':
-      return new BigInt64Array(buffer, offset, length)
-  }
-}
-
-/** The main thread's side of a place: grows on demand, and remembers what the lane has not been told yet. */
+/** The memory of a place, which grows on demand. */
 export class SlotMemory {
   #regions: Regions = { input: new SharedArrayBuffer(0), output: new SharedArrayBuffer(0) }
-  #told = false
 
   get regions(): Regions {
     return this.#regions
@@ -84,19 +71,6 @@ export class SlotMemory {
     const { input, output } = this.#regions
     if (inputBytes <= input.byteLength && outputBytes <= output.byteLength) return
     this.#regions = { input: grown(input, inputBytes), output: grown(output, outputBytes) }
-    this.#told = false
-  }
-
-  /** The regions when the lane does not know them yet, else undefined; asking counts as telling. */
-  untold(): Regions | undefined {
-    if (this.#told) return undefined
-    this.#told = true
-    return this.#regions
-  }
-
-  /** A new worker knows nothing. */
-  forget(): void {
-    this.#told = false
   }
 }
 

@@ -8,7 +8,7 @@ const CHECK_MS = 1_000
 const GRACE_MS = 5_000
 
 export interface LaneWatchOptions {
-  readonly lanes: readonly Pick<Lane, 'id' | 'busyMs'>[]
+  readonly lanes: readonly Pick<Lane, 'id' | 'isolation' | 'busyMs'>[]
   /** How long one call into native code may take. */
   readonly stuckMs: number
   readonly clock: Clock
@@ -18,14 +18,16 @@ export interface LaneWatchOptions {
 }
 
 /**
- * Ends the process when a lane has been inside one native call for longer than `stuckMs`: such a call cannot be stopped,
+ * Ends the process when a thread has been inside one native call for longer than `stuckMs`: such a call cannot be stopped,
  * and any other end of the process would abort in it. Nothing more is committed; what was in flight comes again to whoever
- * takes over. Health is red from `stuckMs` on. The returned function ends the watch.
+ * takes over. Health is red from `stuckMs` on. Lanes that are processes look after themselves: their executor replaces what is
+ * stuck. The returned function ends the watch.
  */
 export function startLaneWatch({ lanes, stuckMs, clock, logger, die = killThisProcess }: LaneWatchOptions): () => void {
   let cancel = () => {}
   const check = () => {
     for (const lane of lanes) {
+      if (lane.isolation === 'process') continue
       const busyMs = Math.round(lane.busyMs())
       if (busyMs <= stuckMs + GRACE_MS) continue
       logger.error(

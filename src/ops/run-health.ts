@@ -31,8 +31,10 @@ export function createHealth(lanes: readonly Lane[], settings: RunSettings): Hea
   let ready = false
   return {
     report(member) {
-      const stuck = lanes.filter(lane => lane.busyMs() > settings.stuckMs)
+      // A process that is stuck is ended and replaced; a thread can only be ended together with us.
+      const stuck = lanes.filter(lane => lane.isolation !== 'process' && lane.busyMs() > settings.stuckMs)
       const all = new Map(problems)
+      for (const { id, trouble } of lanes) if (trouble) all.set(`lane ${id}`, trouble.message)
       for (const lane of stuck) all.set(`lane ${lane.id}`, `inside native code for ${Math.round(lane.busyMs())} ms`)
       const heartbeatAge = member && ready ? member.heartbeatAgeMs() : 0
       if (heartbeatAge > settings.sessionTimeoutMs)

@@ -29,8 +29,8 @@ export interface FaultyExecutor extends Executor {
   failControl(failing: boolean): void
   /** While set, loads of specs for which this holds reject MODEL_UNUSABLE. */
   failLoadsWhere(bad: ((spec: ModelSpec) => boolean) | undefined): void
-  /** As if the lane's worker had ended: its calls reject LANE_LOST, listeners are told, models must be loaded again. */
-  lose(lane: number): void
+  /** As if the lane's worker ended again and again: its calls reject LANE_LOST, until the returned function is called. */
+  lose(lane: number): () => void
   /** Runs and control batches from now on hang, as if inside native code, until the returned function is called. */
   hang(): () => void
 }
@@ -60,11 +60,6 @@ export function createFaultyExecutor(inner: Executor, { clock }: { readonly cloc
     gate: undefined,
   }
   const lanes = inner.lanes.map(lane => new FaultyLane(lane, faults))
-  const listeners: ((lane: Lane, reason: RunInferenceError) => void)[] = []
-  const tell = (lane: FaultyLane, reason: RunInferenceError) => {
-    for (const listener of listeners) listener(lane, reason)
-  }
-  inner.onLaneLost((lost, reason) => tell(lanes.find(({ id }) => id === lost.id)!, reason))
   return {
     lanes,
     runs: faults.runs,
@@ -88,9 +83,8 @@ export function createFaultyExecutor(inner: Executor, { clock }: { readonly cloc
     },
     lose(id) {
       const lane = lanes[id]!
-      const reason = new RunInferenceError('LANE_LOST', `lane ${id} was lost because the test asked for it`)
-      lane.lose(reason)
-      tell(lane, reason)
+      lane.lose(new RunInferenceError('LANE_LOST', `lane ${id} was lost because the test asked for it`))
+      return () => lane.recover()
     },
     hang() {
       const { promise, resolve } = Promise.withResolvers<void>()
@@ -100,7 +94,6 @@ export function createFaultyExecutor(inner: Executor, { clock }: { readonly cloc
         resolve()
       }
     },
-    onLaneLost: listener => void listeners.push(listener),
     async close() {
       await Promise.all(lanes.map(lane => lane.close()))
       await inner.close()
@@ -112,8 +105,7 @@ class FaultyLane implements Lane {
   readonly #inner: Lane
   readonly #faults: Faults
   readonly #calls = new Set<{ readonly since: number; readonly reject: (error: RunInferenceError) => void }>()
-  #generation = 0
-  #lost: RunInferenceError | undefined
+  #trouble: RunInferenceError | undefined
 
   constructor(inner: Lane, faults: Faults) {
     this.#inner = inner
@@ -137,9 +129,20 @@ class FaultyLane implements Lane {
     return oldest ? this.#faults.clock.now() - oldest.since : this.#inner.busyMs()
   }
 
+  get restarts(): Lane['restarts'] {
+    return this.#inner.restarts
+  }
+
+  get trouble(): RunInferenceError | undefined {
+    return this.#trouble ?? this.#inner.trouble
+  }
+
+  recover(): void {
+    this.#trouble = undefined
+  }
+
   lose(reason: RunInferenceError): void {
-    this.#lost = reason
-    this.#generation++
+    this.#trouble = reason
     for (const { reject } of this.#calls) reject(reason)
     this.#calls.clear()
   }
@@ -157,9 +160,8 @@ class FaultyLane implements Lane {
   }
 
   #wrap(model: LaneModel): LaneModel {
-    const generation = this.#generation
     const check = () => {
-      if (generation !== this.#generation) throw this.#lost
+      if (this.#trouble) throw this.#trouble
     }
     return {
       loaded: model.loaded,

@@ -100,16 +100,26 @@ describe('an outage of the model', () => {
 })
 
 describe('a lane that is lost', () => {
-  it('ends the application, with nothing of its rows committed', async () => {
+  it('is an outage: rows stay queued, health says so, and all is done when it is back', async () => {
     await onFaultyDriver(digitTopology(), async (driver, executor) => {
       const release = executor.hang()
       await driver.pipe('in', keys(5))
       await driver.advance(10)
-      executor.lose(0)
+      const bringBack = executor.lose(0)
       release()
-      await assert.rejects(passed(driver, driver.running.finished), /LANE_LOST/)
+      await driver.advance(30_000)
+      const { live, problems } = driver.running.health()
+      assert.equal(live, true)
+      assert.match(problems['lane 0']!, /LANE_LOST/)
       assert.deepEqual(await driver.port.admin.committed('t', 'in'), [0])
-      assert.equal(driver.running.health().live, false)
+      bringBack()
+      await driver.advance(20_000)
+      assert.deepEqual(
+        (await driver.read('out')).map(({ key }) => key),
+        names(5),
+      )
+      assert.deepEqual(await deadLetters(driver, 'inference'), [])
+      assert.deepEqual(driver.running.health().problems, {})
     })
   })
 })

@@ -5,6 +5,7 @@ import type { CreateExecutor } from '../support/executor-checks.ts'
 import { executorContract } from './executor.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
 
-const create: CreateExecutor = options => createThreadExecutor(options, { logger: silentLogger, clock: systemClock })
+const create: CreateExecutor = options =>
+  createThreadExecutor(options, { logger: silentLogger, clock: systemClock, random: Math.random })
 executorContract('thread', create)
 executorLoadingContract('thread', create)

@@ -4,12 +4,19 @@ import { startLaneWatch } from '../../src/ops/lane-watch.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import { createManualClock } from '../../src/testing/manual-clock.ts'
 
-test('a lane that is stuck in native code ends the process, a busy one does not', async () => {
+test('a thread that is stuck in native code ends the process; a busy one, and a lane that is a process, do not', async () => {
   const clock = createManualClock()
   let since: number | undefined
   let deaths = 0
-  const lane = { id: 0, busyMs: () => (since === undefined ? 0 : clock.now() - since) }
-  const stop = startLaneWatch({ lanes: [lane], stuckMs: 60_000, clock, logger: silentLogger, die: () => deaths++ })
+  const thread = { id: 0, isolation: 'thread', busyMs: () => (since === undefined ? 0 : clock.now() - since) } as const
+  const child = { id: 1, isolation: 'process', busyMs: () => 1_000_000 } as const
+  const stop = startLaneWatch({
+    lanes: [child, thread],
+    stuckMs: 60_000,
+    clock,
+    logger: silentLogger,
+    die: () => deaths++,
+  })
   since = clock.now()
   await clock.advance(59_000)
   since = clock.now()

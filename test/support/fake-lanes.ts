@@ -73,6 +73,8 @@ export function fakeLane(id = 0): FakeLane {
     controlFails: false,
     load: async () => model,
     busyMs: () => 0,
+    restarts: { crash: 0, timeout: 0 },
+    trouble: undefined,
     close: async () => {},
   }
   return lane

@@ -1,0 +1,303 @@
+/**
+ * Keeps a lane at work, whatever its worker is made of: calls go out in order, replies come in, and when the worker is lost
+ * another one takes its place. Whoever calls sees one lane that does not end.
+ *
+ * S1. Messages are served in order, one reply each, so only the call at the head can have ended the worker: it rejects
+ *     WORKER_LOST, or TIMEOUT when we ended the worker for it. All others are sent again, unharmed.
+ * S2. A new worker first loads again what was loaded, under the same numbers, then goes on with the calls.
+ * S3. Losses in a row are answered with growing pauses. After too many, what waits rejects LANE_LOST (an outage: nothing is
+ *     said of the rows), and the next call tries again, after the pause. A run or control batch that was answered ends the row;
+ *     a worker that cannot load the models again counts as lost. A loss by a run does not count: bisection asks for such
+ *     losses, and its control batch tells whether the lane or the rows are to blame.
+ * S4. Where the worker can be ended, the call at the head has its time, from when it came there: `timeoutMs` of its model,
+ *     else `stuckMs`. A load that is lost with its worker, or takes too long, rejects LANE_LOST: no row is to blame.
+ * S5. Every call ends. `close` lets those that were made before it end, and waits for the worker's own end; where the worker can
+ *     be ended, no longer than CLOSE_BUDGET_MS.
+ */
+import { RunInferenceError } from '../errors.ts'
+import type { Clock } from '../ops/clock.ts'
+import type { Logger } from '../ops/logger.ts'
+import type { LaneRestarts, ModelSpec } from './executor.ts'
+import type { LaneAnswer, LaneCall, LaneLink, OpenLink } from './lane-link.ts'
+import { LaneLosses } from './lane-losses.ts'
+import { type FromLane, type LoadMessage, reviveError, type ToLane } from './lane-messages.ts'
+
+/** Less than what a process gives itself to end (lifecycle.ts). */
+const CLOSE_BUDGET_MS = 3_000
+
+export interface SupervisorParts {
+  readonly name: string
+  readonly openLink: OpenLink
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly random: () => number
+  /** How long a call may take that has no `timeoutMs`; asked of workers that can be ended. */
+  readonly stuckMs: number
+}
+
+interface Call {
+  readonly message: ToLane
+  resolve(answer: LaneAnswer): void
+  reject(error: RunInferenceError): void
+}
+
+export class LaneSupervisor {
+  readonly #parts: SupervisorParts
+  readonly #losses: LaneLosses
+  readonly #restarts = { crash: 0, timeout: 0 }
+  /** In order; those of a working link have been sent. */
+  readonly #calls: Call[] = []
+  readonly #models = new Map<number, LoadMessage>()
+  #link: LaneLink | undefined
+  #generation = 0
+  /** What the present worker has to load before it is sent the calls. */
+  #reloads: readonly LoadMessage[] = []
+  #headSince = 0
+  /** The time that the call at the head was given, when it is over: the worker is being ended. */
+  #expiredMs: number | undefined
+  #trouble: RunInferenceError | undefined
+  #lastCall = 0
+  #cancelDeadline = () => {}
+  #cancelStart: (() => void) | undefined
+  #closing: Promise<void> | undefined
+  readonly #closed = Promise.withResolvers<void>()
+
+  constructor(parts: SupervisorParts) {
+    this.#parts = parts
+    this.#losses = new LaneLosses(parts.clock, parts.random)
+  }
+
+  get restarts(): LaneRestarts {
+    return this.#restarts
+  }
+
+  /** Why the lane cannot be brought back for now. */
+  get trouble(): RunInferenceError | undefined {
+    return this.#trouble
+  }
+
+  /** How long the worker has been at the call at its head. */
+  busyMs(): number {
+    const isIdle = this.#link === undefined || (this.#reloads.length === 0 && this.#calls.length === 0)
+    return isIdle ? 0 : this.#parts.clock.now() - this.#headSince
+  }
+
+  /** Throws CLOSED after `close`. */
+  mustBeOpen(): void {
+    if (this.#closing === undefined) return
+    throw new RunInferenceError('CLOSED', `${this.#parts.name} was closed; no call is taken any more`)
+  }
+
+  /** Rejects as S1, S3 and S4 say, CLOSED after `close`, else what the lane answers. */
+  async call(message: LaneCall): Promise<LaneAnswer> {
+    this.mustBeOpen()
+    return this.#enqueue(message)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  async #end(): Promise<void> {
+    this.#cancelStart?.()
+    if (!this.#link) {
+      this.#giveUp(this.#lost('was closed before its worker had been replaced'))
+      return
+    }
+    const { kill } = this.#link
+    const cancel = kill && this.#parts.clock.after(CLOSE_BUDGET_MS, kill)
+    await this.#enqueue({ type: 'close' })
+    await this.#closed.promise
+    cancel?.()
+  }
+
+  #enqueue(message: LaneCall): Promise<LaneAnswer> {
+    const { promise, resolve, reject } = Promise.withResolvers<LaneAnswer>()
+    const call: Call = { message: { ...message, call: ++this.#lastCall }, resolve, reject }
+    this.#calls.push(call)
+    if (!this.#link) this.#start()
+    else if (this.#reloads.length === 0) this.#send(call)
+    return promise
+  }
+
+  #send(call: Call): void {
+    try {
+      this.#link!.post(call.message)
+    } catch (error) {
+      this.#calls.splice(this.#calls.indexOf(call), 1)
+      const what = `a '${call.message.type}' message cannot be sent to ${this.#parts.name}`
+      call.reject(RunInferenceError.from(error, 'BUG', what))
+      return
+    }
+    if (call === this.#calls[0]) this.#comesToHead(call.message)
+  }
+
+  /** A worker takes the place of none, at once or after the pause that is due. */
+  #start(): void {
+    if (this.#cancelStart) return
+    const restMs = this.#losses.restMs()
+    if (restMs > 0) this.#cancelStart = this.#parts.clock.after(restMs, () => this.#open())
+    else this.#open()
+  }
+
+  #open(): void {
+    this.#cancelStart = undefined
+    const generation = ++this.#generation
+    this.#link = this.#parts.openLink({
+      reply: message => {
+        if (generation === this.#generation) this.#replied(message)
+      },
+      ended: how => {
+        if (generation === this.#generation) this.#ended(how)
+      },
+    })
+    this.#reloads = [...this.#models.values()]
+    for (const message of this.#reloads) this.#link.post(message)
+    if (this.#reloads[0]) this.#comesToHead(this.#reloads[0])
+    else this.#goOn()
+  }
+
+  /** The worker has loaded what it must know. */
+  #goOn(): void {
+    this.#trouble = undefined
+    for (const call of [...this.#calls]) this.#send(call)
+  }
+
+  #comesToHead(message: ToLane): void {
+    const { clock, stuckMs } = this.#parts
+    const { kill } = this.#link!
+    this.#headSince = clock.now()
+    if (!kill) return
+    const limitMs = this.#specOf(message)?.timeoutMs ?? stuckMs
+    this.#cancelDeadline = clock.after(limitMs, () => {
+      this.#expiredMs = limitMs
+      kill()
+    })
+  }
+
+  /** The model of a call whose rows may be to blame. */
+  #specOf(message: ToLane): ModelSpec | undefined {
+    return message.type === 'run' || message.type === 'control' ? this.#models.get(message.model)?.spec : undefined
+  }
+
+  #replied(reply: FromLane): void {
+    // Too late: the call has had its time, and its worker is being ended.
+    if (this.#expiredMs !== undefined) return
+    this.#cancelDeadline()
+    if (this.#reloads.length > 0) this.#reloaded(reply)
+    else this.#answered(reply)
+  }
+
+  #reloaded(reply: FromLane): void {
+    if (reply.type === 'failed') {
+      this.#discard()
+      this.#replace(`its models cannot be loaded again: ${reply.error.message}`, 'crash', true)
+      return
+    }
+    this.#reloads = this.#reloads.slice(1)
+    if (this.#reloads[0]) this.#comesToHead(this.#reloads[0])
+    else this.#goOn()
+  }
+
+  #answered(reply: FromLane): void {
+    const [call] = this.#calls
+    if (call?.message.call !== reply.call) {
+      this.#discard()
+      this.#ended(`it answered call ${reply.call} out of turn`)
+      return
+    }
+    this.#calls.shift()
+    const { message } = call
+    if (message.type === 'run' || message.type === 'control') this.#losses.forget()
+    if (message.type === 'load' && reply.type === 'loaded') this.#models.set(message.model, message)
+    if (message.type === 'unload') this.#models.delete(message.model)
+    if (this.#calls[0]) this.#comesToHead(this.#calls[0].message)
+    if (reply.type === 'failed') call.reject(reviveError(reply.error))
+    else call.resolve(reply)
+  }
+
+  /** Nothing of this worker is wanted any more. */
+  #discard(): void {
+    const link = this.#link!
+    this.#generation++
+    if (link.kill) link.kill()
+    else link.post({ type: 'close', call: 0 })
+  }
+
+  #ended(how: string): void {
+    this.#cancelDeadline()
+    // Nobody waits: it was told to close, and did.
+    if (this.#closing !== undefined && this.#calls.length === 0) {
+      this.#link = undefined
+      this.#closed.resolve()
+      return
+    }
+    const expiredMs = this.#expiredMs
+    const guilty = this.#reloads.length > 0 ? undefined : this.#calls.shift()
+    if (guilty) this.#blame(guilty, how, expiredMs)
+    const reason = expiredMs === undefined ? 'crash' : 'timeout'
+    this.#replace(how, reason, guilty?.message.type !== 'run')
+  }
+
+  #replace(how: string, reason: keyof LaneRestarts, counts: boolean): void {
+    const { name, logger } = this.#parts
+    this.#link = undefined
+    this.#reloads = []
+    this.#expiredMs = undefined
+    this.#restarts[reason]++
+    if (counts) this.#losses.add()
+    const restMs = Math.round(this.#losses.restMs())
+    const facts = { lane: name, reason: how, restMs, inARow: this.#losses.inARow }
+    if (this.#closing !== undefined) {
+      logger.warn(facts, 'a lane was lost while it closed')
+      this.#giveUp(this.#lost(`lost its worker while it closed: ${how}`))
+      this.#closed.resolve()
+    } else if (counts && this.#losses.areTooMany) {
+      logger.error(facts, 'a lane is lost again and again: its calls fail until it comes back')
+      this.#trouble = this.#lost(
+        `has lost its worker ${this.#losses.inARow} times in a row, the last time: ${how}. ` +
+          `Its rows stay queued; it is tried again with the next call, in ${restMs} ms at the earliest`,
+      )
+      this.#giveUp(this.#trouble)
+    } else {
+      logger.warn(facts, 'a lane was lost, and is replaced')
+      if (this.#calls.length > 0 || this.#models.size > 0) this.#start()
+    }
+  }
+
+  #giveUp(error: RunInferenceError): void {
+    for (const call of this.#calls.splice(0)) this.#endWithoutWorker(call, error)
+  }
+
+  #blame(call: Call, how: string, expiredMs: number | undefined): void {
+    const { message } = call
+    const uri = this.#specOf(message)?.uri
+    if (uri === undefined) {
+      this.#endWithoutWorker(call, this.#lost(`lost its worker during a '${message.type}': ${how}`))
+      return
+    }
+    const work = message.type === 'run' ? `${message.rows} row${message.rows === 1 ? '' : 's'}` : 'the control batch'
+    const { name } = this.#parts
+    call.reject(
+      expiredMs === undefined
+        ? new RunInferenceError('WORKER_LOST', `${uri}: the worker of ${name} was lost while it ran ${work}: ${how}`)
+        : new RunInferenceError(
+            'TIMEOUT',
+            `${uri}: ${work} took longer than ${this.#specOf(message)?.timeoutMs ? 'timeoutMs' : 'stuckMs'} ` +
+              `(${expiredMs} ms) on ${name}: ${how}`,
+          ),
+    )
+  }
+
+  #endWithoutWorker({ message, resolve, reject }: Call, error: RunInferenceError): void {
+    if (message.type === 'unload') this.#models.delete(message.model)
+    // What was to be let go has gone with the worker.
+    if (message.type === 'unload' || message.type === 'close') resolve({ type: 'done', call: message.call })
+    else reject(error)
+  }
+
+  #lost(what: string): RunInferenceError {
+    return new RunInferenceError('LANE_LOST', `${this.#parts.name} ${what}`)
+  }
+}
