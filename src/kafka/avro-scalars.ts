@@ -1,8 +1,7 @@
 /** Avro strings that are UTF-8 indeed, and longs of all 64 bits. */
 import { bytesLeft } from './avro-bounds.ts'
 import { type ErrorHook, longType, StringType, type Tap } from './avsc.ts'
-
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+import { readUtf8 } from './utf8-text.ts'
 
 /** Reads a string; avsc would put U+FFFD in the place of bytes that are not UTF-8. */
 export function readText(tap: Tap): string {
@@ -13,11 +12,9 @@ export function readText(tap: Tap): string {
   if (!text.includes('\ufffd')) return text
   const bytes = tap.buf.subarray(start, tap.pos)
   const lengthBytes = bytes.findIndex(byte => byte < 0x80) + 1
-  try {
-    return strict.decode(bytes.subarray(lengthBytes))
-  } catch (cause) {
-    throw new Error('a string that is not UTF-8', { cause })
-  }
+  const checked = readUtf8(bytes, lengthBytes, bytes.length)
+  if (checked === undefined) throw new Error('a string that is not UTF-8')
+  return checked
 }
 
 class Utf8String extends StringType {

@@ -37,6 +37,8 @@ export interface SchemaRegistryPort {
   register(subject: string, schema: string, type?: SchemaType): Promise<number>
   /** Id of exactly this schema under the subject, or undefined. */
   lookup(subject: string, schema: string, type?: SchemaType): Promise<number | undefined>
+  /** Why the subject would not take this schema as its next version, in its own words; empty when it would. */
+  incompatibilities(subject: string, schema: string, type?: SchemaType): Promise<readonly string[]>
 }
 
 /** Reads a schema file of the project, e.g. `digit`, AVRO = schemas/digit.avsc. */

@@ -30,6 +30,11 @@ interface Reference {
   readonly version: number
 }
 
+interface CompatibilityAnswer {
+  readonly is_compatible: boolean
+  readonly messages?: readonly string[]
+}
+
 type Requests = ReturnType<typeof api.default>
 
 /**
@@ -104,6 +109,20 @@ export function createSchemaRegistry(options: SchemaRegistryOptions): SchemaRegi
         return (await ask<SchemaAnswer>(what, ({ Subject }) => Subject.registered({ subject, body }))).id
       } catch (error) {
         if (isNotFound(error)) return undefined
+        throw error
+      }
+    },
+    async incompatibilities(subject, schema, type) {
+      const what = `compare a schema with the latest version of subject ${subject}`
+      const body = bodyOf(schema, type)
+      try {
+        const question = { subject, body, verbose: true }
+        const answer = await ask<CompatibilityAnswer>(what, ({ Subject }) => Subject.compatible(question))
+        if (answer.is_compatible) return []
+        return answer.messages?.length ? answer.messages : ['the registry does not say why']
+      } catch (error) {
+        // Nothing to be compared with.
+        if (isNotFound(error)) return []
         throw error
       }
     },
