@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { RunInferenceError } from '../errors.ts'
 import type { SchemaRegistryPort } from '../kafka/codec.ts'
 import type { KafkaPort } from '../kafka/port.ts'
 import { createSchemaRegistry } from '../kafka/schema-registry.ts'
@@ -35,6 +36,14 @@ export async function connect(
   const settings = loadSettings({ flags, configFile: flags.config })
   const topology = await loadTopology(module, flags.param ?? {})
   const logger = makeLogger(settings.logLevel)
+  return { topology, settings, logger, ...(await prepareConnections(settings, logger)) }
+}
+
+/** Kafka and the registry as the settings say; nothing is connected yet. */
+export async function prepareConnections(
+  settings: Settings,
+  logger: Logger,
+): Promise<Pick<Connected, 'port' | 'registry' | 'close'>> {
   const port = createKafkaPort({
     brokers: settings.brokers,
     clientId: settings.clientId,
@@ -43,7 +52,7 @@ export async function connect(
     random: Math.random,
     ...(await security(settings)),
   })
-  return { topology, settings, logger, port, registry: registryOf(settings), close: () => port.close() }
+  return { port, registry: registryOf(settings), close: () => port.close() }
 }
 
 /** Schemas of the project that the command is run in. */
@@ -51,12 +60,20 @@ export function readSchema(name: string): Promise<string> {
   return readFile(`schemas/${name}.avsc`, 'utf8')
 }
 
+async function pem(setting: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw RunInferenceError.from(error, 'SETTINGS_INVALID', `${setting}: expected a readable PEM file, got ${path}`)
+  }
+}
+
 async function security(settings: Settings): Promise<Pick<KafkaPortOptions, 'ssl' | 'sasl'>> {
   const { tls, tlsCaFile, tlsCertFile, tlsKeyFile, saslMechanism, saslUsername, saslPassword } = settings
   const ssl = {
-    ...(tlsCaFile === undefined ? {} : { ca: await readFile(tlsCaFile, 'utf8') }),
-    ...(tlsCertFile === undefined ? {} : { cert: await readFile(tlsCertFile, 'utf8') }),
-    ...(tlsKeyFile === undefined ? {} : { key: await readFile(tlsKeyFile, 'utf8') }),
+    ...(tlsCaFile === undefined ? {} : { ca: await pem('tlsCaFile', tlsCaFile) }),
+    ...(tlsCertFile === undefined ? {} : { cert: await pem('tlsCertFile', tlsCertFile) }),
+    ...(tlsKeyFile === undefined ? {} : { key: await pem('tlsKeyFile', tlsKeyFile) }),
   }
   return {
     ...(tls ? { ssl } : {}),

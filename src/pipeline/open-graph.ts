@@ -1,9 +1,18 @@
 /** Opens what a graph needs before it can run: codecs (and with them the registry), models in every lane, output topics. */
 import type { SinkNode, SourceNode, StepNode } from '../graph.ts'
-import type { CodecContext, Decoder, Encoder, ReadSchema, RecordField, RowDecoder, RowEncoder, SchemaRegistryPort } from '../kafka/codec.ts'
+import type {
+  CodecContext,
+  Decoder,
+  Encoder,
+  ReadSchema,
+  RecordField,
+  RowDecoder,
+  RowEncoder,
+  SchemaRegistryPort,
+} from '../kafka/codec.ts'
 import type { KafkaWriter } from '../kafka/port.ts'
 import { deadLetterTopics } from '../kafka/topic-names.ts'
-import type { Executor, Lane, LaneModel, LoadedModel } from '../models/executor.ts'
+import type { Executor, Lane, LaneModel, LoadedModel, ModelSpec } from '../models/executor.ts'
 import { modelSpecOf } from '../models/model-handler.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
@@ -74,8 +83,8 @@ async function openDeadLetters({ topology, writer }: OpenContext): Promise<Map<s
   return targets
 }
 
-function codecContext(
-  { registry, readSchema, logger, clock }: OpenContext,
+export function codecContext(
+  { registry, readSchema, logger, clock }: Pick<OpenContext, 'registry' | 'readSchema' | 'logger' | 'clock'>,
   topic: string,
   field: RecordField,
 ): CodecContext {
@@ -101,6 +110,11 @@ async function openEncoder(
   return (await codec.openEncoder(codecContext(context, topic, field))) as RowEncoder<unknown>
 }
 
+/** The lanes that load this model. */
+export function lanesFor(executor: Executor, { isolation }: ModelSpec): readonly Lane[] {
+  return executor.lanes.filter(lane => lane.isolation === 'any' || lane.isolation === isolation)
+}
+
 /** Every model in every lane; steps that run the same model share its loaded copy. */
 async function loadModels({ topology, executor, logger }: OpenContext): Promise<Map<StepNode, Map<Lane, LaneModel>>> {
   const specs = new Map(topology.steps.map(step => [step, modelSpecOf(step.handler.model)]))
@@ -109,8 +123,7 @@ async function loadModels({ topology, executor, logger }: OpenContext): Promise<
     if (byIdentifier.has(spec.identifier)) continue
     const lanes = new Map<Lane, LaneModel>()
     byIdentifier.set(spec.identifier, lanes)
-    const fitting = executor.lanes.filter(({ isolation }) => isolation === 'any' || isolation === spec.isolation)
-    const loaded = await Promise.all(fitting.map(async lane => [lane, await lane.load(spec)] as const))
+    const loaded = await Promise.all(lanesFor(executor, spec).map(async lane => [lane, await lane.load(spec)] as const))
     for (const [lane, model] of loaded) lanes.set(lane, model)
     const [first] = loaded
     if (first) {

@@ -1,4 +1,5 @@
 import { RunInferenceError } from '../errors.ts'
+import { avroReader, compileAvro } from '../kafka/avro-types.ts'
 import type { RegisteredSchema, SchemaRegistryPort, SchemaType } from '../kafka/codec.ts'
 
 /** A schema registry in memory, with an outage on demand. */
@@ -51,6 +52,11 @@ export function createMemoryRegistry(): MemoryRegistry {
         const id = idOf(compact(schema), type)
         return subjects.get(subject)?.includes(id) ? id : undefined
       }),
+    incompatibilities: (subject, schema, type = 'AVRO') =>
+      answer(() => {
+        const latest = schemas[(subjects.get(subject)?.at(-1) ?? 0) - 1]
+        return latest === undefined || type !== 'AVRO' ? [] : unreadable(latest.schema, schema)
+      }),
     down: () => {
       isDown = true
     },
@@ -60,6 +66,16 @@ export function createMemoryRegistry(): MemoryRegistry {
     get calls() {
       return calls
     },
+  }
+}
+
+/** As registries with the level BACKWARD answer: may values of the older schema be read with the newer? */
+function unreadable(older: string, newer: string): string[] {
+  try {
+    avroReader(compileAvro(newer), compileAvro(older))
+    return []
+  } catch (error) {
+    return [(error as Error).message]
   }
 }
 

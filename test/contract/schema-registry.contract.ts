@@ -39,6 +39,17 @@ export function schemaRegistryContract(name: string, prefix: string, open: () =>
       assert.equal(await registry.lookup(subject('none'), schema('One', 'a')), undefined)
     })
 
+    test('a schema that could not read the latest version is refused with reasons; another, or a new subject, is not', async () => {
+      const registry = open()
+      const avro = (name: string, type: string) =>
+        JSON.stringify({ type: 'record', name: 'Kept', namespace: 'kri.test', fields: [{ name, type }] })
+      await registry.register(subject('kept'), avro('a', 'int'))
+      assert.deepEqual(await registry.incompatibilities(subject('kept'), avro('a', 'long')), [])
+      const reasons = await registry.incompatibilities(subject('kept'), avro('b', 'string'))
+      assert.ok(reasons.length > 0 && reasons.every(reason => reason.length > 0))
+      assert.deepEqual(await registry.incompatibilities(subject('unheard'), avro('b', 'string')), [])
+    })
+
     test('an unknown id is DECODE_UNKNOWN_SCHEMA, an unknown subject REGISTRY_REFUSED', async () => {
       const registry = open()
       await assert.rejects(registry.schemaById(1_999_999_999), code('DECODE_UNKNOWN_SCHEMA'))

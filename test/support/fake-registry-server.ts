@@ -40,6 +40,10 @@ export async function startFakeRegistry(): Promise<FakeRegistryServer> {
       const subject = parts[1]!
       if (parts.at(-1) === 'latest') return [200, answerOf(await registry.latest(subject))]
       const { schema, schemaType } = JSON.parse(await text(request))
+      if (parts[0] === 'compatibility') {
+        const messages = await registry.incompatibilities(parts[2]!, schema, schemaType)
+        return [200, { is_compatible: messages.length === 0, messages }]
+      }
       if (parts.at(-1) === 'versions') return [200, { id: await registry.register(subject, schema, schemaType) }]
       const id = await registry.lookup(subject, schema, schemaType)
       return id === undefined ? [404, { error_code: 40403, message: 'Schema not found' }] : [200, { id }]
