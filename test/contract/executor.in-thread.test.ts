@@ -4,7 +4,9 @@ import { silentLogger } from '../../src/ops/logger.ts'
 import type { CreateExecutor } from '../support/executor-checks.ts'
 import { executorContract } from './executor.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
+import { executorModelsContract } from './executor-models.contract.ts'
 
 const create: CreateExecutor = options => createInThreadExecutor(options, { logger: silentLogger, clock: systemClock })
 executorContract('in-thread', create)
 executorLoadingContract('in-thread', create)
+executorModelsContract('in-thread', create)
