@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import { from, topology, utf8 } from '../src/index.ts'
 import { partOf, topologyParts } from '../src/topology-parts.ts'
 
-const text = { value: utf8() }
+const text = utf8()
 const a = from('a', text)
 const b = from('b', text)
 

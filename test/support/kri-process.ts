@@ -10,6 +10,8 @@ export interface KriProcess {
   readonly child: ChildProcess
   /** What it has written to standard error (the log) so far. */
   log(): string
+  /** What it has written to standard output so far. */
+  output(): string
   /** Exit code, or the signal's name. */
   readonly ended: Promise<number | string>
   /** Status of one of its health endpoints; 0 while nothing answers. */
@@ -17,11 +19,16 @@ export interface KriProcess {
   whenReady(deadlineMs?: number): Promise<void>
 }
 
-export function startKri(args: readonly string[]): KriProcess {
+export function startKri(args: readonly string[], options: { readonly cwd?: string } = {}): KriProcess {
   const child = spawn(process.execPath, ['--conditions=kri-source', main, ...args], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+    ...options,
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
   let log = ''
+  let output = ''
+  child.stdout!.setEncoding('utf8').on('data', text => {
+    output += text
+  })
   child.stderr!.setEncoding('utf8').on('data', text => {
     log += text
   })
@@ -40,7 +47,9 @@ export function startKri(args: readonly string[]): KriProcess {
   return {
     child,
     log: () => log,
-    ended: once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string),
+    output: () => output,
+    // Not before all of its output has come.
+    ended: once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string),
     status,
     whenReady: (deadlineMs = 30_000) =>
       eventually('the instance is ready', async () => (await status('/readyz')) === 200, deadlineMs),

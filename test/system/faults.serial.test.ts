@@ -3,19 +3,18 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { KafkaPort } from '../../src/kafka/port.ts'
-import { RecordBatchBuilder } from '../../src/kafka/record-batch-builder.ts'
 import { createKafkaPort } from '../../src/kafkajs/kafka-port.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import { ownCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { type KriProcess, startKri } from '../support/kri-process.ts'
+import { judgeRows, writeRows } from '../support/raw-rows.ts'
 
 const PARTITIONS = 4
 /** Written by each `fill`. */
 const RECORDS = 100_000
 const OUTAGE_MS = 30_000
-const ROW_BYTES = 256
 
 const cluster = await ownCluster({ brokers: 1 })
 
@@ -58,6 +57,8 @@ describe('instances on a real broker', { skip: cluster.skip }, () => {
     const apply = startKri(['topics', 'apply', ...flags(name), '--partitions', String(PARTITIONS)])
     assert.equal(await apply.ended, 0, apply.log())
   }
+  const fill = (topic: string) => writeRows(port, topic, { partitions: PARTITIONS, records: RECORDS })
+  const judge = (name: string) => judgeRows(port, { in: `${name}.in`, out: `${name}.out` })
   const written = async (topic: string) =>
     (await port.admin.offsets(topic)).reduce((sum, { start, end }) => sum + end - start, 0)
   const caughtUp = async (name: string) => {
@@ -70,16 +71,16 @@ describe('instances on a real broker', { skip: cluster.skip }, () => {
     await prepare('joins')
     const first = instance('joins')
     await first.whenReady()
-    await fill(port, 'joins.in')
+    await fill('joins.in')
     await eventually('the first works', async () => (await written('joins.out')) > 2_000, 60_000)
     const second = instance('joins')
     await second.whenReady()
     const atJoin = await written('joins.out')
-    await fill(port, 'joins.in')
+    await fill('joins.in')
     await eventually('both work', async () => (await written('joins.out')) > atJoin + 2_000, 60_000)
     second.child.kill('SIGKILL')
     await eventually('all is committed', () => caughtUp('joins'), 120_000)
-    const { missing, duplicates, restarts } = await judge(port, 'joins')
+    const { missing, duplicates, restarts } = await judge('joins')
     assert.equal(missing, 0)
     assert.ok(duplicates <= 2 * 4_096 + 20_000, `${duplicates} came twice`)
     assert.ok(restarts <= PARTITIONS, `${restarts} times an output went back`)
@@ -91,7 +92,7 @@ describe('instances on a real broker', { skip: cluster.skip }, () => {
     await prepare('outage')
     const only = instance('outage')
     await only.whenReady()
-    await fill(port, 'outage.in')
+    await fill('outage.in')
     await eventually('it works', async () => (await written('outage.out')) > 2_000, 60_000)
     await cluster.killBroker(0)
     const goneAt = performance.now()
@@ -100,7 +101,7 @@ describe('instances on a real broker', { skip: cluster.skip }, () => {
     assert.match(only.log(), /degraded/)
     await cluster.startBroker(0)
     await eventually('all is committed', () => caughtUp('outage'), 120_000)
-    const { missing, failed } = await judge(port, 'outage')
+    const { missing, failed } = await judge('outage')
     assert.deepEqual({ missing, failed }, { missing: 0, failed: 0 })
     only.child.kill('SIGTERM')
     assert.equal(await only.ended, 0, only.log())
@@ -110,7 +111,7 @@ describe('instances on a real broker', { skip: cluster.skip }, () => {
     await prepare('drains')
     const first = instance('drains')
     await first.whenReady()
-    await fill(port, 'drains.in')
+    await fill('drains.in')
     await eventually('it works', async () => (await written('drains.out')) > 2_000, 60_000)
     first.child.kill('SIGTERM')
     assert.equal(await first.ended, 0, first.log())
@@ -121,7 +122,7 @@ describe('instances on a real broker', { skip: cluster.skip }, () => {
     assert.equal(await written('drains.out'), committed)
     const second = instance('drains')
     await eventually('all is committed', () => caughtUp('drains'), 120_000)
-    const { missing, duplicates } = await judge(port, 'drains')
+    const { missing, duplicates } = await judge('drains')
     assert.deepEqual({ missing, duplicates }, { missing: 0, duplicates: 0 })
     second.child.kill('SIGTERM')
     assert.equal(await second.ended, 0, second.log())
@@ -135,7 +136,7 @@ describe('instances on a real broker', { skip: cluster.skip }, () => {
     const stalled = startKri(['run', ...common, '--http-port', '0', '--stall-ms', '2000'])
     started.push(stalled)
     await stalled.whenReady()
-    await fill(port, 'endless.in')
+    await fill('endless.in')
     assert.equal(await stalled.ended, 'SIGKILL')
     assert.match(stalled.log(), /STALLED.*decoding endless\.in\/\d from offset 0/)
     assert.deepEqual(await port.admin.committed('endless', 'endless.in'), [0, 0, 0, 0])
@@ -156,55 +157,3 @@ describe('instances on a real broker', { skip: cluster.skip }, () => {
     assert.match(broken.log(), /MODEL_UNUSABLE.*corrupt-truncated\.onnx/s)
   })
 })
-
-/** Writes the records, all of the same row, evenly over the partitions. */
-async function fill(port: KafkaPort, topic: string): Promise<void> {
-  const writer = port.writer()
-  const value = Buffer.alloc(ROW_BYTES)
-  const record = {
-    ...{ timestamp: Date.now(), key: null, keyStart: 0, keyEnd: 0, value, valueStart: 0, valueEnd: ROW_BYTES },
-    ...{ headers: null, headersStart: 0, headersEnd: 0, headerCount: 0 },
-    ...{ ownHeaders: null, ownHeadersStart: 0, ownHeadersEnd: 0, ownHeaderCount: 0 },
-  }
-  for (let partition = 0; partition < PARTITIONS; partition++) {
-    const builder = new RecordBatchBuilder(topic, partition, 900_000)
-    for (let i = 0; i < RECORDS / PARTITIONS; i++) {
-      if (builder.append(record)) continue
-      await writer.send([builder.seal()])
-      builder.append(record)
-    }
-    await writer.send([builder.seal()])
-  }
-  await writer.close()
-}
-
-/** What the topics hold, judged by `kri-source` alone. */
-async function judge(port: KafkaPort, name: string) {
-  const counts = (await port.admin.offsets(`${name}.in`)).map(({ end }) => new Uint8Array(end))
-  const last = new Map<number, number>()
-  let restarts = 0
-  const ranges = (topic: string) =>
-    Array.from({ length: PARTITIONS }, (_, partition) => ({
-      topic,
-      partition,
-      from: 'earliest' as const,
-      to: 'end' as const,
-    }))
-  for await (const block of port.scan(ranges(`${name}.out`))) {
-    for (let i = 0; i < block.count; i++) {
-      const [, source] = block.headers(i).find(([header]) => header === 'kri-source')!
-      const [, partition, offset] = source!.toString().split('/').map(Number)
-      counts[partition!]![offset!]!++
-      if (offset! <= (last.get(partition!) ?? -1)) restarts++
-      last.set(partition!, offset!)
-    }
-  }
-  const all = counts.flatMap(partition => [...partition])
-  const failed = (await port.admin.offsets('raw-tensors.infer.failed-inference')).reduce((sum, { end }) => sum + end, 0)
-  return {
-    missing: all.filter(count => count === 0).length,
-    duplicates: all.reduce((sum, count) => sum + Math.max(0, count - 1), 0),
-    restarts,
-    failed,
-  }
-}

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import type { KafkaPort } from '../../src/kafka/port.ts'
+import { createKafkaPort } from '../../src/kafkajs/kafka-port.ts'
+import { systemClock } from '../../src/ops/clock.ts'
+import { silentLogger } from '../../src/ops/logger.ts'
+import { testCluster } from '../support/cluster.ts'
+import { eventually } from '../support/eventually.ts'
+import { type KriProcess, startKri } from '../support/kri-process.ts'
+import { judgeRows, writeRows } from '../support/raw-rows.ts'
+
+const { brokers, prefix, skip } = await testCluster()
+const PARTITIONS = 4
+
+describe('kri run --workers 2', { skip }, () => {
+  let port: KafkaPort
+  const started: KriProcess[] = []
+  before(() => {
+    port = createKafkaPort({
+      ...{ brokers, clientId: 'workers', logger: silentLogger, clock: systemClock, random: Math.random },
+    })
+  })
+  after(async () => {
+    for (const { child } of started) child.kill('SIGKILL')
+    await port.close()
+  })
+
+  const kri = (...args: readonly string[]): KriProcess => {
+    const process = startKri([...args, '--brokers', brokers.join()])
+    started.push(process)
+    return process
+  }
+  const rows = (name: string, model = 'models/digits-mlp-v1.onnx') => {
+    const parameters = { in: `${prefix}${name}.in`, out: `${prefix}${name}.out`, applicationId: `${prefix}${name}` }
+    const all = Object.entries({ ...parameters, model, width: 64 })
+    return ['topologies/raw-tensors.ts', ...all.map(([key, value]) => `--param=${key}=${value}`)]
+  }
+  const prepare = async (name: string): Promise<void> => {
+    const apply = kri('topics', 'apply', ...rows(name), `--partitions=${PARTITIONS}`)
+    assert.equal(await apply.ended, 0, apply.log())
+  }
+  const run = (args: readonly string[], ...more: readonly string[]) =>
+    kri('run', ...args, ...more, '--workers=2', '--http-port=0', '--session-timeout-ms=6000')
+  const fill = (name: string) => writeRows(port, `${prefix}${name}.in`, { partitions: PARTITIONS, records: 40_000 })
+  const committed = (name: string) => port.admin.committed(`${prefix}${name}`, `${prefix}${name}.in`)
+  const metrics = async (process: KriProcess) => {
+    // The parent's address is told without a worker.
+    const line = process
+      .log()
+      .split('\n')
+      .find(each => each.includes('health and metrics of all'))!
+    return (await fetch(new URL('/metrics', JSON.parse(line).url))).text()
+  }
+  /** Of workers, by number; the last one started counts. */
+  const pids = (process: KriProcess): Map<number, number> =>
+    new Map(
+      [...process.log().matchAll(/"worker":(\d+),"pid":(\d+)/g)].map(([, worker, pid]) => [
+        Number(worker),
+        Number(pid),
+      ]),
+    )
+
+  it('one that is killed is replaced, nothing is lost, and a stop ends all in order', async () => {
+    await prepare('replaced')
+    const parent = run(rows('replaced'), '--json')
+    await parent.whenReady()
+    const before = pids(parent)
+    await fill('replaced')
+    await eventually('it works', async () => (await committed('replaced')).some(offset => offset > 0), 30_000)
+    process.kill(before.get(1)!, 'SIGKILL')
+    await eventually('readiness is told of both', async () => (await parent.status('/readyz')) === 503)
+    assert.equal(await parent.status('/livez'), 200)
+    await eventually('it is replaced', () => pids(parent).get(1) !== before.get(1), 10_000)
+    await parent.whenReady(60_000)
+    assert.equal(pids(parent).get(0), before.get(0))
+    await fill('replaced')
+    const all = async () => (await committed('replaced')).every(offset => offset === 20_000)
+    await eventually('all is committed', all, 60_000)
+    const text = await metrics(parent)
+    assert.match(text, /^kri_worker_restarts_total\{worker="1"\} 1$/m)
+    assert.match(text, /^kri_records_in_total\{worker="0",topic=/m)
+    assert.match(text, /^kri_in_flight_rows\{worker="1"\} 0$/m)
+    parent.child.kill('SIGTERM')
+    assert.equal(await parent.ended, 0, parent.log())
+    assertGone([...before.values(), ...pids(parent).values()])
+    const topics = { in: `${prefix}replaced.in`, out: `${prefix}replaced.out` }
+    assert.equal((await judgeRows(port, topics)).missing, 0)
+    assert.ok(JSON.parse(parent.output()).records > 40_000)
+  })
+
+  it('--until-end: the parent ends when all of them have come there', async () => {
+    await prepare('end')
+    await fill('end')
+    const parent = run(rows('end'), '--until-end', '--json')
+    assert.equal(await parent.ended, 0, parent.log())
+    const { reachedEnd, records, committed: offsets } = JSON.parse(parent.output())
+    assert.deepEqual([reachedEnd, records], [true, 40_000])
+    assert.deepEqual(offsets, { [`${prefix}end.in`]: { 0: 10_000, 1: 10_000, 2: 10_000, 3: 10_000 } })
+  })
+
+  it('when the parent is killed, its workers end too, by themselves', async () => {
+    await prepare('orphans')
+    const parent = run(rows('orphans'))
+    await parent.whenReady()
+    const workers = [...pids(parent).values()]
+    parent.child.kill('SIGKILL')
+    await eventually('no worker is left', () => workers.every(pid => !isRunning(pid)), 20_000)
+  })
+
+  it('what is wrong with all of them ends all, once, with the reason', async () => {
+    const parent = run(rows('nowhere'))
+    assert.equal(await parent.ended, 1)
+    assert.match(parent.log(), /\[CRASH_LOOP\] worker \d: \[TOPIC_MISSING\].*kri topics apply/s)
+    assert.equal(parent.log().match(/worker started/g)?.length, 2)
+  })
+})
+
+function assertGone(pids: readonly number[]): void {
+  assert.deepEqual(pids.filter(isRunning), [])
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
