@@ -1,4 +1,5 @@
 /** The table of commands, in the order of the help. */
+import { checkCommand } from './check-command.ts'
 import { clusterDownCommand, clusterStatusCommand, clusterUpCommand } from './cluster-command.ts'
 import type { CommandSpec } from './command.ts'
 import { describeCommand } from './describe-command.ts'
@@ -12,6 +13,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   clusterDownCommand,
   topicsPlanCommand,
   topicsApplyCommand,
+  checkCommand,
   describeCommand,
   runCommand,
   produceCommand,

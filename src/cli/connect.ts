@@ -10,6 +10,8 @@ import { loadSettings, type Settings } from '../settings.ts'
 import type { Topology } from '../topology.ts'
 import { loadTopology } from '../topology-module.ts'
 
+export { readSchemaFile as readSchema } from '../kafka/schema-files.ts'
+
 /** Flags that every command with a topology has; the others are settings by name. */
 export interface TopologyFlags {
   readonly config?: string
@@ -53,11 +55,6 @@ export async function prepareConnections(
     ...(await security(settings)),
   })
   return { port, registry: registryOf(settings), close: () => port.close() }
-}
-
-/** Schemas of the project that the command is run in. */
-export function readSchema(name: string): Promise<string> {
-  return readFile(`schemas/${name}.avsc`, 'utf8')
 }
 
 async function pem(setting: string, path: string): Promise<string> {

@@ -1,5 +1,7 @@
 import { RunInferenceError } from '../errors.ts'
-import type { RowEncoder } from '../kafka/codec.ts'
+import type { SourceNode } from '../graph.ts'
+import type { Codec, Decoder, RecordField, RowEncoder } from '../kafka/codec.ts'
+import { codecContext } from '../pipeline/open-graph.ts'
 import type { LineRecord } from './produce-records.ts'
 
 const FIRST_BYTES = 1024
@@ -10,6 +12,24 @@ export interface LineEncoder {
   readonly key: RowEncoder<unknown> | undefined
   /** The field of the object that is the key. */
   readonly keyField: string | undefined
+}
+
+/** The codecs of a source, to write with. Throws SETTINGS_INVALID for one that can only be read. */
+export async function openLineEncoder(
+  source: SourceNode,
+  keyField: string | undefined,
+  context: Parameters<typeof codecContext>[0],
+): Promise<LineEncoder> {
+  const open = (decoder: Decoder<unknown>, field: RecordField) => {
+    if ('openEncoder' in decoder)
+      return (decoder as Codec<unknown>).openEncoder(codecContext(context, source.topic, field))
+    throw new RunInferenceError(
+      'SETTINGS_INVALID',
+      `the ${field} codec ${decoder.label} of ${source.topic} can only be read`,
+    )
+  }
+  const key = source.key === undefined || keyField === undefined ? undefined : await open(source.key, 'key')
+  return { value: await open(source.value, 'value'), key, keyField }
 }
 
 /** One line of NDJSON as a record. Throws what is wrong with it: no JSON, no such field, not of the schema. */

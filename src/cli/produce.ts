@@ -3,12 +3,11 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RunInferenceError } from '../errors.ts'
 import type { SourceNode } from '../graph.ts'
-import type { Codec, CodecContext, Decoder } from '../kafka/codec.ts'
 import type { KafkaWriter } from '../kafka/port.ts'
 import { systemClock } from '../ops/clock.ts'
 import type { Topology } from '../topology.ts'
-import { type Connected, connect, readSchema, type TopologyFlags } from './connect.ts'
-import { encodeLine, type LineEncoder } from './produce-lines.ts'
+import { connect, readSchema, type TopologyFlags } from './connect.ts'
+import { encodeLine, type LineEncoder, openLineEncoder } from './produce-lines.ts'
 import { type LineRecord, type Refusal, sendRecords } from './produce-records.ts'
 import { createProgress, type Progress } from './progress.ts'
 
@@ -39,7 +38,9 @@ export async function produce(module: string, flags: ProduceFlags): Promise<void
     const source = sourceOf(connected.topology, flags.source, module)
     const { partitions } = await writer.topic(source.topic)
     const production = new Production(writer, { name: source.topic, partitions }, progress, flags, interrupted.signal)
-    await production.run(await openEncoder(source, connected, flags))
+    await production.run(
+      await openLineEncoder(source, flags.keyField, { ...connected, readSchema, clock: systemClock }),
+    )
     progress.clear()
     report(production, source.topic, flags.json === true)
     if (production.bad > 0) process.exitCode = 1
@@ -165,22 +166,6 @@ function sourceOf(topology: Topology, wanted: string | undefined, module: string
     'SETTINGS_INVALID',
     `--source: expected one of the sources of ${module} (${topics.join(', ')}), got ${got}`,
   )
-}
-
-async function openEncoder(source: SourceNode, connected: Connected, flags: ProduceFlags): Promise<LineEncoder> {
-  const { registry, logger } = connected
-  const open = (decoder: Decoder<unknown>, field: CodecContext['field']) => {
-    if (!('openEncoder' in decoder)) {
-      throw new RunInferenceError(
-        'SETTINGS_INVALID',
-        `the ${field} codec ${decoder.label} of ${source.topic} can only be read`,
-      )
-    }
-    const context = { topic: source.topic, field, registry, readSchema, logger, now: systemClock.now }
-    return (decoder as Codec<unknown>).openEncoder(context)
-  }
-  const key = source.key === undefined || flags.keyField === undefined ? undefined : await open(source.key, 'key')
-  return { value: await open(source.value, 'value'), key, keyField: flags.keyField }
 }
 
 function report({ acknowledged, bad, unknown, seconds }: Production, topic: string, json: boolean): void {

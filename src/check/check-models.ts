@@ -1,0 +1,94 @@
+/** Loads every model in one lane, as `run` does in all, and collects what is wrong instead of ending at the first. */
+import { availableParallelism } from 'node:os'
+import type { StepNode } from '../graph.ts'
+import type { Executor, LoadedModel } from '../models/executor.ts'
+import { lanesFor } from '../models/lane-choice.ts'
+import { modelSpecOf } from '../models/model-handler.ts'
+import { BYTES_PER_ELEMENT, elementsOf } from '../models/tensors.ts'
+import type { Settings } from '../settings.ts'
+import type { Findings, ModelReport } from './report.ts'
+
+export async function checkModels(
+  steps: readonly StepNode[],
+  executor: Executor,
+  findings: Findings,
+): Promise<ModelReport[]> {
+  const bySpec = new Map<string, StepNode[]>()
+  for (const step of steps) {
+    const { identifier } = modelSpecOf(step.handler.model)
+    bySpec.set(identifier, [...(bySpec.get(identifier) ?? []), step])
+  }
+  return Promise.all([...bySpec.values()].map(sharing => checkModel(sharing, executor, findings)))
+}
+
+async function checkModel(sharing: readonly StepNode[], executor: Executor, findings: Findings): Promise<ModelReport> {
+  const [first] = sharing
+  const spec = modelSpecOf(first!.handler.model)
+  const report = { steps: sharing.map(({ step }) => step), uri: spec.uri }
+  const where = `model of step "${first!.step}"`
+  try {
+    const [lane] = lanesFor(executor, spec)
+    const { loaded } = await lane!.load(spec)
+    warnOfFallback(where, loaded, findings)
+    const { provider, refusedProviders, sizeBytes, sha256, loadMs } = loaded
+    return { ...report, ok: true, provider, refusedProviders, sizeBytes, sha256, loadMs }
+  } catch (error) {
+    findings.thrown('models', error, where, 'Correct the file or the declaration: onnx({ model, inputs, outputs, … })')
+    const nothing = { provider: null, refusedProviders: [], sizeBytes: null, sha256: null, loadMs: null }
+    return { ...report, ok: false, ...nothing }
+  }
+}
+
+function warnOfFallback(where: string, { provider, refusedProviders }: LoadedModel, findings: Findings): void {
+  const [first] = refusedProviders
+  if (first === undefined) return
+  findings.warning('models', {
+    where,
+    what: `it runs on ${provider}, not on the provider that was asked for first`,
+    expected: first.provider,
+    got: refusedProviders.map(({ provider, reason }) => `${provider}: ${reason}`).join('; '),
+    remedy: `Install what ${first.provider} needs on this machine, or set providerPolicy: 'required' to refuse`,
+  })
+}
+
+/** What works, and not as well as it could. */
+export function warnOfSizes(steps: readonly StepNode[], settings: Settings, findings: Findings): void {
+  const cores = availableParallelism()
+  const { lanes, maxInFlightRows, maxInFlightBytes } = settings
+  for (const { step, handler, options } of steps) {
+    const where = `step "${step}"`
+    const threads = handler.model.intraOpNumThreads
+    if (lanes * threads > cores && lanes + threads > 2) {
+      findings.warning('settings', {
+        where,
+        what: 'more threads than cores: they wait for each other',
+        expected: `lanes × intraOpNumThreads up to ${cores}`,
+        got: `${lanes} × ${threads}`,
+        remedy: 'Set --lanes or intraOpNumThreads lower',
+      })
+    }
+    const maxSize = options.batch?.maxSize ?? 256
+    if (maxSize > maxInFlightRows) {
+      findings.warning('settings', {
+        where,
+        what: 'its batches can never be full',
+        expected: `batch.maxSize up to maxInFlightRows (${maxInFlightRows})`,
+        got: String(maxSize),
+        remedy: 'Set batch.maxSize lower or --max-in-flight-rows higher',
+      })
+    }
+    const rowBytes = Object.values(handler.model.inputs).reduce((sum, { dtype, shape }) => {
+      const bytes = dtype === 'string' ? 1 : BYTES_PER_ELEMENT[dtype]
+      return sum + (elementsOf(shape) ?? 1) * bytes
+    }, 0)
+    if (maxSize * rowBytes > maxInFlightBytes) {
+      findings.warning('settings', {
+        where,
+        what: 'a full batch does not fit the memory that records in flight may take',
+        expected: `up to maxInFlightBytes (${maxInFlightBytes})`,
+        got: `${maxSize} rows × ${rowBytes} bytes`,
+        remedy: 'Set batch.maxSize lower or --max-in-flight-bytes higher',
+      })
+    }
+  }
+}

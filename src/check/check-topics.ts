@@ -1,0 +1,56 @@
+/** The topics of a topology as `run` wants them, with everything that differs. */
+import type { KafkaAdmin, TopicDescription } from '../kafka/port.ts'
+import { planTopics, topicNames } from '../kafka/topics.ts'
+import type { Topology } from '../topology.ts'
+import type { Findings, TopicReport } from './report.ts'
+
+export interface CheckedTopics {
+  readonly reports: readonly TopicReport[]
+  /** Those that exist. */
+  readonly existing: readonly TopicDescription[]
+}
+
+export async function checkTopics(topology: Topology, admin: KafkaAdmin, findings: Findings): Promise<CheckedTopics> {
+  const names = topicNames(topology)
+  const [existing, brokerCount] = await Promise.all([admin.describeTopics(names), admin.brokerCount()])
+  // As `run` asks: what is missing is a problem, with how many partitions it would be made is for `topics apply`.
+  const plan = planTopics(topology, existing, { partitions: 1, replicationFactor: 1, minIsr: 1, brokerCount })
+  for (const { name } of plan.create) {
+    findings.problem('topics', 'TOPIC_MISSING', {
+      where: `topic "${name}"`,
+      what: 'it does not exist',
+      remedy: 'kri topics apply (with --partitions and --replication-factor as this cluster wants them)',
+    })
+  }
+  for (const { topic, reasons } of plan.change) {
+    for (const what of reasons)
+      findings.problem('topics', 'TOPIC_POLICY', { where: `topic "${topic}"`, what, remedy: 'kri topics apply' })
+  }
+  for (const sentence of plan.refuse) {
+    const [what, remedy = 'See above'] = sentence.split(/: (?=[^:]*$)/)
+    findings.problem('topics', 'TOPIC_POLICY', { where: 'topics', what: what!, remedy })
+  }
+  warnOfSmallOutputs(topology, existing, findings)
+  const wrong = new Set([...plan.create.map(({ name }) => name), ...plan.change.map(({ topic }) => topic)])
+  const reports = names.map(name => ({
+    name,
+    ok: !wrong.has(name) && !plan.refuse.some(sentence => sentence.startsWith(`${name} `)),
+    partitions: existing.find(topic => topic.name === name)?.partitions ?? null,
+  }))
+  return { reports, existing }
+}
+
+/** An output topic that compacts keeps the newest prediction of each key alone, which may be meant. */
+function warnOfSmallOutputs({ sinks }: Topology, existing: readonly TopicDescription[], findings: Findings): void {
+  for (const { topic } of sinks) {
+    const policy = existing.find(({ name }) => name === topic)?.configs['cleanup.policy']
+    if (!policy?.includes('compact')) continue
+    findings.warning('topics', {
+      where: `topic "${topic}"`,
+      what: 'compaction keeps the newest output of each key, and brokers refuse outputs without a key',
+      expected: 'cleanup.policy delete',
+      got: policy,
+      remedy: 'Leave it if that is meant; else kafka-configs --alter --add-config cleanup.policy=delete',
+    })
+  }
+}

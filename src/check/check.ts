@@ -1,0 +1,150 @@
+/**
+ * Finds what is wrong with a topology before it is deployed: all problems at once, made with the functions that `run` is
+ * made of. No group is joined, and nothing is written anywhere but in memory.
+ */
+import { RunInferenceError } from '../errors.ts'
+import type { ReadSchema, SchemaRegistryPort } from '../kafka/codec.ts'
+import type { KafkaPort, TopicDescription } from '../kafka/port.ts'
+import type { Executor } from '../models/executor.ts'
+import { type Clock, sleep } from '../ops/clock.ts'
+import type { Logger } from '../ops/logger.ts'
+import type { Settings } from '../settings.ts'
+import type { Topology } from '../topology.ts'
+import { topologyProblems } from '../topology-problems.ts'
+import { runExample } from './check-example.ts'
+import { checkModels, warnOfSizes } from './check-models.ts'
+import { checkSchemas } from './check-schemas.ts'
+import { checkTopics } from './check-topics.ts'
+import { newestRecords, recordsOfFile } from './example-records.ts'
+import type { CheckReport, ExampleReport, Findings, TopicReport } from './report.ts'
+
+/** A cluster that does not answer is tried by its client for longer than anybody wants to wait here. */
+const BROKER_MS = 8_000
+
+export interface CheckParts {
+  /** Undefined: offline. */
+  readonly port: KafkaPort | undefined
+  /** Offline, one in memory that holds the project's own schemas. */
+  readonly registry: SchemaRegistryPort | undefined
+  readonly readSchema: ReadSchema
+  readonly executor: Executor
+  readonly settings: Settings
+  readonly clock: Clock
+  readonly logger: Logger
+  /** NDJSON; default: the newest records of each source. */
+  readonly exampleFile?: string
+  /** Which source the file is for; default: the first. */
+  readonly exampleSource?: string
+  /** The field of its objects that is the key. */
+  readonly keyField?: string
+}
+
+export type Checked = Pick<CheckReport, 'models' | 'topics' | 'schemas' | 'examples'>
+
+/** Everything behind loading the module. What is wrong is in `findings` afterwards; never rejects for it. */
+export async function checkTopology(topology: Topology, parts: CheckParts, findings: Findings): Promise<Checked> {
+  for (const problem of topologyProblems(topology)) findings.problem('topology', 'TOPOLOGY_INVALID', problem)
+  warnOfSizes(topology.steps, parts.settings, findings)
+  const [models, schemas, { reports: topics, existing }] = await Promise.all([
+    checkModels(topology.steps, parts.executor, findings),
+    checkSchemas(topology, parts, findings),
+    reachTopics(topology, parts, findings),
+  ])
+  // Topics that are missing say nothing about what functions and models do with a record.
+  const examples = findings.clean('topology', 'models', 'schemas')
+    ? await checkExamples(topology, existing, parts, findings)
+    : []
+  return { models, schemas, topics, examples }
+}
+
+async function reachTopics(
+  topology: Topology,
+  { port, clock, settings }: CheckParts,
+  findings: Findings,
+): Promise<{ readonly reports: readonly TopicReport[]; readonly existing: readonly TopicDescription[] }> {
+  const nothing = { reports: [], existing: [] }
+  if (port === undefined) return nothing
+  try {
+    const answered = new AbortController()
+    const checking = checkTopics(topology, port.admin, findings).finally(() => answered.abort())
+    const late = sleep(clock, BROKER_MS, answered.signal).then(() => 'late' as const)
+    const result = await Promise.race([checking, late])
+    if (result !== 'late') return result
+    checking.catch(() => {}) // Its end, when the connections are closed, says nothing new.
+    throw new RunInferenceError('BROKER_UNAVAILABLE', `no broker has answered within ${BROKER_MS / 1000} s`)
+  } catch (error) {
+    const remedy = 'Start the cluster, or correct --brokers and how it is secured; kri check --offline does without'
+    findings.thrown('topics', error, `brokers ${settings.brokers.join(', ')}`, remedy)
+    return nothing
+  }
+}
+
+async function checkExamples(
+  topology: Topology,
+  existing: readonly TopicDescription[],
+  parts: CheckParts,
+  findings: Findings,
+): Promise<ExampleReport[]> {
+  const { exampleFile, exampleSource = topology.sources[0]!.topic } = parts
+  const reports: ExampleReport[] = []
+  // One after the other: the engine in memory takes all of the executor.
+  for (const { topic } of topology.sources) {
+    const file = topic === exampleSource ? exampleFile : undefined
+    try {
+      reports.push(await checkExample(topology, topic, file, existing, parts, findings))
+    } catch (error) {
+      const remedy = 'Correct the example, or leave --example out'
+      findings.thrown('example', error, `example of source "${topic}"`, remedy)
+    }
+  }
+  return reports
+}
+
+async function checkExample(
+  topology: Topology,
+  topic: string,
+  file: string | undefined,
+  existing: readonly TopicDescription[],
+  parts: CheckParts,
+  findings: Findings,
+): Promise<ExampleReport> {
+  const source = topology.sources.find(node => node.topic === topic)!
+  const exists = existing.some(({ name }) => name === topic)
+  const records =
+    file !== undefined
+      ? await recordsOfFile(file, parts.keyField, source, parts)
+      : parts.port !== undefined && exists
+        ? await newestRecords(topic, parts.port)
+        : []
+  if (records.length === 0) return { source: topic, from: 'warm-up', records: 0, failed: 0, shown: null }
+  const outcomes = await runExample(topology, topic, records, existing, parts)
+  const failed = outcomes.filter(({ failures }) => failures.length > 0)
+  for (const [i, { failures }] of outcomes.entries()) {
+    for (const { topic: letters, node, code, message } of failures) {
+      const finding = {
+        where: `${node}, with ${records[i]!.origin}`,
+        what: `the record becomes a dead letter of ${letters}`,
+        got: message,
+        remedy:
+          file === undefined
+            ? 'Correct the function, or whoever wrote the record'
+            : 'Correct the function, or the example',
+      }
+      // What the user calls an example must pass; of what is in a topic, something must.
+      if (file !== undefined || failed.length === outcomes.length)
+        findings.problem('example', code as 'FUNCTION_THREW', finding)
+      else findings.warning('example', finding)
+    }
+  }
+  const at = outcomes.findIndex(({ failures }) => failures.length === 0)
+  const outcome = outcomes[at]
+  return {
+    source: topic,
+    from: file === undefined ? 'topic' : 'file',
+    records: records.length,
+    failed: failed.length,
+    shown: outcome
+      ? { origin: records[at]!.origin, key: outcome.key, value: outcome.value, produced: outcome.produced }
+      : null,
+  }
+}

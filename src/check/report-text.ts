@@ -1,0 +1,76 @@
+/** The report of a check for people: what is wrong first, then what was seen. */
+import type { CheckReport, ExampleReport, Finding, ModelReport } from './report.ts'
+
+const SHOWN_CHARS = 160
+
+export function reportAsText(report: CheckReport): string {
+  const { problems, warnings, models, topics, schemas, examples, seconds } = report
+  const missing = topics.filter(({ ok }) => !ok).length
+  const seen = [
+    ...models.map(model => mark(model.ok, modelLine(model))),
+    ...(topics.length === 0
+      ? []
+      : [mark(missing === 0, `topics: ${topics.length - missing} of ${topics.length} as they should be`)]),
+    ...schemas.map(({ subject, schema, ok, id }) =>
+      mark(ok, `schema ${schema} of subject ${subject}${id === null ? '' : `: id ${id}`}`),
+    ),
+    ...examples.flatMap(exampleLines),
+  ]
+  const lists = [
+    ...problems.flatMap(problem => ['', ...findingLines('problem', problem, problem.code)]),
+    ...warnings.flatMap(warning => ['', ...findingLines('warning', warning)]),
+  ]
+  const end = `${count(problems.length, 'problem')}, ${count(warnings.length, 'warning')} in ${seconds.toFixed(1)} s`
+  return [headOf(report), ...seen, ...lists, '', end].join('\n')
+}
+
+function headOf({ topology, offline }: CheckReport): string {
+  const name = topology === null ? 'the topology cannot be loaded' : `topology ${topology}`
+  return offline ? `${name} (offline: topics and registered schemas were not looked at)` : name
+}
+
+function findingLines(kind: string, { where, what, expected, got, remedy }: Finding, code?: string): string[] {
+  return [
+    `${kind}: ${where}: ${what}${code === undefined ? '' : ` [${code}]`}`,
+    ...(expected === undefined ? [] : [`  expected  ${expected}`]),
+    ...(got === undefined ? [] : [`  got       ${got}`]),
+    `  do        ${remedy}`,
+  ]
+}
+
+function modelLine({ steps, uri, provider, sizeBytes, loadMs }: ModelReport): string {
+  const facts =
+    provider === null ? '' : `: ${provider}, ${sizeBytes} bytes, loaded and warmed up in ${Math.round(loadMs ?? 0)} ms`
+  return `model ${uri} of ${steps.map(step => `step ${step}`).join(', ')}${facts}`
+}
+
+function exampleLines({ source, from, records, failed, shown }: ExampleReport): string[] {
+  if (from === 'warm-up') {
+    return [
+      `-  example: none, ${source} holds no record: models ran their warm-up batch alone (--example <file> gives one)`,
+    ]
+  }
+  const origin = from === 'file' ? 'of the file' : `newest of ${source}`
+  const failures = failed === 0 ? '' : `, ${failed} of them failed`
+  const head = mark(shown !== null, `example: ${count(records, 'record')} ${origin}${failures}`)
+  if (shown === null) return [head]
+  const produced = shown.produced.map(({ topic, key, value }) => `     ${topic}  ${short(key)}  ${short(value)}`)
+  return [
+    head,
+    `   ${shown.origin}  ${short(shown.key)}  ${short(shown.value)}`,
+    ...(produced.length === 0 ? ['   produces nothing: a filter drops it'] : ['   produces', ...produced]),
+  ]
+}
+
+function mark(ok: boolean, line: string): string {
+  return `${ok ? 'ok' : 'NO'} ${line}`
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`
+}
+
+function short(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'null'
+  return text.length <= SHOWN_CHARS ? text : `${text.slice(0, SHOWN_CHARS - 1)}…`
+}

@@ -1,0 +1,139 @@
+import { type Checked, type CheckParts, checkTopology } from '../check/check.ts'
+import { watchEffects } from '../check/import-effects.ts'
+import { type CheckReport, createFindings, type Findings } from '../check/report.ts'
+import { reportAsText } from '../check/report-text.ts'
+import { RunInferenceError } from '../errors.ts'
+import { readSchemaFile } from '../kafka/schema-files.ts'
+import { registerSchemas, schemaNeeds } from '../kafka/topic-schemas.ts'
+import { createExecutor } from '../models/executors.ts'
+import { systemClock } from '../ops/clock.ts'
+import { createLogger, silentLogger } from '../ops/logger.ts'
+import { badValue } from '../problem.ts'
+import { loadSettings, type Settings } from '../settings.ts'
+import { parseSettings } from '../settings-schema.ts'
+import { createMemoryRegistry } from '../testing/memory-registry.ts'
+import type { Topology } from '../topology.ts'
+import { importTopology } from '../topology-module.ts'
+import { prepareConnections, type TopologyFlags } from './connect.ts'
+
+const NOTHING: Checked = { models: [], topics: [], schemas: [], examples: [] }
+/** Not asked, where there is no cluster; the setting must be there. */
+const NO_BROKERS = { brokers: 'offline:1' }
+/** Examples are few. */
+const BATCH_ROWS = 8
+
+export interface CheckFlags extends TopologyFlags {
+  readonly offline?: boolean
+  readonly example?: string
+  readonly source?: string
+  readonly keyField?: string
+  readonly json?: boolean
+}
+
+/** Finds what `run` would refuse, and more. Exit code 1 when there are problems. */
+export async function check(module: string, flags: CheckFlags): Promise<void> {
+  const report = await reportOf(module, flags)
+  console.log(flags.json === true ? JSON.stringify(report) : reportAsText(report))
+  if (!report.ok) process.exitCode = 1
+}
+
+async function reportOf(module: string, flags: CheckFlags): Promise<CheckReport> {
+  const startedAt = systemClock.now()
+  const findings = createFindings()
+  const topology = await importInto(findings, module, flags)
+  const given = settingsInto(findings, flags)
+  // With settings that are wrong there is no cluster to ask, and the rest can be looked at all the same.
+  const offline = flags.offline === true || given === undefined
+  const checked = topology ? await checkWith(topology, given ?? defaultSettings(), offline, flags, findings) : NOTHING
+  return {
+    ok: findings.problems.length === 0,
+    topology: topology?.name ?? null,
+    offline,
+    problems: findings.problems,
+    warnings: findings.warnings,
+    ...checked,
+    seconds: Number(((systemClock.now() - startedAt) / 1000).toFixed(3)),
+  }
+}
+
+async function importInto(findings: Findings, module: string, { param }: CheckFlags): Promise<Topology | undefined> {
+  // The first thing that happens in this process: nothing else opens anything meanwhile.
+  const effects = watchEffects()
+  try {
+    const { topology, warnings } = await importTopology(module, param ?? {})
+    for (const warning of warnings) findings.warning('topology', warning)
+    for (const problem of await effects.problems(module)) findings.problem('topology', 'TOPOLOGY_INVALID', problem)
+    return topology
+  } catch (error) {
+    findings.thrown('topology', error, module, 'Correct the module')
+    return undefined
+  }
+}
+
+function settingsInto(findings: Findings, flags: CheckFlags): Settings | undefined {
+  const fallbacks = flags.offline === true ? { fallbacks: NO_BROKERS } : {}
+  try {
+    return loadSettings({ flags, configFile: flags.config, ...fallbacks })
+  } catch (error) {
+    findings.thrown('settings', error, 'settings', 'Correct the settings')
+    return undefined
+  }
+}
+
+function defaultSettings(): Settings {
+  const parsed = parseSettings(NO_BROKERS)
+  if ('settings' in parsed) return parsed.settings
+  throw new RunInferenceError('BUG', 'the default settings have problems')
+}
+
+async function checkWith(
+  topology: Topology,
+  settings: Settings,
+  offline: boolean,
+  flags: CheckFlags,
+  findings: Findings,
+): Promise<Checked> {
+  await using resources = new AsyncDisposableStack()
+  const topics = topology.sources.map(({ topic }) => topic)
+  if (flags.source !== undefined && !topics.includes(flags.source))
+    findings.problem(
+      'example',
+      'SETTINGS_INVALID',
+      badValue('--source', 'it', `one of ${topics.join(', ')}`, flags.source),
+    )
+  const logger = flags.logLevel === undefined ? silentLogger : createLogger(settings.logLevel)
+  const connections = offline
+    ? await offlineConnections(topology, findings)
+    : await prepareConnections(settings, logger)
+  resources.defer(() => connections.close())
+  const executor = createExecutor(
+    { models: topology.steps.map(step => step.handler.model), lanes: settings.lanes, maxBatchRows: BATCH_ROWS },
+    { logger, clock: systemClock, random: Math.random, stuckMs: settings.stuckMs },
+  )
+  resources.defer(() => executor.close())
+  const { example, source, keyField } = flags
+  const parts: CheckParts = {
+    port: connections.port,
+    registry: connections.registry,
+    readSchema: readSchemaFile,
+    executor,
+    settings,
+    clock: systemClock,
+    logger,
+    ...(example === undefined ? {} : { exampleFile: example }),
+    ...(source === undefined ? {} : { exampleSource: source }),
+    ...(keyField === undefined ? {} : { keyField }),
+  }
+  return await checkTopology(topology, parts, findings)
+}
+
+/** The project's own schemas stand for a registry. */
+async function offlineConnections(topology: Topology, findings: Findings) {
+  const registry = createMemoryRegistry()
+  for (const need of schemaNeeds(topology)) {
+    await registerSchemas([need], registry, readSchemaFile).catch((error: unknown) =>
+      findings.thrown('schemas', error, `schema ${need.schema}`, 'Correct the schema file'),
+    )
+  }
+  return { port: undefined, registry, close: async () => {} }
+}
