@@ -6,6 +6,7 @@ import {
   type Decoder,
   type Encoder,
   flag,
+  float16,
   float32,
   float64,
   from,
@@ -19,6 +20,7 @@ import {
   onnx,
   type PredictionResult,
   type Sink,
+  string,
   text,
   topology,
   uint8,
@@ -78,6 +80,17 @@ export const rows = from('in', float32(64))
   .map((r: PredictionResult<Float32Array, Float32Array>): Float32Array => r.inference)
   .to('out', float32(10))
 
+// A row of strings may be given as one string; what comes back is a list.
+const language = onnx({ model: 'm.onnx', inputs: { text: string(1) }, outputs: { label: string() } })
+export const bareText = language
+  .withPreprocess((text: string) => ({ text }))
+  .withPostprocess(({ inference }): string => inference.label.join())
+export const listed = language.withPreprocess((text: string) => ({ text: [text] }))
+// 16-bit floats take any floats, 64-bit integers lists of bigint.
+export const halves = onnx({ model: 'm.onnx', inputs: { x: float16(2), n: int64(2) }, outputs: { y: float16(2) } })
+  .withPreprocess((x: Float32Array) => ({ x, n: [1n, 2n] }))
+  .withPostprocess(({ inference }): Float16Array => inference.y)
+
 // A filter that narrows gives the narrower type.
 export const narrowed = from('in', avro<Digit | Label>('any'))
   .filter(d => 'pixels' in d)
@@ -110,6 +123,9 @@ export const unnamed = mlp.withPreprocess((d: Digit) => d.pixels)
 export const notBig = onnx({ model: 'm', inputs: { ids: int64(2) }, outputs: {} }).withPreprocess((n: number) => ({
   ids: [n, n],
 }))
+
+// @ts-expect-error numbers are no strings
+export const noTexts = language.withPreprocess((n: number) => ({ text: [n] }))
 
 // @ts-expect-error strings are no numbers
 export const noNumbers = single.withPreprocess((d: Digit) => [d.id])
