@@ -34,7 +34,7 @@ export interface Stream<out T> {
   filter<U extends T>(fn: (value: T) => value is U): Stream<U>
   filter(fn: (value: T) => boolean): Stream<T>
   /** Batches the elements and runs a model on them. The step's name is part of its dead-letter topics. */
-  runInference<Out>(step: string, handler: ModelHandler<T, Out>, options?: StepOptions): Stream<Out>
+  runInference<Out>(step: string, handler: ModelHandler<T, Out>, options?: StepOptions<T>): Stream<Out>
   /** Writes keyed elements to a topic. */
   to<K, V>(this: Stream<KV<K, V>>, topic: string, codecs: KeyedEncoders<K, V>, options?: SinkOptions): Sink
   /** Writes elements to a topic, under the key of the source record. */
@@ -65,7 +65,7 @@ function stream<T>(node: GraphNode): Stream<T> {
     node,
     map: (fn: UserFunction) => stream({ kind: 'map', input: node, fn }),
     filter: (fn: UserFunction) => stream({ kind: 'filter', input: node, fn }),
-    runInference: (step: string, handler: ModelHandler<T, unknown>, options: StepOptions = {}) =>
+    runInference: (step: string, handler: ModelHandler<T, unknown>, options: StepOptions<never> = {}) =>
       stream({
         kind: 'runInference',
         input: node,

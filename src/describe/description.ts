@@ -4,7 +4,7 @@ import type { GraphNode, SinkNode, StepNode } from '../graph.ts'
 import { deadLetterTopic, deadLetterTopics, replayTopic } from '../kafka/topic-names.ts'
 import type { UserFunction } from '../models/model-handler.ts'
 import { showSpec, type TensorSpec } from '../models/tensors.ts'
-import { batchPolicy } from '../pipeline/batcher.ts'
+import { batchPolicy } from '../pipeline/batch-policy.ts'
 import { FailurePoints } from '../pipeline/failure-points.ts'
 import { type Topology, topologyDigest } from '../topology.ts'
 

@@ -21,6 +21,8 @@ export interface ModelSpec {
   /** Declared row shapes by tensor name; '' names the only input, or the first output that fits. */
   readonly inputs: Readonly<Record<string, TensorSpec>>
   readonly outputs: Readonly<Record<string, TensorSpec>>
+  /** Inputs of the model that we write, not the user: [rows, length], 1 where a padded input has an element, else 0. */
+  readonly masks?: readonly string[]
   /** Tried in turn by us. */
   readonly providers: readonly Provider[]
   /** `required`: only the first of `providers` will do. `preferred`: the next is tried, with a warning. */

@@ -7,6 +7,18 @@ export type UserFunction = (value: never) => unknown
 export interface OnnxModel extends Omit<ModelSpec, 'identifier'> {
   /** True when examples and inferences are bare typed arrays: one unnamed input, one unnamed output. */
   readonly unnamed: boolean
+  /** Inputs that are padded to the longest row of a batch, by declared name. */
+  readonly padding?: Readonly<Record<string, Padding>>
+}
+
+/** How an input is padded. */
+export interface Padding {
+  /** The element that fills. */
+  readonly with: number | bigint
+  /** The model's input that says which positions are real. */
+  readonly mask: string | undefined
+  /** Batches are padded to a multiple of this. */
+  readonly multipleOf: number
 }
 
 /** The data behind a handler; the engine reads this and nothing else. */
@@ -66,6 +78,6 @@ export function bareModelHandler<In, Out>(
 }
 
 /** What lanes load for a model: equal models are one copy. */
-export function modelSpecOf({ unnamed: _, ...spec }: OnnxModel): ModelSpec {
+export function modelSpecOf({ unnamed: _, padding: __, ...spec }: OnnxModel): ModelSpec {
   return { identifier: JSON.stringify(spec), ...spec }
 }

@@ -4,7 +4,7 @@
  */
 import { RunInferenceError } from '../errors.ts'
 import type { LoadedTensor, ModelSpec } from './executor.ts'
-import { ARRAYS, showSpec, type TensorSpec } from './tensors.ts'
+import { ARRAYS, type Dtype, showSpec, type TensorSpec } from './tensors.ts'
 
 /** A tensor as the model file describes it; strings in `shape` are open dimensions. */
 export interface ModelTensor {
@@ -56,22 +56,41 @@ function matchBatch(inputs: readonly ModelTensor[], problems: string[]): number 
 
 function matchInputs(spec: ModelSpec, model: readonly ModelTensor[], problems: string[]): LoadedTensor[] {
   const matched: LoadedTensor[] = []
+  const { masks = [] } = spec
+  const others = model.filter(({ name }) => !masks.includes(name))
   for (const [declared, tensor] of Object.entries(spec.inputs)) {
-    const found = declared === '' && model.length === 1 ? model[0] : model.find(({ name }) => name === declared)
+    const found = declared === '' && others.length === 1 ? others[0] : others.find(({ name }) => name === declared)
     if (found) {
       matched.push(matchTensor('input', declared, tensor, found, problems))
     } else if (declared === '') {
-      problems.push(`the declaration names no input, but the model has ${model.length}: ${showNames(model)}`)
+      problems.push(`the declaration names no input, but the model has ${others.length}: ${showNames(others)}`)
     } else {
       problems.push(`input '${declared}' ${showSpec(tensor)} is declared, but the model has only ${showNames(model)}`)
     }
   }
+  for (const mask of masks) matched.push(...matchMask(mask, model, problems))
   for (const tensor of model) {
     if (!matched.some(({ name }) => name === tensor.name) && !('' in spec.inputs)) {
       problems.push(`input ${showTensor(tensor)} of the model is not declared`)
     }
   }
   return matched
+}
+
+/** A mask has one number for each position of a row, of any type that has 0 and 1. */
+function matchMask(mask: string, model: readonly ModelTensor[], problems: string[]): LoadedTensor[] {
+  const found = model.find(({ name }) => name === mask)
+  if (!found) {
+    problems.push(`mask '${mask}' is declared, but the model has only the inputs ${showNames(model)}`)
+    return []
+  }
+  const { dtype, shape } = found
+  if (dtype === undefined || !(dtype in ARRAYS) || shape.length !== 2) {
+    problems.push(`mask '${mask}': expected numbers [batch, length], got ${showTensor(found)}`)
+    return []
+  }
+  const length = shape[1]!
+  return [{ declared: mask, name: mask, dtype: dtype as Dtype, shape: [typeof length === 'number' ? length : null] }]
 }
 
 function matchOutputs(spec: ModelSpec, model: readonly ModelTensor[], problems: string[]): LoadedTensor[] {

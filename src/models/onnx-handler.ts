@@ -2,6 +2,7 @@ import type { PredictionResult } from '../records.ts'
 import type { Isolation, Provider, SessionOptions } from './executor.ts'
 import { type BareModelHandler, bareModelHandler } from './model-handler.ts'
 import type { Dtypes, Row, TensorSpec } from './tensors.ts'
+import { masksOf, paddingOf } from './padded.ts'
 
 /** What a function may give for an input tensor: the typed array, or plain numbers where the dtype allows them. */
 export type InputValue<D extends keyof Dtypes> = D extends 'int64' | 'string'
@@ -94,3 +95,5 @@ function mapSpecs(specs: Specs): Specs {
 function plainSpec(spec: TensorSpec): TensorSpec {
   return { dtype: spec.dtype, shape: [...spec.shape] }
 }
+  const padding = paddingOf('input' in settings ? { '': settings.input } : settings.inputs)
+      ...(padding ? { padding, masks: masksOf(padding) } : {}),

@@ -114,6 +114,22 @@ export function createMetrics(): Metrics {
     'Time from the dispatch of a batch to its start in the model.',
     SECONDS,
     LABEL.step,
+  const rowsDispatched = counter('kri_rows_dispatched_total', 'Rows that left in batches.', LABEL.step)
+  const rowWait = counter(
+    'kri_row_wait_seconds_total',
+    'Time that rows waited for their batches, of all rows together.',
+    LABEL.step,
+  )
+  const padding = counter(
+    'kri_padding_bytes_total',
+    'Input bytes that fill rows up to the longest of their batch.',
+    LABEL.step,
+  )
+  const adaptive = gauge(
+    'kri_batch_adaptive_rows',
+    'The size that past batches suggest, where batches are adaptive.',
+    LABEL.step,
+  )
   )
   const compute = histogram('kri_batch_compute_seconds', 'Time of a batch inside the model.', SECONDS, LABEL.step)
   const ceiling = gauge(
@@ -187,9 +203,12 @@ export function createMetrics(): Metrics {
       recordsIn.inc({ topic }, records)
       bytesIn.inc({ topic }, bytes)
     },
-    batchDispatched(step, reason, _rows, waitedMs) {
+    batchDispatched(step, reason, rows, { firstMs, allMs }, paddingBytes) {
       batches.inc({ step, reason })
-      batchWait.observe({ step }, waitedMs / 1_000)
+      batchWait.observe({ step }, firstMs / 1_000)
+      rowsDispatched.inc({ step }, rows)
+      rowWait.inc({ step }, allMs / 1_000)
+      if (paddingBytes > 0) padding.inc({ step }, paddingBytes)
     },
     batchSucceeded(step, rows, bytes, computeMs, queueMs) {
       inferences.inc({ step }, rows)
@@ -217,6 +236,7 @@ export function createMetrics(): Metrics {
       commits.inc({ topic })
       committedOffset.set({ topic, partition }, offset)
     },
+    batchAdaptive: (step, rows) => adaptive.set({ step }, rows),
     inFlight(rows, bytes) {
       inFlightRows.set(rows)
       inFlightBytes.set(bytes)

@@ -7,7 +7,9 @@ import { createBreaker } from '../ops/breaker.ts'
 import type { RunParts } from '../run-parts.ts'
 import type { Topology } from '../topology.ts'
 import { Admission } from './admission.ts'
-import { Batcher, batchPolicy } from './batcher.ts'
+import { adaptiveSizes } from './adaptive.ts'
+import { batchPolicy } from './batch-policy.ts'
+import { Batcher } from './batcher.ts'
 import { Commits } from './commits.ts'
 import { type CompiledGraph, compile } from './compile.ts'
 import { encodeFailure } from './dead-letter.ts'
@@ -123,8 +125,10 @@ function buildSteps(
   return topology.steps.map((node, i) => {
     const { input, output } = graph.steps[i]!
     const policy = batchPolicy(node.options.batch ?? {})
-    const batcher = new Batcher(policy)
+    const adaptive = adaptiveSizeOf(node)
+    const batcher = new Batcher(policy, adaptive)
     metrics.batchCeiling(node.step, policy.maxSize)
+  const adaptiveSizeOf = adaptiveSizes(random)
     const step = new InferenceStep({
       step: node.step,
       input,
@@ -135,6 +139,7 @@ function buildSteps(
         metrics.batchCeiling(node.step, rows)
         if (failedRows === undefined) logger.info({ step: node.step, rows }, 'trying larger batches again')
         else
+      adaptive,
           logger.warn({ step: node.step, rows, failedRows }, 'a batch did not fit the device: smaller ones from now on')
       }),
       models: opened.laneModels.get(node)!,

@@ -2,37 +2,22 @@
  * Forms the batches of one step. Work-conserving in `stream` mode: an idle lane takes what is queued (its share of it),
  * a lane's prefetch place takes only a full batch; so a quiet topic has low latency and a busy one full batches.
  *
- * B1. A batch has between 1 and maxSize rows, all of one shape.
- * B2. Rows of one shape leave in the order in which they came.
+ * B1. A batch has at least one row, all of one bucket, and at most `maxRows`: the least of maxSize, the adaptive size and what
+ *     fits the device. Its bytes and its total size stay within their limits, or it has one row.
+ * B2. Rows of one bucket leave in the order in which they came.
  * B3. Every row leaves exactly once, unless its partition was lost meanwhile.
  * B4. A batch below minSize is held until maxWaitMs after its own first record, never longer; flushing overrides.
- * B5. The prefetch place gets full batches only (stream mode).
- * B6. In `bundle` mode a batch never spans two runs: one block is one bundle (Beam 2.5).
- * B7. The bucket whose first row waits longest is served first.
+ * B5. The prefetch place is served only while a bucket has a full batch (stream mode), so a quiet topic does not prefetch.
+ * B6. In `bundle` mode a batch never spans two blocks: one block is one bundle (Beam 2.5).
+ * B7. The bucket whose first row waits longest is served first, at either place: no bucket starves behind a busy one.
  */
+import type { BatchPolicy } from './batch-policy.ts'
+import { paddedLength, shapesAt } from './padding.ts'
+import { type Reach, reachOf } from './row-cost.ts'
 import type { Batch, CloseReason, RowRun, RunSegment } from './row-run.ts'
-
-export interface BatchPolicy {
-  readonly mode: 'stream' | 'bundle'
-  readonly minSize: number
-  readonly maxSize: number
-  readonly maxWaitMs: number
-}
 
 /** Which place of a lane asks. */
 export type LanePlace = 'idle' | 'prefetch'
-
-/** Fills in the defaults of DESIGN 5: minSize is maxSize where a wait was asked for, else 1. */
-export function batchPolicy(options: Partial<BatchPolicy>): BatchPolicy {
-  const maxSize = options.maxSize ?? 256
-  const maxWaitMs = options.maxWaitMs ?? 0
-  return {
-    mode: options.mode ?? 'stream',
-    maxSize,
-    maxWaitMs,
-    minSize: options.minSize ?? (maxWaitMs > 0 ? maxSize : 1),
-  }
-}
 
 class Bucket {
   /** Read from `head`; the front is cut off now and then. */
@@ -45,14 +30,23 @@ class Bucket {
   }
 }
 
+interface Choice {
+  readonly bucket: Bucket
+  readonly first: RunSegment
+  readonly reach: Reach
+}
+
 export class Batcher {
   readonly #policy: BatchPolicy
+  readonly #adaptive: { readonly size: number } | undefined
   readonly #buckets = new Map<string, Bucket>()
   #ceiling = Number.POSITIVE_INFINITY
   #flush: CloseReason | undefined
 
-  constructor(policy: BatchPolicy) {
+  /** `adaptive`: the size that past batches suggest. */
+  constructor(policy: BatchPolicy, adaptive?: { readonly size: number }) {
     this.#policy = policy
+    this.#adaptive = adaptive
   }
 
   /** Batches have at most so many rows from now on, beside `maxSize`: what fits the memory of the device. */
@@ -60,8 +54,9 @@ export class Batcher {
     this.#ceiling = rows
   }
 
-  get #maxSize(): number {
-    return Math.min(this.#policy.maxSize, this.#ceiling)
+  /** The most rows that a batch may have now. */
+  get maxRows(): number {
+    return Math.min(this.#policy.maxSize, this.#ceiling, this.#adaptive?.size ?? Number.POSITIVE_INFINITY)
   }
 
   get queuedRows(): number {
@@ -72,15 +67,16 @@ export class Batcher {
 
   add(run: RowRun): void {
     if (run.count === 0) return
-    this.#bucketOf(run.shapeKey).segments.push({ run, from: 0, to: run.count })
-    this.#bucketOf(run.shapeKey).rows += run.count
+    const bucket = this.#bucketOf(run.bucketKey)
+    bucket.segments.push({ run, from: 0, to: run.count })
+    bucket.rows += run.count
   }
 
   /** Returns rows that were taken and not run, to the front and in their old order. */
   putBack(segments: readonly RunSegment[]): void {
     for (const segment of segments.toReversed()) {
       if (segment.run.work.lost) continue
-      const bucket = this.#bucketOf(segment.run.shapeKey)
+      const bucket = this.#bucketOf(segment.run.bucketKey)
       bucket.segments.splice(0, bucket.head, segment)
       bucket.head = 0
       bucket.rows += segment.to - segment.from
@@ -103,13 +99,11 @@ export class Batcher {
 
   /** Takes the next batch for a lane's place, or nothing. `idleLanes` counts the lanes that could share the queue. */
   take(place: LanePlace, idleLanes: number, nowMs: number): Batch | undefined {
-    const { mode, minSize, maxWaitMs } = this.#policy
-    const maxSize = this.#maxSize
-    const bucket = this.#oldestBucket(nowMs, place)
-    const first = bucket?.first
-    if (!bucket || !first) return undefined
-    if (mode === 'bundle') return this.#cut(bucket, Math.min(maxSize, first.to - first.from), 'count')
-    if (bucket.rows >= maxSize) return this.#cut(bucket, maxSize, 'count')
+    const choice = this.#choose(nowMs, place)
+    if (!choice) return undefined
+    const { bucket, reach } = choice
+    if (reach.closes) return this.#cut(bucket, reach.rows, reach.closes)
+    const { minSize, maxWaitMs } = this.#policy
     const share = Math.ceil(bucket.rows / Math.max(1, idleLanes))
     const size = Math.max(share, Math.min(minSize, bucket.rows))
     if (bucket.rows >= minSize) return this.#cut(bucket, size, 'idle')
@@ -122,41 +116,55 @@ export class Batcher {
     for (const bucket of this.#buckets.values()) {
       this.#skipLost(bucket)
       const first = bucket.first
-      if (!first || bucket.rows >= this.#policy.minSize) continue
+      if (!first || bucket.rows >= this.#policy.minSize || this.#reach(bucket).closes) continue
       const deadline = first.run.arrivedAtMs + this.#policy.maxWaitMs
       if (earliest === undefined || deadline < earliest) earliest = deadline
     }
     return earliest
   }
 
-  #bucketOf(shapeKey: string): Bucket {
-    const known = this.#buckets.get(shapeKey)
+  #bucketOf(key: string): Bucket {
+    const known = this.#buckets.get(key)
     if (known) return known
     const made = new Bucket()
-    this.#buckets.set(shapeKey, made)
+    this.#buckets.set(key, made)
     return made
   }
 
-  /** The bucket to serve: among those that may close a batch for this place, the one whose first row waits longest (B7). */
-  #oldestBucket(nowMs: number, place: LanePlace): Bucket | undefined {
-    let oldest: Bucket | undefined
+  /** The bucket to serve: among those that may close a batch, the one whose first row waits longest (B7). */
+  #choose(nowMs: number, place: LanePlace): Choice | undefined {
+    let oldest: Choice | undefined
+    let isFull = false
     for (const [key, bucket] of this.#buckets) {
       this.#skipLost(bucket)
-      if (!bucket.first) {
+      const { first } = bucket
+      if (!first) {
         if (this.#buckets.size > 1) this.#buckets.delete(key)
         continue
       }
-      if (!this.#mayClose(bucket, bucket.first, nowMs, place)) continue
-      if (!oldest?.first || bucket.first.run.arrivedAtMs < oldest.first.run.arrivedAtMs) oldest = bucket
+      const reach = this.#reach(bucket)
+      if (!reach.closes && !this.#mayClose(bucket, first, nowMs)) continue
+      isFull ||= reach.closes !== undefined
+      if (!oldest || first.run.arrivedAtMs < oldest.first.run.arrivedAtMs) oldest = { bucket, first, reach }
     }
-    return oldest
+    return place === 'idle' || isFull ? oldest : undefined
   }
 
-  #mayClose(bucket: Bucket, first: RunSegment, nowMs: number, place: LanePlace): boolean {
-    const { mode, minSize, maxWaitMs } = this.#policy
-    if (mode === 'bundle' || bucket.rows >= this.#maxSize) return true
-    if (place === 'prefetch') return false
+  /** True when a batch that is not full need not be held. */
+  #mayClose(bucket: Bucket, first: RunSegment, nowMs: number): boolean {
+    const { minSize, maxWaitMs } = this.#policy
     return bucket.rows >= minSize || this.#flush !== undefined || nowMs >= first.run.arrivedAtMs + maxWaitMs
+  }
+
+  /** How many of the rows that wait make one batch; `closes` is set when it is full. */
+  #reach({ segments, head, rows }: Bucket): Reach {
+    const { mode, maxBytes, maxTotalSize } = this.#policy
+    return reachOf(segments, head, rows, {
+      maxRows: this.maxRows,
+      maxBytes: maxBytes ?? Number.POSITIVE_INFINITY,
+      maxTotalSize: maxTotalSize ?? Number.POSITIVE_INFINITY,
+      oneBlock: mode === 'bundle',
+    })
   }
 
   #skipLost(bucket: Bucket): void {
@@ -189,8 +197,33 @@ export class Batcher {
         bucket.rows -= taken
       }
     }
-    const head = segments[0]
+    const [head] = segments
     if (!head) return undefined
-    return { segments, rows, rowShapes: head.run.rowShapes, reason, firstArrivedAtMs: head.run.arrivedAtMs }
+    return { segments, rows, ...paddedShape(segments, rows), reason, firstArrivedAtMs: head.run.arrivedAtMs }
+  }
+}
+
+/** The shape of a batch: its rows' own, or, where they differ, that of the longest. */
+function paddedShape(
+  segments: readonly RunSegment[],
+  rows: number,
+): Pick<Batch, 'rowShapes' | 'paddedLength' | 'paddingBytes'> {
+  const { rowShapes, cost } = segments[0]!.run
+  const { padding } = cost
+  if (!padding) return { rowShapes: rowShapes as Batch['rowShapes'], paddedLength: 0, paddingBytes: 0 }
+  let longest = 0
+  let steps = 0
+  for (const { run, from, to } of segments) {
+    const { lengths } = run.cost
+    for (let i = from; i < to; i++) {
+      longest = Math.max(longest, lengths![i]!)
+      steps += lengths![i]!
+    }
+  }
+  const length = paddedLength(padding, longest)
+  return {
+    rowShapes: shapesAt(padding, rowShapes, length),
+    paddedLength: length,
+    paddingBytes: (rows * length - steps) * padding.bytesPerStep,
   }
 }

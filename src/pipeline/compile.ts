@@ -2,13 +2,17 @@
 import type { GraphNode, SinkNode, SourceNode, StepNode } from '../graph.ts'
 import type { RowDecoder, RowEncoder } from '../kafka/codec.ts'
 import type { LoadedModel } from '../models/executor.ts'
+import type { OnnxModel } from '../models/model-handler.ts'
 import type { TensorSpec } from '../models/tensors.ts'
 import type { Topology } from '../topology.ts'
 import type { FailurePoints } from './failure-points.ts'
 import { filterStage, mapStage } from './functions.ts'
+import { planPadding } from './padding.ts'
+import { rowGrouping } from './row-grouping.ts'
 import { SinkStage } from './sink-stage.ts'
 import { SourceStage } from './source-stage.ts'
 import { fork, type Stage } from './stage.ts'
+import type { InputLayout } from './staged-run.ts'
 import { StepInput } from './step-input.ts'
 import { StepOutput } from './step-output.ts'
 
@@ -98,13 +102,13 @@ export function compile(
     const others = children.filter(child => !direct.some(taken => taken.child === child))
     const next = others.length > 0 ? fork(others.map(stageOf)) : undefined
     const { keyed, preprocess, postprocess } = handler
-    const { unnamed } = handler.model
     const made: CompiledStep = {
       node,
       input: new StepInput({
         keyed,
         preprocess,
-        layout: { names: model.inputs.map(input => input.declared), specs: model.inputs, unnamed },
+        layout: inputLayout(handler.model, model),
+        grouping: rowGrouping(node.options.batch ?? {}),
         preprocessFailures: points.ofStep(node, 'preprocess'),
         inferenceFailures: points.ofStep(node, 'inference'),
         below: nextOf(node),
@@ -115,7 +119,7 @@ export function compile(
         keyed,
         postprocess,
         outputNames: model.outputs.map(output => output.declared),
-        unnamed,
+        unnamed: handler.model.unnamed,
         failures: points.ofStep(node, 'postprocess'),
         next,
         direct,
@@ -143,6 +147,18 @@ export function compile(
   )
   const sinksOf = (source: SourceNode) => topology.sinks.filter(sink => sourceOf(sink) === source)
   return { sources, steps: topology.steps.map(node => steps.get(node)!), sinks: topology.sinks, sinksOf }
+}
+
+/** The inputs that examples have, in the model's order; those that are padded keep their open dimension. */
+function inputLayout(model: OnnxModel, loaded: LoadedModel): InputLayout {
+  const { masks = [], unnamed } = model
+  const own = loaded.inputs.filter(({ name }) => !masks.includes(name))
+  const padding = planPadding(model, loaded.inputs)
+  const specs = own.map(({ dtype, shape }, i) => {
+    const padded = padding?.inputs.find(({ index }) => index === i)
+    return { dtype, shape: padded ? shape.with(padded.axis, null) : shape }
+  })
+  return { names: own.map(({ declared }) => declared), specs, unnamed, padding }
 }
 
 /** The children of each node, in the order in which the sinks declare them. */

@@ -11,9 +11,10 @@
 import { RunInferenceError } from '../errors.ts'
 import type { BatchOutputs, BatchSlot, Lane, LaneModel } from '../models/executor.ts'
 import type { TensorData } from '../models/tensors.ts'
+import type { AdaptiveSize } from './adaptive.ts'
 import type { Batcher } from './batcher.ts'
 import { bisect } from './bisect.ts'
-import type { PipelineMetrics } from './pipeline-metrics.ts'
+import type { BatchWaits, PipelineMetrics } from './pipeline-metrics.ts'
 import type { RowCeiling } from './row-ceiling.ts'
 import type { Batch, RunSegment } from './row-run.ts'
 import type { FailurePoint } from './stage.ts'
@@ -31,6 +32,7 @@ export interface InferenceStepOptions {
   readonly input: StepInput
   readonly output: StepOutput
   readonly batcher: Batcher
+  readonly adaptive: AdaptiveSize | undefined
   readonly ceiling: RowCeiling
   readonly models: ReadonlyMap<Lane, LaneModel>
   readonly failures: FailurePoint
@@ -77,7 +79,7 @@ export class InferenceStep {
   async run(lane: Lane, slot: BatchSlot, batch: Batch): Promise<void> {
     const { metrics, now, onReleased, onProgress } = this.#options
     const works = new Set(batch.segments.map(segment => segment.run.work))
-    metrics.batchDispatched(this.step, batch.reason, batch.rows, now() - batch.firstArrivedAtMs)
+    metrics.batchDispatched(this.step, batch.reason, batch.rows, waits(batch, now()), batch.paddingBytes)
     try {
       const inputs = this.#fillSlot(slot, batch)
       const bytesPerRow = byteLength(inputs) / batch.rows
@@ -85,7 +87,10 @@ export class InferenceStep {
       if (result instanceof Failed) {
         metrics.batchFailed(this.step)
         await this.#recover(lane, slot, batch, result.error, bytesPerRow)
-      } else this.#succeeded(batch, 0, batch.rows, result, bytesPerRow)
+      } else {
+        this.#learn(batch, result.computeMs)
+        this.#succeeded(batch, 0, batch.rows, result, bytesPerRow)
+      }
     } finally {
       slot.release()
       // The lane goes on before the main thread writes out what is done.
@@ -104,10 +109,17 @@ export class InferenceStep {
     const inputs = slot.prepare(batch.rows, batch.rowShapes)
     let at = 0
     for (const { run, from, to } of batch.segments) {
-      run.fill(from, to - from, inputs, at)
+      run.fill(from, to - from, inputs, at, batch.paddedLength)
       at += to - from
     }
     return inputs
+  }
+
+  #learn(batch: Batch, computeMs: number): void {
+    const { adaptive, metrics } = this.#options
+    if (!adaptive) return
+    adaptive.observe(batch, computeMs)
+    metrics.batchAdaptive(this.step, adaptive.size)
   }
 
   async #call(slot: BatchSlot, from: number, rows: number): Promise<BatchOutputs> {
@@ -183,6 +195,13 @@ export class InferenceStep {
     const [model] = this.#options.models.values()
     return model?.loaded.modelId
   }
+}
+
+/** How long its rows waited: the first one, which waited longest, and all of them together. */
+function waits({ segments, firstArrivedAtMs }: Batch, nowMs: number): BatchWaits {
+  let allMs = 0
+  for (const { run, from, to } of segments) allMs += (to - from) * (nowMs - run.arrivedAtMs)
+  return { firstMs: nowMs - firstArrivedAtMs, allMs }
 }
 
 /** Rows [from, from + rows) of the batch, as parts of its segments. */

@@ -8,6 +8,7 @@ export const nullMetrics: PipelineMetrics = {
   batchDispatched: ignore,
   batchSucceeded: ignore,
   batchFailed: ignore,
+  batchAdaptive: ignore,
   batchCeiling: ignore,
   modelLoaded: ignore,
   deadLetters: ignore,

@@ -2,9 +2,20 @@ import type { ErrorCode, Stage } from '../errors.ts'
 import type { CloseReason } from './row-run.ts'
 
 /** What the pipeline tells about itself: called per block, per batch or per unit, never per record. */
+/** How long the rows of a batch waited for it. */
+export interface BatchWaits {
+  /** Its first row: none waited longer. */
+  readonly firstMs: number
+  /** All its rows together. */
+  readonly allMs: number
+}
+
 export interface PipelineMetrics {
   blockReceived(topic: string, records: number, bytes: number): void
-  batchDispatched(step: string, reason: CloseReason, rows: number, waitedMs: number): void
+  /** `paddingBytes`: of its input bytes, those that fill rows up. */
+  batchDispatched(step: string, reason: CloseReason, rows: number, waits: BatchWaits, paddingBytes: number): void
+  /** The size that past batches suggest, where batches are adaptive. */
+  batchAdaptive(step: string, rows: number): void
   /** A call to the model that succeeded: Beam's num_inferences, batch size and latency. */
   batchSucceeded(step: string, rows: number, bytes: number, computeMs: number, queueMs: number): void
   /** A call to the model that threw: Beam's failed_batches_counter. */

@@ -1,8 +1,9 @@
 import type { TensorData } from '../models/tensors.ts'
+import type { RowCost } from './row-cost.ts'
 import type { WorkBlock } from './work-block.ts'
 
 /**
- * Rows of one block that wait for one model, all of one shape: what the batcher queues. Copying them into a slot is the
+ * Rows of one block that wait for one model, all of one bucket: what the batcher queues. Copying them into a slot is the
  * run's business, so that raw rows go from the fetch buffer to shared memory in one step.
  */
 export interface RowRun {
@@ -10,15 +11,16 @@ export interface RowRun {
   readonly count: number
   /** Source row of each element. */
   readonly rows: Int32Array
-  /** Equal for runs that can share a batch. */
-  readonly shapeKey: string
-  /** Row shape of each model input. */
-  readonly rowShapes: readonly (readonly number[])[]
+  /** Equal for runs that can share a batch: their shape, and what `bucketBy` says. */
+  readonly bucketKey: string
+  /** Row shape of each model input; null where the batch is padded to its longest row. */
+  readonly rowShapes: readonly (readonly (number | null)[])[]
+  readonly cost: RowCost
   readonly arrivedAtMs: number
   /** Keys of keyed elements. */
   readonly keys: readonly unknown[] | undefined
-  /** Copies elements [from, from + count) into the inputs of a slot, beginning at row `at`. */
-  fill(from: number, count: number, inputs: readonly TensorData[], at: number): void
+  /** Copies elements [from, from + count) into the inputs of a slot, beginning at row `at`. `length`: see `Batch.paddedLength`. */
+  fill(from: number, count: number, inputs: readonly TensorData[], at: number, length: number): void
   /** What entered the model, as a view. */
   example(i: number): unknown
 }
@@ -37,6 +39,10 @@ export interface Batch {
   readonly segments: readonly RunSegment[]
   readonly rows: number
   readonly rowShapes: readonly (readonly number[])[]
+  /** The length to which all its rows are padded; 0 where nothing is. */
+  readonly paddedLength: number
+  /** Bytes of its inputs and masks that stand for no element of a row. */
+  readonly paddingBytes: number
   readonly reason: CloseReason
   /** When the first of its records was queued. */
   readonly firstArrivedAtMs: number

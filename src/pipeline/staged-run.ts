@@ -1,15 +1,46 @@
 import { RunInferenceError } from '../errors.ts'
-import { elementsOf, type TensorData, type TensorSpec } from '../models/tensors.ts'
+import { BYTES_PER_ELEMENT, elementsOf, type TensorData, type TensorSpec } from '../models/tensors.ts'
+import type { PaddingPlan } from './padding.ts'
+import type { RowCost } from './row-cost.ts'
 import type { RowRun } from './row-run.ts'
 import { allocateRows, copyRows, rowView, shapeOfRow, writeRow } from './tensor-rows.ts'
 import type { WorkBlock } from './work-block.ts'
 
-/** The inputs of a model, as rows are staged for it: one behind the other, in column order. */
+/** The inputs of a model, as rows are staged for it: one behind the other, in column order. Masks, which are ours, are not among them. */
 export interface InputLayout {
   readonly names: readonly string[]
   readonly specs: readonly TensorSpec[]
   /** Examples are bare typed arrays (one unnamed input). */
   readonly unnamed: boolean
+  /** Rows of different lengths share batches. */
+  readonly padding: PaddingPlan | undefined
+}
+
+/** Where rows are staged: what runs of one block and one bucket have in common. */
+export interface StagingParts {
+  readonly work: WorkBlock
+  readonly layout: InputLayout
+  readonly bucketKey: string
+  readonly shapes: readonly (readonly (number | null)[])[]
+  readonly capacity: number
+  readonly keyed: boolean
+  /** What batches ask of single rows, beside their shape. */
+  readonly measured: Measured
+  readonly nowMs: number
+}
+
+export interface Measured {
+  /** `maxBytes` is set, so the bytes of strings count. */
+  readonly bytes: boolean
+  /** `sizeOf` is set. */
+  readonly size: boolean
+}
+
+/** Rows that functions produced, on their way into one model. */
+export interface StagingRun extends RowRun {
+  readonly full: boolean
+  /** Stages one example. Throws SHAPE_MISMATCH and then stages nothing. `size`: what `sizeOf` gave. */
+  add(row: number, example: unknown, key: unknown, size: number): void
 }
 
 /** The value of one input tensor. Throws SHAPE_MISMATCH when the example is no record of tensors. */
@@ -23,71 +54,95 @@ export function inputOf(layout: InputLayout, input: number, example: unknown): u
 }
 
 /** Rows that functions produced: copied once into columns, since what functions return may be reused by them. */
-export class StagedRun implements RowRun {
+export class StagedRun implements StagingRun {
   readonly work: WorkBlock
   readonly rows: Int32Array
-  readonly shapeKey: string
+  readonly bucketKey: string
   readonly rowShapes: readonly (readonly number[])[]
   readonly arrivedAtMs: number
   readonly keys: unknown[] | undefined
+  readonly cost: RowCost
   count = 0
   readonly #layout: InputLayout
   readonly #columns: readonly TensorData[]
   readonly #elements: readonly number[]
 
-  constructor(
-    work: WorkBlock,
-    layout: InputLayout,
-    shapes: readonly (readonly number[])[],
-    shapeKey: string,
-    capacity: number,
-    keyed: boolean,
-    nowMs: number,
-  ) {
+  constructor({ work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs }: StagingParts) {
     this.work = work
     this.rows = new Int32Array(capacity)
-    this.rowShapes = shapes
-    this.shapeKey = shapeKey
+    this.rowShapes = shapes as readonly (readonly number[])[]
+    this.bucketKey = bucketKey
     this.arrivedAtMs = nowMs
     this.keys = keyed ? [] : undefined
     this.#layout = layout
-    this.#elements = shapes.map(shape => elementsOf(shape)!)
+    this.#elements = this.rowShapes.map(shape => elementsOf(shape)!)
     this.#columns = layout.specs.map((spec, i) => allocateRows(spec.dtype, capacity, this.#elements[i]!))
+    this.cost = {
+      rowBytes: layout.specs.reduce((sum, spec, i) => sum + bytesOf(spec, this.#elements[i]!), 0),
+      stringBytes: measured.bytes && hasStrings(layout) ? new Float64Array(capacity) : undefined,
+      sizes: measured.size ? new Float64Array(capacity) : undefined,
+      lengths: undefined,
+      padding: undefined,
+    }
   }
 
   get full(): boolean {
     return this.count === this.rows.length
   }
 
-  /** Stages one example. Throws SHAPE_MISMATCH and then stages nothing. */
-  add(row: number, example: unknown, key: unknown): void {
+  add(row: number, example: unknown, key: unknown, size: number): void {
     const { names, specs } = this.#layout
+    const { sizes, stringBytes } = this.cost
     for (let i = 0; i < specs.length; i++) {
       const value = inputOf(this.#layout, i, example)
       shapeOfRow(names[i]!, specs[i]!, value)
       writeRow(names[i]!, specs[i]!, value, this.#columns[i]!, this.count * this.#elements[i]!)
     }
+    if (sizes) sizes[this.count] = size
+    if (stringBytes) stringBytes[this.count] = stringBytesOf(this.#columns, this.#elements, this.count)
     this.rows[this.count++] = row
     this.keys?.push(key)
   }
 
   fill(from: number, count: number, inputs: readonly TensorData[], at: number): void {
-    for (let i = 0; i < inputs.length; i++) {
+    for (let i = 0; i < this.#columns.length; i++) {
       const elements = this.#elements[i]!
       copyRows(this.#columns[i]!, from * elements, count * elements, inputs[i]!, at * elements)
     }
   }
 
   example(i: number): unknown {
-    const { names, unnamed } = this.#layout
-    if (unnamed) return this.#view(0, i)
-    const example: Record<string, unknown> = {}
-    for (let column = 0; column < names.length; column++) example[names[column]!] = this.#view(column, i)
-    return example
+    return exampleOf(this.#layout, column => {
+      const elements = this.#elements[column]!
+      return rowView(this.#columns[column]!, i * elements, elements)
+    })
   }
+}
 
-  #view(column: number, i: number): unknown {
-    const elements = this.#elements[column]!
-    return rowView(this.#columns[column]!, i * elements, elements)
+/** What entered the model, from its columns. */
+export function exampleOf({ names, unnamed }: InputLayout, view: (column: number) => unknown): unknown {
+  if (unnamed) return view(0)
+  const example: Record<string, unknown> = {}
+  for (let column = 0; column < names.length; column++) example[names[column]!] = view(column)
+  return example
+}
+
+/** Bytes of so many elements; 0 for strings, which are counted one by one where somebody asks. */
+export function bytesOf({ dtype }: TensorSpec, elements: number): number {
+  return dtype === 'string' ? 0 : elements * BYTES_PER_ELEMENT[dtype]
+}
+
+export function hasStrings({ specs }: InputLayout): boolean {
+  return specs.some(spec => spec.dtype === 'string')
+}
+
+/** UTF-8 bytes of the strings of one row. */
+export function stringBytesOf(columns: readonly TensorData[], elementsOfRow: readonly number[], row: number): number {
+  let bytes = 0
+  for (const [column, data] of columns.entries()) {
+    if (!Array.isArray(data)) continue
+    const elements = elementsOfRow[column]!
+    for (let i = row * elements; i < (row + 1) * elements; i++) bytes += Buffer.byteLength(data[i] as string)
   }
+  return bytes
 }

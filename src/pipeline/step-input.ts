@@ -4,9 +4,11 @@ import type { TensorSpec } from '../models/tensors.ts'
 import { isKV } from '../records.ts'
 import { DirectRun, rowBytesOf } from './direct-run.ts'
 import { applyFunction } from './functions.ts'
+import { lengthOf, RaggedRun } from './ragged-run.ts'
+import type { RowGrouping } from './row-grouping.ts'
 import type { RowRun } from './row-run.ts'
 import type { FailurePoint, Stage } from './stage.ts'
-import { type InputLayout, inputOf, StagedRun } from './staged-run.ts'
+import { type InputLayout, inputOf, StagedRun, type StagingRun } from './staged-run.ts'
 import { shapeOfRow } from './tensor-rows.ts'
 import type { WorkBlock } from './work-block.ts'
 
@@ -14,6 +16,7 @@ export interface StepInputOptions {
   readonly keyed: boolean
   readonly preprocess: readonly UserFunction[]
   readonly layout: InputLayout
+  readonly grouping: RowGrouping
   readonly preprocessFailures: FailurePoint
   readonly inferenceFailures: FailurePoint
   /** The sinks below, for tombstones that are forwarded past the model. */
@@ -23,25 +26,40 @@ export interface StepInputOptions {
   readonly onStaged: () => void
 }
 
+/** Where rows of one block fall into several buckets, runs begin small and grow, or each bucket would take room for all rows. */
+const FIRST_CAPACITY = 16
+const MAX_CAPACITY = 1024
+
 /** preprocess → staged rows: the way into a model. */
 export class StepInput implements Stage {
   readonly #options: StepInputOptions
-  #open = new Map<string, StagedRun>()
+  #open = new Map<string, StagingRun>()
   #runs: RowRun[] = []
-  /** Set when no dimension is open: then no shape is worked out per row. */
-  readonly #fixedShapes: readonly (readonly number[])[] | undefined
+  /** Set when no dimension is open, but those that are padded: then no shape is worked out per row. */
+  readonly #fixedShapes: readonly (readonly (number | null)[])[] | undefined
   readonly #fixedKey: string
+  readonly #manyBuckets: boolean
 
   constructor(options: StepInputOptions) {
     this.#options = options
-    const { specs } = options.layout
-    const fixed = specs.every(spec => !spec.shape.includes(null))
-    this.#fixedShapes = fixed ? specs.map(spec => spec.shape as readonly number[]) : undefined
+    const { specs, padding } = options.layout
+    const fixed = specs.every((spec, i) => isPadded(options.layout, i) || !spec.shape.includes(null))
+    this.#fixedShapes = fixed ? specs.map(spec => spec.shape) : undefined
     this.#fixedKey = fixed ? shapeKeyOf(this.#fixedShapes!) : ''
+    this.#manyBuckets = !fixed || padding !== undefined || options.grouping.groups
   }
 
   push(work: WorkBlock, row: number, value: unknown): void {
-    const { keyed, preprocess, preprocessFailures, inferenceFailures } = this.#options
+    const { keyed, preprocess, grouping, preprocessFailures, inferenceFailures } = this.#options
+    let bucket = ''
+    let size = 0
+    try {
+      if (grouping.bucketOf) bucket = grouping.bucketOf(value)
+      if (grouping.sizeOf) size = grouping.sizeOf(value)
+    } catch (error) {
+      work.fail(row, preprocessFailures, -1, RunInferenceError.from(error, 'FUNCTION_THREW', 'bucketBy or sizeOf'))
+      return
+    }
     let example = value
     for (let i = 0; i < preprocess.length; i++) {
       try {
@@ -68,7 +86,7 @@ export class StepInput implements Stage {
       example = example.value
     }
     try {
-      this.#stage(work, row, example, key)
+      this.#stage(work, row, example, key, bucket, size)
     } catch (error) {
       work.fail(row, inferenceFailures, -1, RunInferenceError.from(error, 'SHAPE_MISMATCH'))
     }
@@ -87,10 +105,12 @@ export class StepInput implements Stage {
 
   /** Bytes of a directly staged row, or undefined when rows must be staged one by one. */
   get directRowBytes(): number | undefined {
-    const { keyed, preprocess, layout } = this.#options
+    const { keyed, preprocess, layout, grouping } = this.#options
     const [spec] = layout.specs
     if (
       keyed ||
+      grouping.groups ||
+      grouping.sizeOf ||
       preprocess.length > 0 ||
       !layout.unnamed ||
       !spec ||
@@ -117,25 +137,42 @@ export class StepInput implements Stage {
     return runs
   }
 
-  #stage(work: WorkBlock, row: number, example: unknown, key: unknown): void {
-    const { layout, keyed, now, onStaged } = this.#options
-    const shapes =
-      this.#fixedShapes ??
-      layout.specs.map((spec, i) => shapeOfRow(layout.names[i]!, spec, inputOf(layout, i, example)))
-    const shapeKey = this.#fixedShapes ? this.#fixedKey : shapeKeyOf(shapes)
-    let run = this.#open.get(shapeKey)
+  #stage(work: WorkBlock, row: number, example: unknown, key: unknown, bucket: string, size: number): void {
+    const { layout, grouping, keyed, now, onStaged } = this.#options
+    const shapes = this.#fixedShapes ?? this.#shapesOf(example)
+    let bucketKey = this.#fixedShapes ? this.#fixedKey : shapeKeyOf(shapes)
+    if (bucket !== '') bucketKey += `|${bucket}`
+    if (grouping.bucketOfLength) bucketKey += `|${grouping.bucketOfLength(lengthOf(layout, example))}`
+    let run = this.#open.get(bucketKey)
     if (!run || run.work !== work || run.full) {
+      const grown = run?.work === work ? run.rows.length * 2 : FIRST_CAPACITY
       if (run) this.#runs.push(run)
-      run = new StagedRun(work, layout, shapes, shapeKey, Math.max(1, work.block.count - row), keyed, now())
-      this.#open.set(shapeKey, run)
+      const left = Math.max(1, work.block.count - row)
+      const capacity = this.#manyBuckets ? Math.min(left, grown, MAX_CAPACITY) : left
+      const { measured } = grouping
+      const parts = { work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs: now() }
+      run = layout.padding ? new RaggedRun(parts) : new StagedRun(parts)
+      this.#open.set(bucketKey, run)
       onStaged()
     }
-    run.add(row, example, key)
+    run.add(row, example, key, size)
+  }
+
+  #shapesOf(example: unknown): readonly (readonly (number | null)[])[] {
+    const { layout } = this.#options
+    return layout.specs.map((spec, i) => {
+      const shape = shapeOfRow(layout.names[i]!, spec, inputOf(layout, i, example))
+      return isPadded(layout, i) ? spec.shape : shape
+    })
   }
 }
 
-function shapeKeyOf(shapes: readonly (readonly number[])[]): string {
-  return shapes.map(shape => shape.join('x')).join(';')
+function isPadded({ padding }: InputLayout, input: number): boolean {
+  return padding?.inputs.some(({ index }) => index === input) ?? false
+}
+
+function shapeKeyOf(shapes: readonly (readonly (number | null)[])[]): string {
+  return shapes.map(shape => shape.map(size => size ?? '?').join('x')).join(';')
 }
 
 function describeValue(value: unknown): string {

@@ -7,7 +7,8 @@ import { createMetrics } from '../../src/ops/metrics.ts'
 function exercised() {
   const metrics = createMetrics()
   metrics.blockReceived('in', 100, 4_000)
-  metrics.batchDispatched('classify', 'idle', 64, 3)
+  metrics.batchDispatched('classify', 'idle', 64, { firstMs: 3, allMs: 128 }, 40)
+  metrics.batchAdaptive('classify', 27)
   metrics.batchSucceeded('classify', 64, 16_384, 1.5, 0.25)
   metrics.batchSucceeded('classify', 36, 9_216, 0.5, 0.25)
   metrics.batchFailed('classify')

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { RunInferenceError } from '../../src/errors.ts'
 import type { Dtype, TensorData, TensorSpec } from '../../src/models/tensors.ts'
 import { DirectRun } from '../../src/pipeline/direct-run.ts'
-import { type InputLayout, StagedRun } from '../../src/pipeline/staged-run.ts'
+import { type InputLayout, StagedRun, type StagingParts } from '../../src/pipeline/staged-run.ts'
 import { allocateRows, copyRows, rowView, shapeOfRow, writeRow } from '../../src/pipeline/tensor-rows.ts'
 import { blockOf, flowOf, sourceRecord, workOf } from '../support/work-blocks.ts'
 
@@ -113,34 +113,48 @@ describe('a staged run', () => {
     names: ['a', 'words'],
     specs: [spec('float32', 2), spec('string', null)],
     unnamed: false,
+    padding: undefined,
   }
+  const staging = (capacity: number, keyed: boolean): StagingParts => ({
+    work,
+    layout,
+    bucketKey: 'key',
+    shapes: [[2], [1]],
+    capacity,
+    keyed,
+    measured: { bytes: true, size: true },
+    nowMs: 5,
+  })
   const work = workOf(blockOf([sourceRecord(0), sourceRecord(1)]), flowOf())
 
   it('copies examples, so that functions may use their arrays again, and stages nothing of one that does not fit', () => {
-    const run = new StagedRun(work, layout, [[2], [1]], 'key', 3, true, 5)
+    const run = new StagedRun(staging(3, true))
     const reused = Float32Array.of(1, 2)
-    run.add(0, { a: reused, words: ['x'] }, 'k0')
+    run.add(0, { a: reused, words: ['x'] }, 'k0', 3)
     reused.fill(7)
     assert.throws(
-      () => run.add(1, { a: reused, words: [5] }, 'bad'),
+      () => run.add(1, { a: reused, words: [5] }, 'bad', 9),
       refused(/"words": expected string\[\?\], got 5 \(number\)/),
     )
-    assert.throws(() => run.add(1, { a: reused }, 'bad'), refused(/"words".*got undefined/))
-    assert.throws(() => run.add(1, 'text', 'bad'), refused(/expected an example \{ a, words \}, got string/))
-    run.add(1, { a: [3, 4], words: ['y'] }, 'k1')
+    assert.throws(() => run.add(1, { a: reused }, 'bad', 9), refused(/"words".*got undefined/))
+    assert.throws(() => run.add(1, 'text', 'bad', 9), refused(/expected an example \{ a, words \}, got string/))
+    run.add(1, { a: [3, 4], words: ['yé'] }, 'k1', 4)
     assert.equal(run.count, 2)
     assert.deepEqual(run.keys, ['k0', 'k1'])
-    assert.deepEqual(run.example(1), { a: Float32Array.of(3, 4), words: ['y'] })
+    assert.deepEqual(run.example(1), { a: Float32Array.of(3, 4), words: ['yé'] })
     const inputs: TensorData[] = [new Float32Array(6), []]
     run.fill(0, 2, inputs, 1)
     assert.deepEqual(Array.from(inputs[0] as Float32Array), [0, 0, 1, 2, 3, 4])
-    assert.deepEqual((inputs[1] as string[]).slice(1), ['x', 'y'])
+    assert.deepEqual((inputs[1] as string[]).slice(1), ['x', 'yé'])
+    assert.equal(run.cost.rowBytes, 8)
+    assert.deepEqual(Array.from(run.cost.stringBytes!).slice(0, 2), [1, 3])
+    assert.deepEqual(Array.from(run.cost.sizes!).slice(0, 2), [3, 4])
   })
 
   it('is full at its capacity', () => {
-    const run = new StagedRun(work, layout, [[2], [1]], 'key', 1, false, 0)
+    const run = new StagedRun(staging(1, false))
     assert.equal(run.full, false)
-    run.add(0, { a: [1, 2], words: ['x'] }, undefined)
+    run.add(0, { a: [1, 2], words: ['x'] }, undefined, 0)
     assert.equal(run.full, true)
     assert.equal(run.keys, undefined)
   })
@@ -156,7 +170,7 @@ describe('a direct run', () => {
     run.fill(1, 2, [input], 2)
     assert.deepEqual(Array.from(input), [0, 0, 0, 0, 2, 2.5, 3, 3.5])
     assert.deepEqual(run.example(2), Float32Array.of(3, 3.5))
-    assert.deepEqual([run.count, run.rowShapes, run.arrivedAtMs], [3, [[2]], 9])
+    assert.deepEqual([run.count, run.rowShapes, run.arrivedAtMs, run.cost.rowBytes], [3, [[2]], 9, 8])
   })
 })
 

@@ -1,10 +1,12 @@
 /** Lanes without a model, whose runs a test answers itself, and steps on them. */
 import { RunInferenceError } from '../../src/errors.ts'
 import { type BatchOutputs, type BatchSlot, LANE_PLACES, type Lane, type LaneModel } from '../../src/models/executor.ts'
-import { Batcher, batchPolicy } from '../../src/pipeline/batcher.ts'
+import { batchPolicy } from '../../src/pipeline/batch-policy.ts'
+import { Batcher } from '../../src/pipeline/batcher.ts'
 import { InferenceStep, type InferenceStepOptions } from '../../src/pipeline/inference-step.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
 import { RowCeiling } from '../../src/pipeline/row-ceiling.ts'
+import type { RowCost } from '../../src/pipeline/row-cost.ts'
 import type { RowRun, RunSegment } from '../../src/pipeline/row-run.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
 
@@ -80,6 +82,11 @@ export function fakeLane(id = 0): FakeLane {
   return lane
 }
 
+/** Rows that are all alike. */
+export function plainCost(rowBytes: number): RowCost {
+  return { rowBytes, stringBytes: undefined, sizes: undefined, lengths: undefined, padding: undefined }
+}
+
 export interface FakeStep {
   readonly step: InferenceStep
   readonly batcher: Batcher
@@ -132,8 +139,9 @@ export function fakeStep(
         work,
         count: values.length,
         rows: Int32Array.from(values.keys()),
-        shapeKey: '',
+        bucketKey: '',
         rowShapes: [[]],
+        cost: plainCost(8),
         arrivedAtMs: 0,
         keys: undefined,
         fill(from, count, inputs, at) {

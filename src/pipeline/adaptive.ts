@@ -1,0 +1,56 @@
+/** Adaptive batch sizes at work: one estimator for each model and its settings, fed with the times of full batches. */
+import type { BatchOptions, StepNode } from '../graph.ts'
+import { modelSpecOf } from '../models/model-handler.ts'
+import { batchPolicy } from './batch-policy.ts'
+import { BatchSizeEstimator, type EstimatorOptions } from './batch-size-estimator.ts'
+import type { Batch } from './row-run.ts'
+
+export class AdaptiveSize {
+  /** The most rows that a batch should have now. */
+  size: number
+  readonly #estimator: BatchSizeEstimator
+
+  constructor(options: EstimatorOptions, random: () => number) {
+    this.#estimator = new BatchSizeEstimator(options, random)
+    this.size = this.#estimator.next()
+    this.#estimator.ignoreNextTime()
+  }
+
+  /**
+   * A batch took so long in the model. Only batches that the size limited count: the others say nothing of it, and a quiet
+   * hour of single rows would push out what was learnt.
+   */
+  observe({ rows, reason }: Pick<Batch, 'rows' | 'reason'>, computeMs: number): void {
+    if (reason !== 'count') return
+    this.#estimator.record(rows, computeMs)
+    this.size = this.#estimator.next()
+  }
+}
+
+/** Sizes for the steps that ask for it; steps that run one model with one setting share what is learnt. */
+export function adaptiveSizes(random: () => number): (node: StepNode) => AdaptiveSize | undefined {
+  const known = new Map<string, AdaptiveSize>()
+  return ({ handler, options: { batch = {} } }) => {
+    const options = estimatorOptions(batch)
+    if (!options) return undefined
+    const key = JSON.stringify([modelSpecOf(handler.model).identifier, options])
+    const size = known.get(key) ?? new AdaptiveSize(options, random)
+    known.set(key, size)
+    return size
+  }
+}
+
+/** Beam's defaults; undefined where batches are not adaptive. */
+export function estimatorOptions(batch: BatchOptions<never>): EstimatorOptions | undefined {
+  const { adaptive = false } = batch
+  if (adaptive === false) return undefined
+  const given = adaptive === true ? {} : adaptive
+  return {
+    minSize: given.minSize ?? batch.minSize ?? 1,
+    maxSize: batchPolicy(batch).maxSize,
+    targetBatchOverhead: given.targetBatchOverhead ?? 0.05,
+    targetBatchDurationMs: given.targetBatchDurationMs ?? 10_000,
+    targetBatchDurationIncludingFixedCostMs: given.targetBatchDurationIncludingFixedCostMs ?? 0,
+    variance: given.variance ?? 0.25,
+  }
+}
