@@ -10,6 +10,8 @@ export { inference } from './kafka/inference-codec.ts'
 export { type JsonOptions, type JsonSchemaOptions, json, jsonSchema } from './kafka/json-codec.ts'
 export { bytes, utf8 } from './kafka/plain-codecs.ts'
 export { float16, float32, float64, int32, int64, string, type TensorCodec, uint8 } from './kafka/tensor-codec.ts'
+// Records and tensors.
+export { type Cell, classOf, fromTensor, type ToTensorOptions, toTensor } from './models/columns.ts'
 export type { Isolation, Provider, SessionOptions } from './models/executor.ts'
 export { keyed } from './models/keyed.ts'
 export type { BareModelHandler, ModelHandler } from './models/model-handler.ts'

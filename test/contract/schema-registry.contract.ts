@@ -50,6 +50,28 @@ export function schemaRegistryContract(name: string, prefix: string, open: () =>
       assert.deepEqual(await registry.incompatibilities(subject('unheard'), avro('b', 'string')), [])
     })
 
+    test('a JSON Schema is registered, found and given as such', async () => {
+      const registry = open()
+      const text = JSON.stringify({ type: 'object', title: prefix, properties: { a: { type: 'integer' } } })
+      const id = await registry.register(subject('json'), text, 'JSON')
+      assert.equal(await registry.register(subject('json'), text, 'JSON'), id)
+      assert.equal(await registry.lookup(subject('json'), text, 'JSON'), id)
+      assert.equal(await registry.lookup(subject('json'), text.replace('integer', 'number'), 'JSON'), undefined)
+      for (const found of [await registry.schemaById(id), await registry.latest(subject('json'))]) {
+        assert.equal(found.type, 'JSON')
+        assert.deepEqual(JSON.parse(found.schema), JSON.parse(text))
+      }
+      assert.equal((await registry.schemaById(await registry.register(subject('avro'), schema('A', 'a')))).type, 'AVRO')
+    })
+
+    test('logical types and docs are in the schema as they were registered', async () => {
+      const registry = open()
+      const at = { name: 'at', type: { type: 'long', logicalType: 'timestamp-micros' }, doc: 'When.' }
+      const text = JSON.stringify({ type: 'record', name: 'At', namespace: 'kri.test', fields: [at] })
+      const id = await registry.register(subject('logical'), text)
+      assert.deepEqual(JSON.parse((await registry.schemaById(id)).schema).fields[0], at)
+    })
+
     test('an unknown id is DECODE_UNKNOWN_SCHEMA, an unknown subject REGISTRY_REFUSED', async () => {
       const registry = open()
       await assert.rejects(registry.schemaById(1_999_999_999), code('DECODE_UNKNOWN_SCHEMA'))
