@@ -100,7 +100,9 @@ export function isKnownLogicalType(type: object): type is KnownLogicalType {
 }
 
 /** The table as avsc takes it. `raw`: values stay what the type under them is. */
-export function logicalTypes(raw: boolean) {
+export function logicalTypes(
+  raw: boolean,
+): Readonly<Record<string, new (schema: SchemaPart, options: unknown) => RawType>> {
   const classes = Object.entries(CONVERSIONS).map(([name, open]) => [name, logicalClass(name, open, raw)] as const)
   return Object.fromEntries(classes)
 }
