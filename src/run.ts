@@ -116,7 +116,7 @@ class Running implements RunningTopology {
       }),
     )
     this.#assembly = assembly
-    this.#health.modelsWarm()
+    this.#health.modelsWarm(assembly.models)
     if (this.#stopping !== undefined) return
     const sources = this.#topology.sources.flatMap(({ topic }) => [
       { topic, start: settings.start },

@@ -21,6 +21,7 @@ export async function workersHealth(workers: readonly WorkerView[]): Promise<Hea
     ready: reports.every(({ ready }) => ready),
     state: reports.find(({ state }) => state !== 'joined')?.state ?? 'joined',
     problems: Object.fromEntries(problems),
+    models: reports.flatMap(({ models }) => models),
   }
 }
 
@@ -61,14 +62,21 @@ function own(views: readonly WorkerView[]): string {
 }
 
 async function healthOf({ running, url }: WorkerView): Promise<HealthReport> {
-  if (!running) return { live: true, ready: false, state: 'starting', problems: { process: 'is being started again' } }
-  if (url === undefined) return { live: true, ready: false, state: 'starting', problems: { process: 'is starting' } }
+  if (!running) return notReady({ live: true, state: 'starting', process: 'is being started again' })
+  if (url === undefined) return notReady({ live: true, state: 'starting', process: 'is starting' })
   try {
     return JSON.parse((await ask(new URL('/readyz', url))).body) as HealthReport
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    return { live: false, ready: false, state: 'failed', problems: { process: `does not answer: ${reason}` } }
+    return notReady({ live: false, state: 'failed', process: `does not answer: ${reason}` })
   }
+}
+
+function notReady({
+  process,
+  ...rest
+}: Pick<HealthReport, 'live' | 'state'> & { readonly process: string }): HealthReport {
+  return { ...rest, ready: false, problems: { process }, models: [] }
 }
 
 async function ask(url: URL): Promise<{ readonly body: string }> {

@@ -113,6 +113,7 @@ export interface BatchSlot {
 
 /** A model loaded in one lane. */
 export interface LaneModel {
+  /** As it was loaded last: a worker that takes the place of a lost one may find another provider. */
   readonly loaded: LoadedModel
   /** A free slot, or undefined when the lane's LANE_PLACES are taken. Slots are shared by the models of a lane. */
   acquire(): BatchSlot | undefined

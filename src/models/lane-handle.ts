@@ -3,7 +3,8 @@
  *
  * 1. LANE_PLACES a lane: one batch runs while the next ones are filled. Places are shared by the models of the lane.
  * 2. Specs that are equal share one loaded copy; it is unloaded when the last of its users has let it go.
- * 3. A worker that is lost is not seen here: the supervisor replaces it, with the same models under the same numbers.
+ * 3. A worker that is lost is not seen here: the supervisor replaces it, with the same models under the same numbers. Only the
+ *    provider that takes a model may be another one then.
  */
 import { type ErrorCode, RunInferenceError } from '../errors.ts'
 import type { Logger } from '../ops/logger.ts'
@@ -25,11 +26,13 @@ import { SlotMemory } from './slots.ts'
 interface Copy {
   readonly key: string
   readonly model: number
-  readonly loading: Promise<LoadedModel>
+  /** Fulfilled once `loaded` is there. */
+  readonly loading: Promise<void>
+  loaded: LoadedModel | undefined
   users: number
 }
 
-export interface LaneParts extends Omit<SupervisorParts, 'name'> {
+export interface LaneParts extends Omit<SupervisorParts, 'name' | 'onReloaded'> {
   readonly id: number
   readonly isolation: Lane['isolation']
   readonly options: ExecutorOptions
@@ -50,16 +53,25 @@ export function createLane({ id, isolation, options, stamp, admit, ...parts }: L
   const copies = new Map<string, Copy>()
   let lastModel = 0
 
-  const calls = new LaneSupervisor({ name: `lane ${id}`, ...parts })
+  const calls = new LaneSupervisor({ name: `lane ${id}`, onReloaded, ...parts })
+
+  function onReloaded(model: number, loaded: LoadedModel): void {
+    for (const copy of copies.values()) if (copy.model === model) tell(copy, loaded)
+  }
+
+  function tell(copy: Copy, loaded: LoadedModel): void {
+    copy.loaded = loaded
+    logLoaded(parts.logger, id, loaded)
+  }
 
   function startLoading(key: string, spec: ModelSpec): Copy {
     const model = ++lastModel
     const loading = calls.call({ type: 'load', model, spec }).then(reply => {
       if (reply.type !== 'loaded') throw new RunInferenceError('BUG', `'${reply.type}' answers a load`)
-      logLoaded(parts.logger, id, reply.loaded)
-      return reply.loaded
+      tell(copy, reply.loaded)
     })
-    return { key, model, loading, users: 0 }
+    const copy: Copy = { key, model, loading, loaded: undefined, users: 0 }
+    return copy
   }
 
   async function load(spec: ModelSpec): Promise<LaneModel> {
@@ -70,15 +82,17 @@ export function createLane({ id, isolation, options, stamp, admit, ...parts }: L
     copies.set(key, copy)
     copy.users++
     try {
-      return use(copy, await copy.loading)
+      await copy.loading
+      return use(copy)
     } catch (error) {
       if (copies.get(key) === copy) copies.delete(key)
       throw error
     }
   }
 
-  function use(copy: Copy, loaded: LoadedModel): LaneModel {
+  function use(copy: Copy): LaneModel {
     let unloaded = false
+    const loaded = () => copy.loaded!
 
     function acquire(): BatchSlot | undefined {
       const place = batches.indexOf(undefined)
@@ -86,7 +100,7 @@ export function createLane({ id, isolation, options, stamp, admit, ...parts }: L
       if (!memory) return undefined
       const batch = new Batch({
         model: copy.model,
-        loaded,
+        loaded: loaded(),
         slot: place,
         memory,
         firstRows: options.maxBatchRows,
@@ -102,17 +116,19 @@ export function createLane({ id, isolation, options, stamp, admit, ...parts }: L
 
     function callModel(message: LaneCall): Promise<LaneAnswer> {
       if (!unloaded) return calls.call(message)
-      return Promise.reject(new RunInferenceError('BUG', `${loaded.modelId} was unloaded from lane ${id}`))
+      return Promise.reject(new RunInferenceError('BUG', `${loaded().modelId} was unloaded from lane ${id}`))
     }
 
     return {
-      loaded,
+      get loaded() {
+        return loaded()
+      },
       acquire,
       async runControl() {
         try {
           await callModel({ type: 'control', model: copy.model })
         } catch (error) {
-          throw controlError(error, id, loaded.modelId)
+          throw controlError(error, id, loaded().modelId)
         }
       },
       async unload() {

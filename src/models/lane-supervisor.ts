@@ -17,7 +17,7 @@
 import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
-import type { LaneRestarts, ModelSpec } from './executor.ts'
+import type { LaneRestarts, LoadedModel, ModelSpec } from './executor.ts'
 import type { LaneAnswer, LaneCall, LaneLink, OpenLink } from './lane-link.ts'
 import { LaneLosses } from './lane-losses.ts'
 import { type FromLane, type LoadMessage, reviveError, type ToLane } from './lane-messages.ts'
@@ -33,6 +33,8 @@ export interface SupervisorParts {
   readonly random: () => number
   /** How long a call may take that has no `timeoutMs`; asked of workers that can be ended. */
   readonly stuckMs: number
+  /** A new worker has loaded this model, again. */
+  readonly onReloaded?: (model: number, loaded: LoadedModel) => void
 }
 
 interface Call {
@@ -195,6 +197,7 @@ export class LaneSupervisor {
       this.#replace(`its models cannot be loaded again: ${reply.error.message}`, 'crash', true)
       return
     }
+    if (reply.type === 'loaded') this.#parts.onReloaded?.(this.#reloads[0]!.model, reply.loaded)
     this.#reloads = this.#reloads.slice(1)
     if (this.#reloads[0]) this.#comesToHead(this.#reloads[0])
     else this.#goOn()

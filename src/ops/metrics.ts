@@ -4,6 +4,7 @@
  * `docs/metrics.md` lists them all, and a test keeps the two in step.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { ServedModel } from '../models/served-models.ts'
 import type { PipelineMetrics } from '../pipeline/pipeline-metrics.ts'
 
 /** Label names. */
@@ -137,7 +138,17 @@ export function createMetrics(): Metrics {
     'The most rows of a batch: maxSize, or fewer since the device ran out of memory.',
     LABEL.step,
   )
-  const modelInfo = gauge('kri_model_provider', '1 for the execution provider in use.', LABEL.step, LABEL.provider)
+  let models: () => readonly ServedModel[] = () => []
+  new Gauge({
+    name: 'kri_model_provider',
+    help: "Lanes that run the step's model on this execution provider.",
+    labelNames: [LABEL.step, LABEL.provider],
+    registers,
+    collect() {
+      this.reset()
+      for (const { step, provider, lanes: count } of models()) this.set({ step, provider }, count)
+    },
+  })
   const breaker = gauge('kri_breaker_state', '1 for the state that the breaker is in.', LABEL.step, LABEL.state)
   let lanes: readonly LaneView[] = []
   new Gauge({
@@ -220,10 +231,9 @@ export function createMetrics(): Metrics {
     },
     batchFailed: step => failedBatches.inc({ step }),
     batchCeiling: (step, rows) => ceiling.set({ step }, rows),
-    modelLoaded(step, loadMs, sizeBytes, provider) {
+    modelLoaded(step, loadMs, sizeBytes) {
       loadLatency.set({ step }, Math.round(loadMs))
       modelBytes.set({ step }, sizeBytes)
-      modelInfo.set({ step, provider }, 1)
     },
     deadLetters: (stage, step, code, count) => deadLetters.inc({ stage, step, code }, count),
     dropped: (node, count) => dropped.inc({ node }, count),
@@ -250,6 +260,9 @@ export function createMetrics(): Metrics {
     },
     retried: what => retries.inc({ what }),
     lost: (topic, records) => lost.inc({ topic }, records),
+    watchModels(served) {
+      models = served
+    },
     watchLanes(views) {
       lanes = views
     },

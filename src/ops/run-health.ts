@@ -1,6 +1,7 @@
 import type { RunInferenceError } from '../errors.ts'
 import type { ConnectionState, GroupMember } from '../kafka/port.ts'
 import type { Lane } from '../models/executor.ts'
+import type { ServedModel } from '../models/served-models.ts'
 import type { RunSettings } from '../run-settings.ts'
 
 /** What `/livez` and `/readyz` answer from. */
@@ -12,11 +13,13 @@ export interface HealthReport {
   readonly state: ConnectionState | 'starting' | 'failed'
   /** What is being waited for, and why; empty when all is well. */
   readonly problems: Readonly<Record<string, string>>
+  /** What runs where, once models are loaded: model, execution provider, and the providers that did not take it. */
+  readonly models: readonly ServedModel[]
 }
 
 export interface Health {
   report(member: GroupMember | undefined): HealthReport
-  modelsWarm(): void
+  modelsWarm(models: () => readonly ServedModel[]): void
   joined(): void
   member(state: ConnectionState, reason: RunInferenceError | undefined): void
   degraded(what: string, error: unknown): void
@@ -29,6 +32,7 @@ export function createHealth(lanes: readonly Lane[], settings: RunSettings): Hea
   const problems = new Map<string, string>([['start', 'models are being loaded']])
   let state: HealthReport['state'] = 'starting'
   let ready = false
+  let models: () => readonly ServedModel[] = () => []
   return {
     report(member) {
       // A process that is stuck is ended and replaced; a thread can only be ended together with us.
@@ -44,9 +48,13 @@ export function createHealth(lanes: readonly Lane[], settings: RunSettings): Hea
         ready: ready && state !== 'failed',
         state,
         problems: Object.fromEntries(all),
+        models: models(),
       }
     },
-    modelsWarm: () => problems.set('start', 'joining the group'),
+    modelsWarm(served) {
+      models = served
+      problems.set('start', 'joining the group')
+    },
     joined() {
       problems.delete('start')
       ready = true

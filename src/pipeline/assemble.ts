@@ -3,11 +3,12 @@ import { RunInferenceError } from '../errors.ts'
 import type { SourceNode } from '../graph.ts'
 import type { GroupMember, KafkaWriter } from '../kafka/port.ts'
 import { replayTopic } from '../kafka/topic-names.ts'
+import { type ServedModel, servedModels } from '../models/served-models.ts'
 import { createBreaker } from '../ops/breaker.ts'
 import type { RunParts } from '../run-parts.ts'
 import type { Topology } from '../topology.ts'
-import { Admission } from './admission.ts'
 import { adaptiveSizes } from './adaptive.ts'
+import { Admission } from './admission.ts'
 import { batchPolicy } from './batch-policy.ts'
 import { Batcher } from './batcher.ts'
 import { Commits } from './commits.ts'
@@ -34,6 +35,8 @@ export interface AssembleParts extends RunParts {
 
 export interface Assembly {
   readonly pipeline: Pipeline
+  /** What runs where, now. */
+  models(): readonly ServedModel[]
   /** Closes the writer and stops timers; lanes belong to whoever made them. */
   close(): Promise<void>
 }
@@ -45,8 +48,9 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     await writer.close()
     throw error
   })
-  for (const [{ step }, { loadMs, sizeBytes, provider }] of opened.models)
-    metrics.modelLoaded(step, loadMs, sizeBytes, provider)
+  for (const [{ step }, { loadMs, sizeBytes }] of opened.models) metrics.modelLoaded(step, loadMs, sizeBytes)
+  const models = () => servedModels([...opened.laneModels].map(([{ step }, lanes]) => [step, lanes.values()] as const))
+  metrics.watchModels(models)
   const points = new FailurePoints(topology)
   const graph = compile(topology, opened, points, {
     now: () => clock.now(),
@@ -102,6 +106,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
   })
   return {
     pipeline,
+    models,
     async close() {
       outbox.close()
       dispatcher.close()
@@ -128,7 +133,7 @@ function buildSteps(
     const adaptive = adaptiveSizeOf(node)
     const batcher = new Batcher(policy, adaptive)
     metrics.batchCeiling(node.step, policy.maxSize)
-  const adaptiveSizeOf = adaptiveSizes(random)
+    const adaptiveSizeOf = adaptiveSizes(random)
     const step = new InferenceStep({
       step: node.step,
       input,
@@ -139,8 +144,11 @@ function buildSteps(
         metrics.batchCeiling(node.step, rows)
         if (failedRows === undefined) logger.info({ step: node.step, rows }, 'trying larger batches again')
         else
-      adaptive,
-          logger.warn({ step: node.step, rows, failedRows }, 'a batch did not fit the device: smaller ones from now on')
+          adaptive,
+            logger.warn(
+              { step: node.step, rows, failedRows },
+              'a batch did not fit the device: smaller ones from now on',
+            )
       }),
       models: opened.laneModels.get(node)!,
       failures: points.ofStep(node, 'inference'),

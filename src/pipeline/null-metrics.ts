@@ -11,6 +11,7 @@ export const nullMetrics: PipelineMetrics = {
   batchAdaptive: ignore,
   batchCeiling: ignore,
   modelLoaded: ignore,
+  watchModels: ignore,
   deadLetters: ignore,
   dropped: ignore,
   timestampsClamped: ignore,

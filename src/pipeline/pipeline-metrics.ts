@@ -1,4 +1,5 @@
 import type { ErrorCode, Stage } from '../errors.ts'
+import type { ServedModel } from '../models/served-models.ts'
 import type { CloseReason } from './row-run.ts'
 
 /** What the pipeline tells about itself: called per block, per batch or per unit, never per record. */
@@ -22,7 +23,9 @@ export interface PipelineMetrics {
   batchFailed(step: string): void
   /** The most rows of a batch: the policy's, or fewer since the device ran out of memory. */
   batchCeiling(step: string, rows: number): void
-  modelLoaded(step: string, loadMs: number, sizeBytes: number, provider: string): void
+  modelLoaded(step: string, loadMs: number, sizeBytes: number): void
+  /** Asked whenever metrics are: which models run where. */
+  watchModels(models: () => readonly ServedModel[]): void
   deadLetters(stage: Exclude<Stage, 'application'>, step: string, code: ErrorCode, count: number): void
   dropped(node: string, count: number): void
   timestampsClamped(count: number): void

@@ -13,7 +13,11 @@ function exercised() {
   metrics.batchSucceeded('classify', 36, 9_216, 0.5, 0.25)
   metrics.batchFailed('classify')
   metrics.batchCeiling('classify', 128)
-  metrics.modelLoaded('classify', 41.7, 12_345, 'cpu')
+  metrics.modelLoaded('classify', 41.7, 12_345)
+  metrics.watchModels(() => [
+    { step: 'classify', modelId: 'm.onnx', provider: 'webgpu', lanes: 1, refusedProviders: [] },
+    { step: 'classify', modelId: 'm.onnx', provider: 'cpu', lanes: 3, refusedProviders: [] },
+  ])
   metrics.deadLetters('preprocess', 'classify', 'DECODE_MALFORMED', 2)
   metrics.dropped('filter#1', 3)
   metrics.timestampsClamped(4)
@@ -53,7 +57,8 @@ suite('metrics', () => {
       'kri_records_lost_total{topic="in"} 6',
       'kri_timestamps_clamped_total 4',
       'kri_batches_total{step="classify",reason="idle"} 1',
-      'kri_model_provider{step="classify",provider="cpu"} 1',
+      'kri_model_provider{step="classify",provider="webgpu"} 1',
+      'kri_model_provider{step="classify",provider="cpu"} 3',
       'kri_breaker_state{step="classify",state="open"} 1',
       'kri_breaker_state{step="classify",state="closed"} 0',
       'kri_lane_occupied{lane="0"} 2',
