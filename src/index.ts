@@ -2,7 +2,15 @@
 
 // Errors.
 export { ERROR_CODES, type ErrorCode, isRetriable, RunInferenceError, type Stage } from './errors.ts'
-export type { BatchOptions, SinkOptions, SourceOptions, StepOptions, TombstonePolicy } from './graph.ts'
+export type {
+  AdaptiveOptions,
+  BatchOptions,
+  LengthBuckets,
+  SinkOptions,
+  SourceOptions,
+  StepOptions,
+  TombstonePolicy,
+} from './graph.ts'
 // Codecs.
 export { type AvroOptions, avro } from './kafka/avro-codec.ts'
 export type { Codec, Decoder, Encoder } from './kafka/codec.ts'
@@ -17,6 +25,7 @@ export { keyed } from './models/keyed.ts'
 export type { BareModelHandler, ModelHandler } from './models/model-handler.ts'
 // Model handlers.
 export { type NamedTensors, onnx, type SingleTensors } from './models/onnx-handler.ts'
+export { type PaddedOptions, type PaddedTensor, padded } from './models/padded.ts'
 export type { Dtype, Dtypes, Row, TensorSpec } from './models/tensors.ts'
 export { flag, integer, type Parameter, type ParameterisedTopology, text, withParameters } from './parameters.ts'
 export { isKV, KV, kv, type PredictionResult } from './records.ts'

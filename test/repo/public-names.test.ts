@@ -7,6 +7,7 @@ import { root } from './source-files.ts'
 // What users may rely on. A name that is added, renamed or taken away is a decision: change the list with it.
 const PUBLIC: Readonly<Record<string, readonly string[]>> = {
   'src/index.ts': [
+    'AdaptiveOptions',
     'AvroOptions',
     'BareModelHandler',
     'BatchOptions',
@@ -24,8 +25,11 @@ const PUBLIC: Readonly<Record<string, readonly string[]>> = {
     'KV',
     'KeyedDecoders',
     'KeyedEncoders',
+    'LengthBuckets',
     'ModelHandler',
     'NamedTensors',
+    'PaddedOptions',
+    'PaddedTensor',
     'Parameter',
     'ParameterisedTopology',
     'PredictionResult',
@@ -70,6 +74,7 @@ const PUBLIC: Readonly<Record<string, readonly string[]>> = {
     'kv',
     'loadTopology',
     'onnx',
+    'padded',
     'startTopology',
     'string',
     'text',
