@@ -1,13 +1,21 @@
+import { type Problem, problemsError, show, unknownNames } from '../problem.ts'
 import type { PredictionResult } from '../records.ts'
 import type { Isolation, Provider, SessionOptions } from './executor.ts'
 import { type BareModelHandler, bareModelHandler } from './model-handler.ts'
-import type { Dtypes, Row, TensorSpec } from './tensors.ts'
 import { masksOf, paddingOf } from './padded.ts'
+import type { Dtypes, Row, TensorSpec } from './tensors.ts'
 
-/** What a function may give for an input tensor: the typed array, or plain numbers where the dtype allows them. */
-export type InputValue<D extends keyof Dtypes> = D extends 'int64' | 'string'
-  ? Dtypes[D]
-  : Dtypes[D] | readonly number[]
+/**
+ * What a function may give for a row of an input tensor: the typed array or a plain list, for float types any list of numbers
+ * (they are rounded), and for rows of one string the bare string.
+ */
+export type InputValue<D extends keyof Dtypes> = D extends 'string'
+  ? string | readonly string[]
+  : D extends 'int64'
+    ? BigInt64Array | readonly bigint[]
+    : D extends 'float16' | 'float32' | 'float64'
+      ? Float16Array | Float32Array | Float64Array | readonly number[]
+      : Dtypes[D] | readonly number[]
 
 /** The example of a model with named inputs. */
 export type InputRow<S extends Readonly<Record<string, TensorSpec>>> = {
@@ -17,7 +25,7 @@ export type InputRow<S extends Readonly<Record<string, TensorSpec>>> = {
 type Specs = Readonly<Record<string, TensorSpec>>
 
 interface OnnxSettings {
-  /** Path of the .onnx file. */
+  /** Path of the .onnx file. Files of weights that it names are read from its folder. */
   readonly model: string
   /** Execution providers, tried in this order; default `['cpu']`. */
   readonly providers?: readonly Provider[]
@@ -30,7 +38,10 @@ interface OnnxSettings {
   readonly intraOpNumThreads?: number
   /** Passed on to onnxruntime; default: its own. */
   readonly sessionOptions?: SessionOptions
-  /** Rows of the batches that warm the model up, in turn; default `[2]`. */
+  /**
+   * Rows of the batches of zeros that warm the model up, in turn; default `[2]`. The first is also the control batch, with two
+   * rows at least. A model with a fixed batch dimension is warmed up with that.
+   */
   readonly warmUpRows?: readonly number[]
   /**
    * `thread`: a worker thread, the cheapest. `process`: a child process, which can be ended and replaced. Default: `process`
@@ -45,6 +56,7 @@ interface OnnxSettings {
 export interface NamedTensors<I extends Specs, O extends Specs> extends OnnxSettings {
   /** Row shapes, without the batch dimension: the types, and the signature that the model file must have. */
   readonly inputs: I
+  /** Those of the model's outputs that are wanted; the others are not fetched. */
   readonly outputs: O
 }
 
@@ -54,6 +66,22 @@ export interface SingleTensors<I extends TensorSpec, O extends TensorSpec> exten
   readonly input: I
   /** The model's first output of this dtype. */
   readonly output: O
+}
+
+/** Every setting; the compiler holds the list against the types. */
+const SETTINGS: Readonly<Record<keyof NamedTensors<Specs, Specs> | 'input' | 'output', true>> = {
+  model: true,
+  inputs: true,
+  outputs: true,
+  input: true,
+  output: true,
+  providers: true,
+  providerPolicy: true,
+  intraOpNumThreads: true,
+  sessionOptions: true,
+  warmUpRows: true,
+  isolation: true,
+  timeoutMs: true,
 }
 
 /** Runs an ONNX model with onnxruntime. The file is read, checked against the declaration and warmed up before the first record. */
@@ -66,15 +94,16 @@ export function onnx<I extends TensorSpec, O extends TensorSpec>(
 export function onnx(
   settings: NamedTensors<Specs, Specs> | SingleTensors<TensorSpec, TensorSpec>,
 ): BareModelHandler<never, unknown> {
-  const unnamed = 'input' in settings
+  const { unnamed, inputs, outputs } = declaredTensors(settings)
   const { providers = ['cpu'], timeoutMs } = settings
+  const padding = paddingOf('input' in settings ? { '': settings.input } : settings.inputs)
   const onGpu = providers.some(provider => provider !== 'cpu')
   return bareModelHandler<never, unknown>({
     model: Object.freeze({
       kind: 'onnx',
       uri: settings.model,
-      inputs: unnamed ? { '': plainSpec(settings.input) } : mapSpecs(settings.inputs),
-      outputs: unnamed ? { '': plainSpec(settings.output) } : mapSpecs(settings.outputs),
+      inputs,
+      outputs,
       unnamed,
       providers,
       providerPolicy: settings.providerPolicy ?? 'preferred',
@@ -83,17 +112,39 @@ export function onnx(
       warmUpRows: settings.warmUpRows ?? [2],
       isolation: settings.isolation ?? (onGpu || timeoutMs !== undefined ? 'process' : 'thread'),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(padding ? { padding, masks: masksOf(padding) } : {}),
     }),
   })
 }
 
-function mapSpecs(specs: Specs): Specs {
-  return Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, plainSpec(spec)]))
+/** Throws TOPOLOGY_INVALID for what no handler can be made of: the compiler says the same, but not to JavaScript. */
+function declaredTensors(settings: NamedTensors<Specs, Specs> | SingleTensors<TensorSpec, TensorSpec>) {
+  const where = `onnx({ model: "${settings.model}" })`
+  const problems = unknownNames(where, 'setting', settings, Object.keys(SETTINGS))
+  const unnamed = 'input' in settings
+  const inputs = plainSpecs(where, 'input', unnamed ? { '': settings.input } : settings.inputs, problems)
+  const outputs = plainSpecs(where, 'output', unnamed ? { '': settings.output } : settings.outputs, problems)
+  if (problems.length > 0) throw problemsError('TOPOLOGY_INVALID', `${where} has`, problems)
+  return { unnamed, inputs, outputs }
 }
 
-/** A tensor declaration may be a codec too; what crosses to a lane is plain data. */
-function plainSpec(spec: TensorSpec): TensorSpec {
-  return { dtype: spec.dtype, shape: [...spec.shape] }
+/** Tensor declarations may be codecs too; what crosses to a lane is plain data. */
+function plainSpecs(where: string, side: 'input' | 'output', specs: Partial<Specs> | undefined, problems: Problem[]) {
+  const plain: Record<string, TensorSpec> = {}
+  for (const [name, spec] of Object.entries(specs ?? { '': undefined })) {
+    if (typeof spec?.dtype === 'string' && Array.isArray(spec.shape)) {
+      plain[name] = { dtype: spec.dtype, shape: [...spec.shape] }
+    } else {
+      const what = `${name === '' ? side : `${side}s.${name}`} declares no tensor`
+      const remedy = 'Give a tensor declaration, with its parentheses'
+      problems.push({
+        where,
+        what,
+        expected: 'float32(64), for example',
+        got: typeof spec === 'function' ? 'a function' : show(spec),
+        remedy,
+      })
+    }
+  }
+  return plain
 }
-  const padding = paddingOf('input' in settings ? { '': settings.input } : settings.inputs)
-      ...(padding ? { padding, masks: masksOf(padding) } : {}),

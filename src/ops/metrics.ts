@@ -4,6 +4,7 @@
  * `docs/metrics.md` lists them all, and a test keeps the two in step.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { LaneRestarts } from '../models/executor.ts'
 import type { ServedModel } from '../models/served-models.ts'
 import type { PipelineMetrics } from '../pipeline/pipeline-metrics.ts'
 
@@ -34,6 +35,8 @@ export interface LaneView {
   readonly occupied: number
   /** How long the call that now runs in native code has been running. */
   busyMs(): number
+  /** How often its worker was lost and replaced, by why. */
+  readonly restarts: LaneRestarts
 }
 
 export interface Metrics extends PipelineMetrics {
@@ -110,11 +113,6 @@ export function createMetrics(): Metrics {
     SECONDS,
     LABEL.step,
   )
-  const batchQueue = histogram(
-    'kri_batch_queue_seconds',
-    'Time from the dispatch of a batch to its start in the model.',
-    SECONDS,
-    LABEL.step,
   const rowsDispatched = counter('kri_rows_dispatched_total', 'Rows that left in batches.', LABEL.step)
   const rowWait = counter(
     'kri_row_wait_seconds_total',
@@ -131,6 +129,11 @@ export function createMetrics(): Metrics {
     'The size that past batches suggest, where batches are adaptive.',
     LABEL.step,
   )
+  const batchQueue = histogram(
+    'kri_batch_queue_seconds',
+    'Time from the dispatch of a batch to its start in the model.',
+    SECONDS,
+    LABEL.step,
   )
   const compute = histogram('kri_batch_compute_seconds', 'Time of a batch inside the model.', SECONDS, LABEL.step)
   const ceiling = gauge(
@@ -167,6 +170,17 @@ export function createMetrics(): Metrics {
     registers,
     collect() {
       for (const lane of lanes) this.set({ lane: lane.id }, lane.busyMs() / 1_000)
+    },
+  })
+  new Counter({
+    name: 'kri_lane_restarts_total',
+    help: 'Workers of a lane that were lost and replaced: crash, or timeout when a call took too long.',
+    labelNames: [LABEL.lane, LABEL.reason],
+    registers,
+    collect() {
+      this.reset()
+      for (const { id, restarts } of lanes)
+        for (const [reason, count] of Object.entries(restarts)) this.inc({ lane: id, reason }, count)
     },
   })
 
@@ -221,6 +235,7 @@ export function createMetrics(): Metrics {
       rowWait.inc({ step }, allMs / 1_000)
       if (paddingBytes > 0) padding.inc({ step }, paddingBytes)
     },
+    batchAdaptive: (step, rows) => adaptive.set({ step }, rows),
     batchSucceeded(step, rows, bytes, computeMs, queueMs) {
       inferences.inc({ step }, rows)
       batchSize.observe({ step }, rows)
@@ -246,7 +261,6 @@ export function createMetrics(): Metrics {
       commits.inc({ topic })
       committedOffset.set({ topic, partition }, offset)
     },
-    batchAdaptive: (step, rows) => adaptive.set({ step }, rows),
     inFlight(rows, bytes) {
       inFlightRows.set(rows)
       inFlightBytes.set(bytes)

@@ -120,35 +120,32 @@ function buildSteps(
   graph: CompiledGraph,
   opened: OpenedGraph,
   points: FailurePoints,
-  { clock, logger, metrics, note, onOutage, onRecovered }: AssembleParts,
+  { clock, random, logger, metrics, note, onOutage, onRecovered }: AssembleParts,
   {
     onReleased,
     onProgress,
     onClosed,
   }: Pick<InferenceStepOptions, 'onReleased' | 'onProgress'> & { readonly onClosed: (step: InferenceStep) => void },
 ): DispatcherStep[] {
+  const adaptiveSizeOf = adaptiveSizes(random)
   return topology.steps.map((node, i) => {
     const { input, output } = graph.steps[i]!
     const policy = batchPolicy(node.options.batch ?? {})
     const adaptive = adaptiveSizeOf(node)
     const batcher = new Batcher(policy, adaptive)
     metrics.batchCeiling(node.step, policy.maxSize)
-    const adaptiveSizeOf = adaptiveSizes(random)
     const step = new InferenceStep({
       step: node.step,
       input,
       output,
       batcher,
+      adaptive,
       ceiling: new RowCeiling(policy.maxSize, (rows, failedRows) => {
         batcher.ceiling = rows
         metrics.batchCeiling(node.step, rows)
         if (failedRows === undefined) logger.info({ step: node.step, rows }, 'trying larger batches again')
         else
-          adaptive,
-            logger.warn(
-              { step: node.step, rows, failedRows },
-              'a batch did not fit the device: smaller ones from now on',
-            )
+          logger.warn({ step: node.step, rows, failedRows }, 'a batch did not fit the device: smaller ones from now on')
       }),
       models: opened.laneModels.get(node)!,
       failures: points.ofStep(node, 'inference'),

@@ -2,7 +2,6 @@ import type { ErrorCode, Stage } from '../errors.ts'
 import type { ServedModel } from '../models/served-models.ts'
 import type { CloseReason } from './row-run.ts'
 
-/** What the pipeline tells about itself: called per block, per batch or per unit, never per record. */
 /** How long the rows of a batch waited for it. */
 export interface BatchWaits {
   /** Its first row: none waited longer. */
@@ -11,6 +10,7 @@ export interface BatchWaits {
   readonly allMs: number
 }
 
+/** What the pipeline tells about itself: called per block, per batch or per unit, never per record. */
 export interface PipelineMetrics {
   blockReceived(topic: string, records: number, bytes: number): void
   /** `paddingBytes`: of its input bytes, those that fill rows up. */

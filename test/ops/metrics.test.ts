@@ -28,7 +28,7 @@ function exercised() {
   metrics.breakerState('classify', 'open')
   metrics.retried('registry')
   metrics.lost('in', 6)
-  metrics.watchLanes([{ id: 0, occupied: 2, busyMs: () => 1_500 }])
+  metrics.watchLanes([{ id: 0, occupied: 2, busyMs: () => 1_500, restarts: { crash: 3, timeout: 1 } }])
   metrics.stalled(250)
   metrics.stalled(20)
   return metrics
@@ -63,6 +63,8 @@ suite('metrics', () => {
       'kri_breaker_state{step="classify",state="closed"} 0',
       'kri_lane_occupied{lane="0"} 2',
       'kri_lane_busy_seconds{lane="0"} 1.5',
+      'kri_lane_restarts_total{lane="0",reason="crash"} 3',
+      'kri_lane_restarts_total{lane="0",reason="timeout"} 1',
       'kri_in_flight_rows 5',
       'kri_in_flight_bytes 500',
       'kri_committed_offset{topic="in",partition="1"} 95',
