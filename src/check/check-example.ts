@@ -13,7 +13,6 @@ import { encodeHeaders } from '../kafka/record-headers.ts'
 import { deadLetterTopics } from '../kafka/topic-names.ts'
 import { applyPlan, planTopics } from '../kafka/topics.ts'
 import type { Executor } from '../models/executor.ts'
-import { sleep } from '../ops/clock.ts'
 import { silentLogger } from '../ops/logger.ts'
 import { nullMetrics } from '../pipeline/null-metrics.ts'
 import { codecContext } from '../pipeline/open-graph.ts'
@@ -24,6 +23,7 @@ import type { CheckParts } from './check.ts'
 import type { ExampleRecord } from './example-records.ts'
 import type { ProducedRecord } from './report.ts'
 import { showable } from './showable.ts'
+import { within } from './within.ts'
 
 const BATCH_BYTES = 64 * 1024 * 1024
 const DEADLINE_MS = 15_000
@@ -72,13 +72,15 @@ export async function runExample(
       metrics: nullMetrics,
     },
   )
-  const late = sleep(clock, DEADLINE_MS).then(() => {
-    throw new RunInferenceError('STALLED', `the example was not finished within ${DEADLINE_MS / 1000} s`)
-  })
   try {
-    await Promise.race([running.whenCaughtUp(), running.finished, late])
+    await within(
+      clock,
+      DEADLINE_MS,
+      Promise.race([running.whenCaughtUp(), running.finished]),
+      () => new RunInferenceError('STALLED', `the example was not finished within ${DEADLINE_MS / 1000} s`),
+    )
   } finally {
-    late.catch(() => {})
+    // What went wrong is told by the wait above.
     await running.stop().catch(() => {})
   }
   return await outcomesOf(topology, topic, port, parts)

@@ -1,7 +1,15 @@
 /** Codecs and the registry: every schema file, its version there, and whether what is there can be read. */
 
 import { RunInferenceError } from '../errors.ts'
-import type { Decoder, Encoder, RecordField, RowDecoder, SchemaName } from '../kafka/codec.ts'
+import type {
+  Codec,
+  Decoder,
+  Encoder,
+  RecordField,
+  RowDecoder,
+  SchemaName,
+  SchemaRegistryPort,
+} from '../kafka/codec.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
 import { schemaPath } from '../kafka/schema-files.ts'
 import { subjectOf } from '../kafka/topic-names.ts'
@@ -62,7 +70,8 @@ async function checkUse(use: Use, parts: CheckParts, findings: Findings): Promis
     await encoder?.openEncoder(context)
     const opened = await decoder?.openDecoder(context)
     if (opened === undefined) return reports
-    return await Promise.all(reports.map(report => checkReading(report, opened, use, where, parts, findings)))
+    const reading = { decoder: opened, registry: parts.registry! }
+    return await Promise.all(reports.map(report => checkReading(report, use, where, reading, findings)))
   } catch (error) {
     const remedy =
       error instanceof RunInferenceError && error.retriable
@@ -76,16 +85,19 @@ async function checkUse(use: Use, parts: CheckParts, findings: Findings): Promis
 /** What is written must be registered; what is read may have been written with other versions. */
 async function checkSchema(
   { name, type }: SchemaName,
-  { topic, field, encoder }: Use,
+  use: Use,
   where: string,
-  { registry, readSchema }: CheckParts,
+  parts: CheckParts,
   findings: Findings,
 ): Promise<SchemaReport> {
+  const { topic, field, encoder } = use
+  const { port, registry, readSchema } = parts
   const subject = subjectOf(topic, field)
   const file = schemaPath(name, type)
   const text = await readSchema(name, type)
   const id = (await registry!.lookup(subject, text, type)) ?? null
-  const report = { subject, schema: name, id }
+  // Offline, ids are those of a registry in memory.
+  const report = { subject, schema: name, id: port === undefined ? null : id }
   if (id !== null) return { ...report, ok: true }
   const reasons = await registry!.incompatibilities(subject, text, type)
   if (encoder === undefined) return { ...report, ok: true }
@@ -102,52 +114,74 @@ async function checkSchema(
       where,
       what: `${file} changed in a way that subject ${subject} does not take`,
       expected: 'a schema that is compatible with the latest version there',
-      got: reasons.join('; '),
+      got: [...reasons, ...(await ownReason(use, subject, parts))].join('; '),
       remedy: 'Give new fields defaults and keep the types of old ones, or write to a new topic',
     })
   }
   return { ...report, ok: false }
 }
 
-/** Whether records of the latest version in the registry can be read, as the engine would find out with the first of them. */
+/** Registries may leave the reason out; the codec, which can read too, knows it. */
+async function ownReason({ encoder, topic, field }: Use, subject: string, parts: CheckParts): Promise<string[]> {
+  const latest = await latestOf(subject, parts.registry!)
+  if (latest === undefined || !(encoder && 'openDecoder' in encoder)) return []
+  const decoder = await (encoder as Codec<unknown>).openDecoder(codecContext(parts, topic, field))
+  const reason = await whyUnreadable(decoder, topic, latest.id)
+  return reason === undefined ? [] : [reason]
+}
+
+/** Whether records of the latest version in the registry can be read. */
 async function checkReading(
   report: SchemaReport,
-  decoder: RowDecoder<unknown>,
-  { topic, field }: Use,
+  use: Use,
   where: string,
-  { registry }: CheckParts,
+  { decoder, registry }: { readonly decoder: RowDecoder<unknown>; readonly registry: SchemaRegistryPort },
   findings: Findings,
 ): Promise<SchemaReport> {
-  const { subject } = report
-  const latest = await registry!.latest(subject).catch((error: unknown) => {
-    if (error instanceof RunInferenceError && error.code === 'REGISTRY_REFUSED') return undefined
-    throw error
-  })
+  const { subject, schema } = report
+  const latest = await latestOf(subject, registry)
   if (latest === undefined) {
     findings.warning('schemas', {
       where,
-      what: `the registry has no subject ${subject}: nobody has written such ${field}s yet, or with another naming`,
+      what: `the registry has no subject ${subject}: nobody has written such ${use.field}s yet, or with another naming`,
       remedy: 'kri topics apply --schemas registers it for producers',
     })
     return report
   }
-  const block = blockOf(topic, latest.id)
+  const reason = await whyUnreadable(decoder, use.topic, latest.id)
+  if (reason === undefined) return report
+  findings.problem('schemas', 'DECODE_SCHEMA', {
+    where,
+    what: `records of the latest version of subject ${subject} cannot be read with the schema ${schema} of this project`,
+    expected: 'a schema onto which that version can be resolved',
+    got: reason,
+    remedy: 'Give new fields defaults, and keep names and types of old ones',
+  })
+  return { ...report, ok: false }
+}
+
+/** Undefined: nothing was ever registered there. */
+async function latestOf(subject: string, registry: SchemaRegistryPort): Promise<{ readonly id: number } | undefined> {
+  try {
+    return await registry.latest(subject)
+  } catch (error) {
+    if (error instanceof RunInferenceError && error.code === 'REGISTRY_REFUSED') return undefined
+    throw error
+  }
+}
+
+/** Why values of a writer's schema cannot be read, as the engine finds out with the first of them; undefined: they can. */
+async function whyUnreadable(decoder: RowDecoder<unknown>, topic: string, id: number): Promise<string | undefined> {
+  const block = blockOf(topic, id)
   await decoder.prepare?.(block)
   try {
     decoder.decode(block.bytes, 0, block.bytes.length)
   } catch (error) {
     // Other errors are of the value, which is empty.
-    if (!(error instanceof RunInferenceError) || error.code !== 'DECODE_SCHEMA') return report
-    findings.problem('schemas', 'DECODE_SCHEMA', {
-      where,
-      what: `records of the latest version of subject ${subject} cannot be read with schemas/${report.schema}`,
-      expected: 'a schema onto which that version can be resolved',
-      got: error.message.replace(/^\[\w+\] /, ''),
-      remedy: 'Give new fields defaults, and keep names and types of old ones',
-    })
-    return { ...report, ok: false }
+    if (error instanceof RunInferenceError && error.code === 'DECODE_SCHEMA')
+      return error.message.replace(/^\[\w+\] /, '')
   }
-  return report
+  return undefined
 }
 
 /** One record that has this schema id and nothing behind it, as key and value. */

@@ -6,7 +6,7 @@ import { RunInferenceError } from '../errors.ts'
 import type { ReadSchema, SchemaRegistryPort } from '../kafka/codec.ts'
 import type { KafkaPort, TopicDescription } from '../kafka/port.ts'
 import type { Executor } from '../models/executor.ts'
-import { type Clock, sleep } from '../ops/clock.ts'
+import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Settings } from '../settings.ts'
 import type { Topology } from '../topology.ts'
@@ -17,6 +17,7 @@ import { checkSchemas } from './check-schemas.ts'
 import { checkTopics } from './check-topics.ts'
 import { newestRecords, recordsOfFile } from './example-records.ts'
 import type { CheckReport, ExampleReport, Findings, TopicReport } from './report.ts'
+import { within } from './within.ts'
 
 /** A cluster that does not answer is tried by its client for longer than anybody wants to wait here. */
 const BROKER_MS = 8_000
@@ -65,13 +66,12 @@ async function reachTopics(
   const nothing = { reports: [], existing: [] }
   if (port === undefined) return nothing
   try {
-    const answered = new AbortController()
-    const checking = checkTopics(topology, port.admin, findings).finally(() => answered.abort())
-    const late = sleep(clock, BROKER_MS, answered.signal).then(() => 'late' as const)
-    const result = await Promise.race([checking, late])
-    if (result !== 'late') return result
-    checking.catch(() => {}) // Its end, when the connections are closed, says nothing new.
-    throw new RunInferenceError('BROKER_UNAVAILABLE', `no broker has answered within ${BROKER_MS / 1000} s`)
+    return await within(
+      clock,
+      BROKER_MS,
+      checkTopics(topology, port.admin, findings),
+      () => new RunInferenceError('BROKER_UNAVAILABLE', `no broker has answered within ${BROKER_MS / 1000} s`),
+    )
   } catch (error) {
     const remedy = 'Start the cluster, or correct --brokers and how it is secured; kri check --offline does without'
     findings.thrown('topics', error, `brokers ${settings.brokers.join(', ')}`, remedy)

@@ -14,7 +14,7 @@ export function reportAsText(report: CheckReport): string {
     ...schemas.map(({ subject, schema, ok, id }) =>
       mark(ok, `schema ${schema} of subject ${subject}${id === null ? '' : `: id ${id}`}`),
     ),
-    ...examples.flatMap(exampleLines),
+    ...examples.flatMap(example => exampleLines(example, report.offline)),
   ]
   const lists = [
     ...problems.flatMap(problem => ['', ...findingLines('problem', problem, problem.code)]),
@@ -44,11 +44,10 @@ function modelLine({ steps, uri, provider, sizeBytes, loadMs }: ModelReport): st
   return `model ${uri} of ${steps.map(step => `step ${step}`).join(', ')}${facts}`
 }
 
-function exampleLines({ source, from, records, failed, shown }: ExampleReport): string[] {
+function exampleLines({ source, from, records, failed, shown }: ExampleReport, offline: boolean): string[] {
   if (from === 'warm-up') {
-    return [
-      `-  example: none, ${source} holds no record: models ran their warm-up batch alone (--example <file> gives one)`,
-    ]
+    const why = offline ? 'no cluster was asked' : 'the topic holds no record'
+    return [`-  example of ${source}: none, ${why}; models ran their warm-up batch alone (--example <file> gives one)`]
   }
   const origin = from === 'file' ? 'of the file' : `newest of ${source}`
   const failures = failed === 0 ? '' : `, ${failed} of them failed`

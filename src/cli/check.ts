@@ -94,6 +94,9 @@ async function checkWith(
   findings: Findings,
 ): Promise<Checked> {
   await using resources = new AsyncDisposableStack()
+  // Timers of ours do not keep the process alive, and a cluster that does not answer has nothing else.
+  const alive = setInterval(() => {}, 60_000)
+  resources.defer(() => clearInterval(alive))
   const topics = topology.sources.map(({ topic }) => topic)
   if (flags.source !== undefined && !topics.includes(flags.source))
     findings.problem(
