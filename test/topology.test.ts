@@ -66,7 +66,7 @@ const wrong: readonly (readonly [Topology, RegExp])[] = [
     /keyed, but its source has no key codec/,
   ],
   [withModel({ model: '' }), /names no model file/],
-  [withModel({ providers: [] }), /providers cannot be used, expected at least one/],
+  [withModel({ providers: [] }), /providers cannot be used, expected a list of .*; \['cpu'\] is the least/],
   [withModel({ intraOpNumThreads: 0 }), /intraOpNumThreads cannot be used, expected a whole number from 1, got 0/],
   [
     withModel({ input: { dtype: 'float32', shape: [null, null] } }),

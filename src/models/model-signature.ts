@@ -51,6 +51,7 @@ function matchBatch(inputs: readonly ModelTensor[], problems: string[]): number 
       `the inputs have different fixed batch dimensions, so that no batch fits them all: ${showNames(fixed)}`,
     )
   }
+  if (sizes.has(0)) problems.push(`the inputs have a batch dimension of 0: ${showNames(fixed)}`)
   return fixed[0]?.shape[0] as number | undefined
 }
 

@@ -94,6 +94,9 @@ export function executorModelsContract(name: string, create: CreateExecutor): vo
       return rejectsLoad(spec, 'different fixed batch dimensions', "'a' float32[2,1]", "'b' float32[8,1]")
     })
 
+    test('a batch dimension of 0 does not load', () =>
+      rejectsLoad(mixing(0), 'a batch dimension of 0', "'x' float32[0,2]"))
+
     test('weights in a file beside the model are loaded, and checksum and size cover them', () => {
       const home = join(folder, 'external')
       const uri = writeExternalModel(home, 'deep/weights.bin')
