@@ -3,11 +3,13 @@ import { checkCommand } from './check-command.ts'
 import { clusterDownCommand, clusterStatusCommand, clusterUpCommand } from './cluster-command.ts'
 import type { CommandSpec } from './command.ts'
 import { describeCommand } from './describe-command.ts'
+import { initCommand } from './init-command.ts'
 import { produceCommand } from './produce-command.ts'
 import { runCommand } from './run-command.ts'
 import { topicsApplyCommand, topicsPlanCommand } from './topics-command.ts'
 
 export const COMMANDS: readonly CommandSpec[] = [
+  initCommand,
   clusterUpCommand,
   clusterStatusCommand,
   clusterDownCommand,

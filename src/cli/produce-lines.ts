@@ -1,6 +1,7 @@
 import { RunInferenceError } from '../errors.ts'
 import type { SourceNode } from '../graph.ts'
 import type { Codec, Decoder, RecordField, RowEncoder } from '../kafka/codec.ts'
+import { ARRAYS } from '../models/tensors.ts'
 import { codecContext } from '../pipeline/open-graph.ts'
 import type { LineRecord } from './produce-records.ts'
 
@@ -35,7 +36,24 @@ export async function openLineEncoder(
 /** One line of NDJSON as a record. Throws what is wrong with it: no JSON, no such field, not of the schema. */
 export function encodeLine(text: string, line: number, encoder: LineEncoder): LineRecord {
   const value: unknown = JSON.parse(text)
-  return { line, key: keyOf(value, encoder), value: encode(encoder.value, value) }
+  return { line, key: keyOf(value, encoder), value: encode(encoder.value, tensorOf(value, encoder.value)) }
+}
+
+/** A raw tensor codec takes typed arrays, which JSON has none of: numbers in arrays, nested or not, are a row. */
+function tensorOf(value: unknown, { tensor }: RowEncoder<unknown>): unknown {
+  if (tensor === undefined || tensor.dtype === 'string' || !Array.isArray(value)) return value
+  const { dtype } = tensor
+  const numbers: unknown[] = value.flat(Number.POSITIVE_INFINITY)
+  const row = new ARRAYS[dtype](numbers.length)
+  for (const [i, number] of numbers.entries()) {
+    const isWhole = Number.isSafeInteger(number)
+    if (typeof number === 'number' && (isWhole || dtype.startsWith('float')))
+      row[i] = dtype === 'int64' ? BigInt(number) : number
+    // An integer that does not fit has become another one.
+    if (typeof number !== 'number' || (!dtype.startsWith('float') && Number(row[i]) !== number))
+      throw new RunInferenceError('ENCODE_SCHEMA', `number ${i}: expected ${dtype}, got ${JSON.stringify(number)}`)
+  }
+  return row
 }
 
 function keyOf(value: unknown, { key, keyField }: LineEncoder): Buffer | null {

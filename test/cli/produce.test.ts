@@ -6,6 +6,8 @@ import type { RowEncoder } from '../../src/kafka/codec.ts'
 import { murmur2Partition } from '../../src/kafka/murmur2.ts'
 import type { KafkaWriter } from '../../src/kafka/port.ts'
 import type { SealedBatch } from '../../src/kafka/record-batch-builder.ts'
+import { float32, int64, type TensorCodec, uint8 } from '../../src/kafka/tensor-codec.ts'
+import { codecContext } from '../support/codec-context.ts'
 
 const text: RowEncoder<unknown> = {
   encode(value, into, at) {
@@ -96,6 +98,22 @@ describe('produce', () => {
     assert.equal(encodeLine('{"id":17}', 1, { ...encoder, keyField: undefined }).key, null)
     assert.throws(() => encodeLine('{"text":"hello"}', 1, encoder), /\[KEY_MISSING\] the line has no field "id"/)
     assert.throws(() => encodeLine('{', 1, encoder), SyntaxError)
+  })
+
+  test('numbers in arrays are a row of a raw tensor codec; what is no number of its type is said', async () => {
+    const context = codecContext(undefined)
+    const line = async (codec: TensorCodec<'float32'> | TensorCodec<'int64'> | TensorCodec<'uint8'>, text: string) => {
+      const value = (await codec.openEncoder(context)) as RowEncoder<unknown>
+      return encodeLine(text, 1, { value, key: undefined, keyField: undefined }).value
+    }
+    const floats = await line(float32(2, 2), '[[1, 2.5], [3, 4]]')
+    assert.deepEqual([...new Float32Array(Uint8Array.from(floats).buffer)], [1, 2.5, 3, 4])
+    const longs = await line(int64(2), '[-1, 9007199254740991]')
+    assert.deepEqual([longs.readBigInt64LE(0), longs.readBigInt64LE(8)], [-1n, 9_007_199_254_740_991n])
+    await assert.rejects(line(float32(2), '[1, "2"]'), /\[ENCODE_SCHEMA\] number 1: expected float32, got "2"/)
+    await assert.rejects(line(uint8(2), '[1, 256]'), /number 1: expected uint8, got 256/)
+    await assert.rejects(line(uint8(2), '[1, 1.5]'), /number 1: expected uint8, got 1.5/)
+    await assert.rejects(line(float32(2), '[1]'), /expected a Float32Array of/)
   })
 
   test('a value that is larger than the first buffer is written whole', () => {
