@@ -1,5 +1,6 @@
 /** Loads every model in one lane, as `run` does in all, and collects what is wrong instead of ending at the first. */
 import { availableParallelism } from 'node:os'
+import { RunInferenceError } from '../errors.ts'
 import type { StepNode } from '../graph.ts'
 import type { Executor, LoadedModel } from '../models/executor.ts'
 import { lanesFor } from '../models/lane-choice.ts'
@@ -33,10 +34,19 @@ async function checkModel(sharing: readonly StepNode[], executor: Executor, find
     const { provider, refusedProviders, sizeBytes, sha256, loadMs } = loaded
     return { ...report, ok: true, provider, refusedProviders, sizeBytes, sha256, loadMs }
   } catch (error) {
-    findings.thrown('models', error, where, 'Correct the file or the declaration: onnx({ model, inputs, outputs, … })')
+    const { code, message } = RunInferenceError.from(error, 'BUG')
+    findings.problem('models', code, { where, ...lastSentenceApart(message) })
     const nothing = { provider: null, refusedProviders: [], sizeBytes: null, sha256: null, loadMs: null }
     return { ...report, ok: false, ...nothing }
   }
+}
+
+/** Refusals of models end with what to do. */
+function lastSentenceApart(message: string): { readonly what: string; readonly remedy: string } {
+  const text = message.replace(/^\[\w+\] /, '').replace(/\.$/, '')
+  const at = text.lastIndexOf('. ')
+  if (at < 0) return { what: text, remedy: 'Correct the file or the declaration: onnx({ model, inputs, outputs, … })' }
+  return { what: text.slice(0, at).replace(/\.$/, ''), remedy: text.slice(at + 2) }
 }
 
 function warnOfFallback(where: string, { provider, refusedProviders }: LoadedModel, findings: Findings): void {

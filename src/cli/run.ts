@@ -1,5 +1,5 @@
 import { RunInferenceError } from '../errors.ts'
-import { createThreadExecutor } from '../models/thread-executor.ts'
+import { createExecutor } from '../models/executors.ts'
 import { systemClock } from '../ops/clock.ts'
 import { letHeapGrow } from '../ops/heap-growth.ts'
 import { startOpsServer } from '../ops/http-server.ts'
@@ -65,9 +65,10 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
   const watch = startStallWatch({ stallMs: settings.stallMs, onDelay: ms => metrics.stalled(ms) })
   resources.defer(() => watch.stop())
   const maxBatchRows = Math.max(...topology.steps.map(step => step.options.batch?.maxSize ?? DEFAULT_BATCH_ROWS), 1)
-  const executor = createThreadExecutor(
-    { lanes: settings.lanes, maxBatchRows },
-    { logger, clock: systemClock, random: Math.random },
+  const models = topology.steps.map(step => step.handler.model)
+  const executor = createExecutor(
+    { models, lanes: settings.lanes, maxBatchRows },
+    { logger, clock: systemClock, random: Math.random, stuckMs: settings.stuckMs },
   )
   metrics.watchLanes(executor.lanes)
   resources.defer(startLaneWatch({ lanes: executor.lanes, stuckMs: settings.stuckMs, clock: systemClock, logger }))

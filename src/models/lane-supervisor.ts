@@ -4,7 +4,7 @@
  *
  * S1. Messages are served in order, one reply each, so only the call at the head can have ended the worker: it rejects
  *     WORKER_LOST, or TIMEOUT when we ended the worker for it. All others are sent again, unharmed.
- * S2. A new worker first loads again what was loaded, under the same numbers, then goes on with the calls.
+ * S2. A new worker first loads again what was loaded, the same bytes under the same numbers, then goes on with the calls.
  * S3. Losses in a row are answered with growing pauses. After too many, what waits rejects LANE_LOST (an outage: nothing is
  *     said of the rows), and the next call tries again, after the pause. A run or control batch that was answered ends the row;
  *     a worker that cannot load the models again counts as lost. A loss by a run does not count: bisection asks for such
@@ -18,6 +18,7 @@ import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { LaneRestarts, LoadedModel, ModelSpec } from './executor.ts'
+import { guilty, type Loss, reloadProblem } from './lane-blame.ts'
 import type { LaneAnswer, LaneCall, LaneLink, OpenLink } from './lane-link.ts'
 import { LaneLosses } from './lane-losses.ts'
 import { type FromLane, type LoadMessage, reviveError, type ToLane } from './lane-messages.ts'
@@ -49,7 +50,7 @@ export class LaneSupervisor {
   readonly #restarts = { crash: 0, timeout: 0 }
   /** In order; those of a working link have been sent. */
   readonly #calls: Call[] = []
-  readonly #models = new Map<number, LoadMessage>()
+  readonly #models = new Map<number, { readonly load: LoadMessage; readonly sha256: string }>()
   #link: LaneLink | undefined
   #generation = 0
   /** What the present worker has to load before it is sent the calls. */
@@ -154,7 +155,7 @@ export class LaneSupervisor {
         if (generation === this.#generation) this.#ended(how)
       },
     })
-    this.#reloads = [...this.#models.values()]
+    this.#reloads = Array.from(this.#models.values(), ({ load }) => load)
     for (const message of this.#reloads) this.#link.post(message)
     if (this.#reloads[0]) this.#comesToHead(this.#reloads[0])
     else this.#goOn()
@@ -180,7 +181,8 @@ export class LaneSupervisor {
 
   /** The model of a call whose rows may be to blame. */
   #specOf(message: ToLane): ModelSpec | undefined {
-    return message.type === 'run' || message.type === 'control' ? this.#models.get(message.model)?.spec : undefined
+    if (message.type !== 'run' && message.type !== 'control') return undefined
+    return this.#models.get(message.model)?.load.spec
   }
 
   #replied(reply: FromLane): void {
@@ -192,12 +194,14 @@ export class LaneSupervisor {
   }
 
   #reloaded(reply: FromLane): void {
-    if (reply.type === 'failed') {
+    const { model, spec } = this.#reloads[0]!
+    const problem = reloadProblem(reply, spec.uri, this.#models.get(model)?.sha256)
+    if (problem !== undefined) {
       this.#discard()
-      this.#replace(`its models cannot be loaded again: ${reply.error.message}`, 'crash', true)
+      this.#replace(`its models cannot be loaded again: ${problem}`, 'crash', true)
       return
     }
-    if (reply.type === 'loaded') this.#parts.onReloaded?.(this.#reloads[0]!.model, reply.loaded)
+    if (reply.type === 'loaded') this.#parts.onReloaded?.(model, reply.loaded)
     this.#reloads = this.#reloads.slice(1)
     if (this.#reloads[0]) this.#comesToHead(this.#reloads[0])
     else this.#goOn()
@@ -213,7 +217,8 @@ export class LaneSupervisor {
     this.#calls.shift()
     const { message } = call
     if (message.type === 'run' || message.type === 'control') this.#losses.forget()
-    if (message.type === 'load' && reply.type === 'loaded') this.#models.set(message.model, message)
+    if (message.type === 'load' && reply.type === 'loaded')
+      this.#models.set(message.model, { load: message, sha256: reply.loaded.sha256 })
     if (message.type === 'unload') this.#models.delete(message.model)
     if (this.#calls[0]) this.#comesToHead(this.#calls[0].message)
     if (reply.type === 'failed') call.reject(reviveError(reply.error))
@@ -237,10 +242,9 @@ export class LaneSupervisor {
       return
     }
     const expiredMs = this.#expiredMs
-    const guilty = this.#reloads.length > 0 ? undefined : this.#calls.shift()
-    if (guilty) this.#blame(guilty, how, expiredMs)
-    const reason = expiredMs === undefined ? 'crash' : 'timeout'
-    this.#replace(how, reason, guilty?.message.type !== 'run')
+    const head = this.#reloads.length > 0 ? undefined : this.#calls.shift()
+    if (head) this.#blame(head, { name: this.#parts.name, how, expiredMs })
+    this.#replace(how, expiredMs === undefined ? 'crash' : 'timeout', head?.message.type !== 'run')
   }
 
   #replace(how: string, reason: keyof LaneRestarts, counts: boolean): void {
@@ -273,24 +277,10 @@ export class LaneSupervisor {
     for (const call of this.#calls.splice(0)) this.#endWithoutWorker(call, error)
   }
 
-  #blame(call: Call, how: string, expiredMs: number | undefined): void {
-    const { message } = call
-    const uri = this.#specOf(message)?.uri
-    if (uri === undefined) {
-      this.#endWithoutWorker(call, this.#lost(`lost its worker during a '${message.type}': ${how}`))
-      return
-    }
-    const work = message.type === 'run' ? `${message.rows} row${message.rows === 1 ? '' : 's'}` : 'the control batch'
-    const { name } = this.#parts
-    call.reject(
-      expiredMs === undefined
-        ? new RunInferenceError('WORKER_LOST', `${uri}: the worker of ${name} was lost while it ran ${work}: ${how}`)
-        : new RunInferenceError(
-            'TIMEOUT',
-            `${uri}: ${work} took longer than ${this.#specOf(message)?.timeoutMs ? 'timeoutMs' : 'stuckMs'} ` +
-              `(${expiredMs} ms) on ${name}: ${how}`,
-          ),
-    )
+  #blame(call: Call, loss: Loss): void {
+    const spec = this.#specOf(call.message)
+    if (spec) call.reject(guilty(call.message, spec, loss))
+    else this.#endWithoutWorker(call, this.#lost(`lost its worker during a '${call.message.type}': ${loss.how}`))
   }
 
   #endWithoutWorker({ message, resolve, reject }: Call, error: RunInferenceError): void {

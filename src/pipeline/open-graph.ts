@@ -1,4 +1,5 @@
 /** Opens what a graph needs before it can run: codecs (and with them the registry), models in every lane, output topics. */
+import { RunInferenceError } from '../errors.ts'
 import type { SinkNode, SourceNode, StepNode } from '../graph.ts'
 import type {
   CodecContext,
@@ -13,6 +14,7 @@ import type {
 import type { KafkaWriter } from '../kafka/port.ts'
 import { deadLetterTopics } from '../kafka/topic-names.ts'
 import type { Executor, Lane, LaneModel, LoadedModel, ModelSpec } from '../models/executor.ts'
+import { lanesFor } from '../models/lane-choice.ts'
 import { modelSpecOf } from '../models/model-handler.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
@@ -110,31 +112,33 @@ async function openEncoder(
   return (await codec.openEncoder(codecContext(context, topic, field))) as RowEncoder<unknown>
 }
 
-/** The lanes that load this model. */
-export function lanesFor(executor: Executor, { isolation }: ModelSpec): readonly Lane[] {
-  return executor.lanes.filter(lane => lane.isolation === 'any' || lane.isolation === isolation)
-}
-
-/** Every model in every lane; steps that run the same model share its loaded copy. */
+/** Every model in every lane of its kind; steps that run the same model share its loaded copies. */
 async function loadModels({ topology, executor, logger }: OpenContext): Promise<Map<StepNode, Map<Lane, LaneModel>>> {
   const specs = new Map(topology.steps.map(step => [step, modelSpecOf(step.handler.model)]))
   const byIdentifier = new Map<string, Map<Lane, LaneModel>>()
-  for (const spec of specs.values()) {
+  for (const [{ step }, spec] of specs) {
     if (byIdentifier.has(spec.identifier)) continue
     const lanes = new Map<Lane, LaneModel>()
     byIdentifier.set(spec.identifier, lanes)
-    const loaded = await Promise.all(lanesFor(executor, spec).map(async lane => [lane, await lane.load(spec)] as const))
+    const fitting = lanesFor(executor, spec)
+    if (fitting.length === 0) throw noLane(step, spec, executor)
+    const loaded = await Promise.all(fitting.map(async lane => [lane, await lane.load(spec)] as const))
     for (const [lane, model] of loaded) lanes.set(lane, model)
-    const [first] = loaded
-    if (first) {
-      const { provider, loadMs, sizeBytes } = first[1].loaded
-      logger.info(
-        { model: spec.uri, provider, loadMs: Math.round(loadMs), sizeBytes, lanes: loaded.length },
-        'model loaded',
-      )
-    }
+    const { provider, loadMs, sizeBytes } = loaded[0]![1].loaded
+    const facts = { model: spec.uri, provider, loadMs: Math.round(loadMs), sizeBytes, lanes: loaded.length }
+    logger.info(facts, 'model loaded')
   }
   return new Map([...specs].map(([step, spec]) => [step, byIdentifier.get(spec.identifier)!]))
+}
+
+// Its rows would wait for ever.
+function noLane(step: string, { uri, isolation }: ModelSpec, { lanes }: Executor): RunInferenceError {
+  const there = [...new Set(lanes.map(lane => lane.isolation))].join(' and ') || 'no'
+  return new RunInferenceError(
+    'TOPOLOGY_INVALID',
+    `step ${step}: ${uri} asks for isolation '${isolation}', and the executor has ${there} lanes. ` +
+      'Make the executor for the models of the topology (createExecutor), or change the isolation.',
+  )
 }
 
 function sourceTopicOf(sink: SinkNode): string {

@@ -1,0 +1,32 @@
+import type { Clock } from '../ops/clock.ts'
+import type { Logger } from '../ops/logger.ts'
+import type { Executor, ModelSpec } from './executor.ts'
+import { lanesNeeded } from './lane-choice.ts'
+import { executorOf } from './lane-handle.ts'
+import { createProcessExecutor } from './process-executor.ts'
+import { createThreadExecutor } from './thread-executor.ts'
+
+export interface ExecutorNeeds {
+  /** What will be loaded: decides which kinds of lanes there are. */
+  readonly models: readonly Pick<ModelSpec, 'isolation' | 'providers'>[]
+  /** Lanes of each kind that a model on cpu needs; models on a GPU share one. */
+  readonly lanes: number
+  /** Rows that a slot is first sized for. */
+  readonly maxBatchRows: number
+}
+
+export interface ExecutorParts {
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly random: () => number
+  /** How long a call in a child process may take whose model has no `timeoutMs`. */
+  readonly stuckMs: number
+}
+
+/** Threads for models that ask for threads, child processes for those that ask for processes. Starts nothing yet. */
+export function createExecutor({ models, lanes, maxBatchRows }: ExecutorNeeds, parts: ExecutorParts): Executor {
+  const needed = lanesNeeded(models, lanes)
+  const threads = createThreadExecutor({ lanes: needed.thread, maxBatchRows }, parts)
+  const processes = createProcessExecutor({ lanes: needed.process, maxBatchRows, firstLane: needed.thread }, parts)
+  return executorOf([...threads.lanes, ...processes.lanes])
+}

@@ -1,0 +1,47 @@
+/**
+ * Lanes as child processes: what a thread cannot have, an end. A child that crashes, or takes longer than it may, is replaced,
+ * and the application goes on. Batches travel over pipes, which costs a copy on each side.
+ */
+import type { Clock } from '../ops/clock.ts'
+import type { Logger } from '../ops/logger.ts'
+import type { Executor, ExecutorOptions } from './executor.ts'
+import { sharedNow } from './lane-clock.ts'
+import { createLane, executorOf } from './lane-handle.ts'
+import { openChild } from './lane-process.ts'
+
+export interface ProcessExecutorParts {
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly random: () => number
+  /** How long a call may take whose model has no `timeoutMs`. */
+  readonly stuckMs: number
+  /** Arguments for Node; default: those of this process that concern how modules are loaded and run. */
+  readonly execArgv?: readonly string[]
+}
+
+/** Starts no process yet: each lane starts its own with its first load. */
+export function createProcessExecutor(options: ExecutorOptions, parts: ProcessExecutorParts): Executor {
+  const { execArgv = ownArguments(), ...rest } = parts
+  const { lanes, firstLane = 0 } = options
+  return executorOf(
+    Array.from({ length: lanes }, (_, index) => {
+      const id = firstLane + index
+      const { logger, clock } = parts
+      const openLink = openChild({ name: `lane-${id}`, logger, clock, execArgv })
+      return createLane({ id, isolation: 'process', options, stamp: sharedNow, openLink, ...rest })
+    }),
+  )
+}
+
+// A child must not listen on the debugger's port, run the tests again, or read the parent's script.
+function ownArguments(): string[] {
+  const own = process.execArgv
+  return own.filter((argument, index) => {
+    if (/^--(inspect|test|watch)/.test(argument)) return false
+    return !isScript(argument) && !isScript(own[index - 1])
+  })
+}
+
+function isScript(argument: string | undefined): boolean {
+  return argument !== undefined && ['-e', '--eval', '-p', '--print', '-pe'].includes(argument)
+}
