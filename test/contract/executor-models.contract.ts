@@ -8,7 +8,7 @@ import { after, describe, test } from 'node:test'
 import type { BatchOutputs } from '../../src/models/executor.ts'
 import { type CreateExecutor, checkDigits, digits, rejects, withModel } from '../support/executor-checks.ts'
 import { checkModel, EXPECTED_MODELS } from '../support/expected-models.ts'
-import { digitsSpec, fill, modelSpec, tensor, writeOpenModel } from '../support/model-specs.ts'
+import { digitsSpec, fill, modelSpec, tensor, writeDroppingModel, writeOpenModel } from '../support/model-specs.ts'
 import {
   writeContradictoryModel,
   writeExternalModel,
@@ -122,8 +122,13 @@ export function executorModelsContract(name: string, create: CreateExecutor): vo
       await rejectsLoad(external(uri), "'weights.bin'", "too short: tensor 'w' ends at byte 48", 'got 40 bytes')
     })
 
-    test('every warm-up size is run before the model is ready, and only what it can do is', async () => {
-      await withModel(create, digitsSpec(undefined, { warmUpRows: [1, 300] }), ({ runControl }) => runControl())
+    test('every warm-up size is run before the model is ready; a fixed batch dimension is the only size', async () => {
+      const four = tensor('float32', 4)
+      const keepsFour = (warmUpRows: readonly number[]) =>
+        modelSpec(writeDroppingModel(folder, 4), { x: four }, { y: four }, { warmUpRows })
+      await withModel(create, keepsFour([1, 4]), ({ runControl }) => runControl())
+      await rejectsLoad(keepsFour([1, 6]), 'warm-up batch of 6 rows', "'y' holds 4 results for 6 rows")
+      await rejectsLoad(keepsFour([6]), 'warm-up batch of 6 rows')
       await withModel(create, mixing(4, { warmUpRows: [3, 300] }), ({ runControl }) => runControl())
     })
 
