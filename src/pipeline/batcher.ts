@@ -145,7 +145,8 @@ export class Batcher {
       const reach = this.#reach(bucket)
       if (!reach.closes && !this.#mayClose(bucket, first, nowMs)) continue
       isFull ||= reach.closes !== undefined
-      if (!oldest || first.run.arrivedAtMs < oldest.first.run.arrivedAtMs) oldest = { bucket, first, reach }
+      const choice = { bucket, first, reach }
+      if (!oldest || isBefore(choice, oldest)) oldest = choice
     }
     return place === 'idle' || isFull ? oldest : undefined
   }
@@ -201,6 +202,12 @@ export class Batcher {
     if (!head) return undefined
     return { segments, rows, ...paddedShape(segments, rows), reason, firstArrivedAtMs: head.run.arrivedAtMs }
   }
+}
+
+/** Who came first is served first; of those that came together, a full batch. */
+function isBefore({ first, reach }: Choice, other: Choice): boolean {
+  const ms = first.run.arrivedAtMs - other.first.run.arrivedAtMs
+  return ms < 0 || (ms === 0 && reach.closes !== undefined && other.reach.closes === undefined)
 }
 
 /** The shape of a batch: its rows' own, or, where they differ, that of the longest. */

@@ -48,13 +48,21 @@ export function bucketOfLength(boundaries: readonly number[], length: number): n
 }
 
 function keyOf(fn: UserFunction, element: unknown): string {
-  const key = applyFunction(fn, element, 'FUNCTION_THREW')
+  const key = called('batch.bucketBy', fn, element)
   if (typeof key === 'string' || Number.isFinite(key)) return String(key)
   throw new RunInferenceError('FUNCTION_THREW', `batch.bucketBy: expected a string or a number, got ${String(key)}`)
 }
 
 function numberOf(name: string, fn: UserFunction, element: unknown): number {
-  const value = applyFunction(fn, element, 'FUNCTION_THREW')
+  const value = called(name, fn, element)
   if (typeof value === 'number' && value >= 0 && Number.isFinite(value)) return value
   throw new RunInferenceError('FUNCTION_THREW', `${name}: expected a number from 0, got ${String(value)}`)
+}
+
+function called(name: string, fn: UserFunction, element: unknown): unknown {
+  try {
+    return applyFunction(fn, element, 'FUNCTION_THREW')
+  } catch (error) {
+    throw RunInferenceError.from(error, 'FUNCTION_THREW', name)
+  }
 }

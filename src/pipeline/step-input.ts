@@ -39,6 +39,9 @@ export class StepInput implements Stage {
   readonly #fixedShapes: readonly (readonly (number | null)[])[] | undefined
   readonly #fixedKey: string
   readonly #manyBuckets: boolean
+  /** Rows of one block are queued at one time, so that no bucket is older than another by chance. */
+  #stamped: WorkBlock | undefined
+  #stampMs = 0
 
   constructor(options: StepInputOptions) {
     this.#options = options
@@ -57,7 +60,7 @@ export class StepInput implements Stage {
       if (grouping.bucketOf) bucket = grouping.bucketOf(value)
       if (grouping.sizeOf) size = grouping.sizeOf(value)
     } catch (error) {
-      work.fail(row, preprocessFailures, -1, RunInferenceError.from(error, 'FUNCTION_THREW', 'bucketBy or sizeOf'))
+      work.fail(row, preprocessFailures, -1, RunInferenceError.from(error, 'FUNCTION_THREW'))
       return
     }
     let example = value
@@ -99,7 +102,7 @@ export class StepInput implements Stage {
   /** Stages the rows of a block whose values are the input as they stand; `rows` were checked to have the right size. */
   pushDirect(work: WorkBlock, rows: Int32Array): void {
     const spec = this.#options.layout.specs[0]!
-    this.#runs.push(new DirectRun(work, rows, spec, shapeKeyOf([spec.shape as readonly number[]]), this.#options.now()))
+    this.#runs.push(new DirectRun(work, rows, spec, this.#fixedKey, this.#stampOf(work)))
     this.#options.onStaged()
   }
 
@@ -134,11 +137,12 @@ export class StepInput implements Stage {
     for (const run of this.#open.values()) runs.push(run)
     this.#open = new Map()
     this.#runs = []
+    this.#stamped = undefined
     return runs
   }
 
   #stage(work: WorkBlock, row: number, example: unknown, key: unknown, bucket: string, size: number): void {
-    const { layout, grouping, keyed, now, onStaged } = this.#options
+    const { layout, grouping, keyed, onStaged } = this.#options
     const shapes = this.#fixedShapes ?? this.#shapesOf(example)
     let bucketKey = this.#fixedShapes ? this.#fixedKey : shapeKeyOf(shapes)
     if (bucket !== '') bucketKey += `|${bucket}`
@@ -150,12 +154,20 @@ export class StepInput implements Stage {
       const left = Math.max(1, work.block.count - row)
       const capacity = this.#manyBuckets ? Math.min(left, grown, MAX_CAPACITY) : left
       const { measured } = grouping
-      const parts = { work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs: now() }
+      const parts = { work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs: this.#stampOf(work) }
       run = layout.padding ? new RaggedRun(parts) : new StagedRun(parts)
       this.#open.set(bucketKey, run)
       onStaged()
     }
     run.add(row, example, key, size)
+  }
+
+  #stampOf(work: WorkBlock): number {
+    if (this.#stamped !== work) {
+      this.#stamped = work
+      this.#stampMs = this.#options.now()
+    }
+    return this.#stampMs
   }
 
   #shapesOf(example: unknown): readonly (readonly (number | null)[])[] {
