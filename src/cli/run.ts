@@ -85,6 +85,7 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
     metrics,
     note: watch.note,
   })
+  metrics.watchReady(() => running.health().ready)
   // What went wrong is told by `finished` below.
   resources.defer(() => running.stop().catch(() => {}))
   const stop = (signal: NodeJS.Signals) => {

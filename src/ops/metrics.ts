@@ -42,6 +42,8 @@ export interface LaneView {
 export interface Metrics extends PipelineMetrics {
   /** Shows these lanes from now on. */
   watchLanes(lanes: readonly LaneView[]): void
+  /** Shows from now on whether this instance is ready. */
+  watchReady(isReady: () => boolean): void
   /** A partition went to another instance: its lag is not ours to tell any more. */
   forgetPartition(topic: string, partition: number): void
   /** The main thread did not run for so long. */
@@ -194,6 +196,15 @@ export function createMetrics(): Metrics {
   const retries = counter('kri_retries_total', 'Things that were tried again.', LABEL.what)
 
   // The process.
+  let isReady = () => false
+  new Gauge({
+    name: 'kri_ready',
+    help: '1 while the instance is ready: models loaded, a member of its group.',
+    registers,
+    collect() {
+      this.set(isReady() ? 1 : 0)
+    },
+  })
   let longestStallMs = 0
   new Gauge({
     name: 'kri_event_loop_stall_seconds',
@@ -279,6 +290,9 @@ export function createMetrics(): Metrics {
     },
     watchLanes(views) {
       lanes = views
+    },
+    watchReady(view) {
+      isReady = view
     },
     forgetPartition(topic, partition) {
       for (const each of [committedOffset, lagRecords, lagSeconds]) each.remove({ topic, partition })

@@ -29,6 +29,7 @@ function exercised() {
   metrics.retried('registry')
   metrics.lost('in', 6)
   metrics.watchLanes([{ id: 0, occupied: 2, busyMs: () => 1_500, restarts: { crash: 3, timeout: 1 } }])
+  metrics.watchReady(() => true)
   metrics.stalled(250)
   metrics.stalled(20)
   return metrics
@@ -56,6 +57,7 @@ suite('metrics', () => {
       'kri_records_dropped_total{node="filter#1"} 3',
       'kri_records_lost_total{topic="in"} 6',
       'kri_timestamps_clamped_total 4',
+      'kri_ready 1',
       'kri_batches_total{step="classify",reason="idle"} 1',
       'kri_model_provider{step="classify",provider="webgpu"} 1',
       'kri_model_provider{step="classify",provider="cpu"} 3',
