@@ -39,7 +39,9 @@ export class Batch implements BatchSlot {
     }
     const outputShapes = loaded.outputs.map(({ shape }) => shape)
     const sized = Math.max(rows, firstRows)
-    memory.ensure(layOut(loaded.inputs, rowShapes, sized).bytes, layOut(loaded.outputs, outputShapes, sized).bytes)
+    // Rows of an open shape may be few and long: room for the most rows, each as long, would be far too much.
+    const inputRows = loaded.inputs.some(({ shape }) => shape.includes(null)) ? rows : sized
+    memory.ensure(layOut(loaded.inputs, rowShapes, inputRows).bytes, layOut(loaded.outputs, outputShapes, sized).bytes)
     const { rooms } = layOut(loaded.inputs, rowShapes, rows)
     this.#outputs = layOut(loaded.outputs, outputShapes, rows)
     this.#prepared = rows

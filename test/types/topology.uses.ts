@@ -19,6 +19,7 @@ import {
   kv,
   onnx,
   type PredictionResult,
+  padded,
   type Sink,
   string,
   text,
@@ -101,6 +102,18 @@ export const codec: Codec<string> = utf8()
 export const decoder: Decoder<unknown> = utf8()
 export const encoder: Encoder<'a' | 'b'> = utf8()
 
+// Functions of batch options get elements as the stream has them; a mask is no part of the example.
+export const bucketed = digits.runInference('s', classifier, {
+  batch: { bucketBy: d => d.id.length, sizeOf: d => d.pixels.length, maxTotalSize: 1_000, adaptive: true },
+})
+export const byLength = keyedDigits.runInference('s', keyedClassifier, {
+  batch: { bucketBy: { lengthOf: e => e.value.pixels.length, boundaries: [16, 64] } },
+})
+const ids = padded(int64(null), { with: 0n, mask: 'attention_mask', multipleOf: 8 })
+export const tokens = onnx({ model: 'm.onnx', inputs: { ids }, outputs: { mean: float32() } })
+  .withPreprocess((words: readonly string[]) => ({ ids: words.map(word => BigInt(word.length)) }))
+  .withPostprocess(({ example }): BigInt64Array => example.ids)
+
 export const parameterised = withParameters(
   { in: text('topic'), width: integer('w', 4), dry: flag('d', true) },
   values => {
@@ -172,6 +185,18 @@ export const otherPolicy = from('in', digit, { tombstones: 'keep' })
 
 // @ts-expect-error batches have two modes
 export const otherMode = digits.runInference('s', classifier, { batch: { mode: 'adaptive' } })
+
+// @ts-expect-error the stream gives digits, which have no text
+export const otherBucket = digits.runInference('s', classifier, { batch: { bucketBy: d => d.text } })
+
+// @ts-expect-error a size is a number
+export const otherSize = digits.runInference('s', classifier, { batch: { sizeOf: d => d.id, maxTotalSize: 1 } })
+
+// @ts-expect-error int64 rows are filled with a bigint
+export const otherFill = padded(int64(null), { with: 0 })
+
+// @ts-expect-error strings have no element that fills
+export const paddedStrings = padded(string(null), { with: '' })
 
 // @ts-expect-error there is no such setting
 export const otherSetting = digits.runInference('s', classifier, { batch: { size: 5 } })
