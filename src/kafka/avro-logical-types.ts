@@ -86,7 +86,7 @@ function validUuid(value: string): string {
   return value
 }
 
-/** What the engine and `kri types` know of a type in the table. */
+/** What `kri types` and error messages know of a type in the table. */
 export interface KnownLogicalType extends RawType {
   readonly underlyingType: RawType
   readonly unit: string
@@ -99,57 +99,66 @@ export function isKnownLogicalType(type: object): type is KnownLogicalType {
   return 'unit' in type && 'underlyingType' in type
 }
 
-/** The table as avsc takes it. `raw`: values stay what the type under them is. */
-export function logicalTypes(
-  raw: boolean,
-): Readonly<Record<string, new (schema: SchemaPart, options: unknown) => RawType>> {
-  const classes = Object.entries(CONVERSIONS).map(([name, open]) => [name, logicalClass(name, open, raw)] as const)
-  return Object.fromEntries(classes)
+/**
+ * The type of a schema with a logical type; undefined for one that is not in the table, or not as the specification has it,
+ * which is to be taken for what is under it. `raw`: values stay what the type under it is.
+ */
+export function logicalType(schema: SchemaPart, options: unknown, raw: boolean): RawType | undefined {
+  const conversion = conversionOf(schema)
+  return conversion && new ConvertedType(schema, options, conversion, raw)
 }
 
-function logicalClass(name: string, open: (schema: SchemaPart) => Conversion, raw: boolean) {
-  return class extends LogicalType {
-    readonly unit: string
-    readonly typescript: string | undefined
-    readonly form: string
-    readonly #conversion: Conversion
-    readonly #exported: SchemaPart
+function conversionOf(schema: SchemaPart): Conversion | undefined {
+  const name = String(schema.logicalType)
+  try {
+    const conversion = Object.hasOwn(CONVERSIONS, name) ? CONVERSIONS[name]!(schema) : undefined
+    return conversion?.under.includes(String(schema.type)) ? conversion : undefined
+  } catch {
+    return undefined
+  }
+}
 
-    constructor(schema: SchemaPart, options: unknown) {
-      super(schema, options)
-      const conversion = open(schema)
-      const under = this.underlyingType.typeName.replace('abstract:', '')
-      // avsc takes a constructor's error as the specification says: the type is then what is under it.
-      if (!conversion.under.includes(under)) throw new Error(`${name} of ${under}`)
-      this.unit = conversion.unit ?? name
-      this.typescript = raw ? undefined : conversion.typescript
-      this.form = raw ? under : conversion.form
-      this.#conversion = conversion
-      const { precision, scale } = schema
-      this.#exported = name === 'decimal' ? { precision, scale } : {}
-    }
+class ConvertedType extends LogicalType {
+  readonly unit: string
+  readonly typescript: string | undefined
+  readonly form: string
+  readonly #conversion: Conversion
+  readonly #raw: boolean
+  readonly #schema: SchemaPart
 
-    _fromValue(value: unknown): unknown {
-      return raw ? value : this.#conversion.from(value as never)
-    }
+  constructor(schema: SchemaPart, options: unknown, conversion: Conversion, raw: boolean) {
+    super(schema, options)
+    this.unit = conversion.unit ?? String(schema.logicalType)
+    this.typescript = raw ? undefined : conversion.typescript
+    this.form = raw ? String(schema.type) : conversion.form
+    this.#conversion = conversion
+    this.#raw = raw
+    this.#schema = schema
+  }
 
-    _toValue(value: unknown): unknown {
-      if (raw) return value
-      const under = this.#conversion.to(value as never)
-      if (typeof under !== 'bigint' || this.underlyingType.typeName.startsWith('abstract:')) return under
-      if (!Number.isSafeInteger(Number(under))) throw new Error("beyond 2^53: needs avro(…, { longs: 'bigint' })")
-      return Number(under)
-    }
+  _fromValue(value: unknown): unknown {
+    return this.#raw ? value : this.#conversion.from(value as never)
+  }
 
-    _update(resolver: { _read?: (tap: Tap) => unknown }, writer: RawType, options: unknown): void {
-      const isLogical = isKnownLogicalType(writer)
-      if (isLogical && writer.unit !== this.unit) throw new Error(`written as ${writer.unit}, read as ${this.unit}`)
-      const from = this.underlyingType.createResolver(isLogical ? writer.underlyingType : writer, options)
-      resolver._read = tap => this._fromValue(from._read(tap))
-    }
+  _toValue(value: unknown): unknown {
+    if (this.#raw) return value
+    if (this.typescript === 'string' && typeof value !== 'string') throw new Error('not a text')
+    const under = this.#conversion.to(value as never)
+    if (typeof under !== 'bigint' || this.underlyingType.typeName.startsWith('abstract:')) return under
+    if (!Number.isSafeInteger(Number(under))) throw new Error("beyond 2^53: needs avro(…, { longs: 'bigint' })")
+    return Number(under)
+  }
 
-    _export(schema: Record<string, unknown>): void {
-      Object.assign(schema, this.#exported)
-    }
+  _update(resolver: { _read?: (tap: Tap) => unknown }, writer: RawType, options: unknown): void {
+    const isLogical = isKnownLogicalType(writer)
+    if (isLogical && writer.unit !== this.unit) throw new Error(`written as ${writer.unit}, read as ${this.unit}`)
+    const from = this.underlyingType.createResolver(isLogical ? writer.underlyingType : writer, options)
+    resolver._read = tap => this._fromValue(from._read(tap))
+  }
+
+  /** What else makes schemas different. */
+  _export(schema: Record<string, unknown>): void {
+    const { precision, scale } = this.#schema
+    Object.assign(schema, { precision, scale })
   }
 }

@@ -1,6 +1,6 @@
 /** Avro strings that are UTF-8 indeed, and longs of all 64 bits. */
 import { bytesLeft } from './avro-bounds.ts'
-import { type ErrorHook, longType, StringType, type Tap } from './avsc.ts'
+import { type ErrorHook, LONG_BYTES, longType, StringType, type Tap } from './avsc.ts'
 import { readUtf8 } from './utf8-text.ts'
 
 /** Reads a string; avsc would put U+FFFD in the place of bytes that are not UTF-8. */
@@ -36,7 +36,6 @@ class Utf8String extends StringType {
 
 export const utf8String = new Utf8String()
 
-const LONG_BYTES = 10
 const MIN_LONG = -(2n ** 63n)
 const MAX_LONG = 2n ** 63n - 1n
 

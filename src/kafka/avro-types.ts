@@ -2,7 +2,7 @@
 import { RunInferenceError } from '../errors.ts'
 import { readUpTo } from './avro-bounds.ts'
 import { BoundedArray, BoundedMap, IntArray } from './avro-collections.ts'
-import { logicalTypes } from './avro-logical-types.ts'
+import { logicalType } from './avro-logical-types.ts'
 import { bigLong, utf8String } from './avro-scalars.ts'
 import { type RawType, type SchemaPart, type Type, typeForSchemas } from './avsc.ts'
 import type { RegisteredSchema } from './codec.ts'
@@ -30,19 +30,17 @@ export function compileAvro(
 ): Type {
   const schemas = [...references.map(reference => reference.schema), schema].map(text => JSON.parse(text))
   const seen = new WeakSet<object>()
-  return typeForSchemas(schemas, {
-    logicalTypes: logicalTypes(mode === 'raw'),
-    typeHook: (part, options) => {
-      if (typeof part === 'object' && part !== null && 'logicalType' in part && !seen.has(part)) {
-        // avsc asks twice: for the logical type, which it makes itself, and for the type under it.
-        seen.add(part)
-        return undefined
-      }
-      const named = typeof part === 'object' && part !== null && 'type' in part ? part.type : part
-      if (named === 'string') return utf8String
-      if (named === 'long' && longs === 'bigint') return bigLong
-      return named === part ? undefined : collection(part as SchemaPart, options)
-    },
+  return typeForSchemas(schemas, (part, options) => {
+    if (typeof part === 'object' && part !== null && 'logicalType' in part && !seen.has(part)) {
+      // avsc shows the same part again, for the type under it.
+      seen.add(part)
+      const logical = logicalType(part as SchemaPart, options, mode === 'raw')
+      if (logical !== undefined) return logical
+    }
+    const named = typeof part === 'object' && part !== null && 'type' in part ? part.type : part
+    if (named === 'string') return utf8String
+    if (named === 'long' && longs === 'bigint') return bigLong
+    return named === part ? undefined : collection(part as SchemaPart, options)
   })
 }
 
