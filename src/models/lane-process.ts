@@ -50,6 +50,7 @@ class ChildLink implements LaneLink {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
     })
     this.#child = child
+    options.logger.info({ lane: options.name, pid: child.pid }, 'a child process runs the models')
     this.#requests = child.stdio[REQUESTS_FD] as Writable
     // The end of the process follows, and tells.
     this.#requests.on('error', () => {})
@@ -112,8 +113,10 @@ class ChildLink implements LaneLink {
     this.#events.reply(reply)
   }
 
-  #heard(text: Buffer): void {
-    this.#lastWords = (this.#lastWords + text.toString()).slice(-LAST_WORDS)
+  #heard(bytes: Buffer): void {
+    const text = bytes.toString()
+    this.#options.logger.debug({ lane: this.#options.name, text: text.slice(0, LAST_WORDS) }, 'a child process printed')
+    this.#lastWords = (this.#lastWords + text).slice(-LAST_WORDS)
   }
 
   #how(): string {

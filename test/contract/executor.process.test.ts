@@ -1,13 +1,21 @@
 import { createProcessExecutor } from '../../src/models/process-executor.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
+import { DEADLY_ARGUMENTS } from '../support/deadly-child.ts'
 import type { CreateExecutor } from '../support/executor-checks.ts'
 import { executorContract } from './executor.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
 import { executorModelsContract } from './executor-models.contract.ts'
+import { executorSupervisionContract } from './executor-supervision.contract.ts'
 
 const parts = { logger: silentLogger, clock: systemClock, random: Math.random, stuckMs: 60_000 }
 const create: CreateExecutor = options => createProcessExecutor(options, parts)
+const createDeadly: CreateExecutor = options => createProcessExecutor(options, { ...parts, execArgv: DEADLY_ARGUMENTS })
 executorContract('process', create)
 executorLoadingContract('process', create)
 executorModelsContract('process', create)
+executorSupervisionContract('process', createDeadly, {
+  kill: 'was ended by SIGKILL; it last printed: this is no frame\nnative code: about to fall over',
+  exit: 'exit code 7',
+  throw: 'nobody catches this',
+})

@@ -5,9 +5,13 @@ import type { CreateExecutor } from '../support/executor-checks.ts'
 import { executorContract } from './executor.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
 import { executorModelsContract } from './executor-models.contract.ts'
+import { executorSupervisionContract } from './executor-supervision.contract.ts'
 
-const create: CreateExecutor = options =>
-  createThreadExecutor(options, { logger: silentLogger, clock: systemClock, random: Math.random })
+const parts = { logger: silentLogger, clock: systemClock, random: Math.random }
+const create: CreateExecutor = options => createThreadExecutor(options, parts)
+const workerUrl = new URL('../support/crashing-lane-worker.ts', import.meta.url)
+const createDeadly: CreateExecutor = options => createThreadExecutor(options, { ...parts, workerUrl })
 executorContract('thread', create)
 executorLoadingContract('thread', create)
 executorModelsContract('thread', create)
+executorSupervisionContract('thread', createDeadly, { exit: 'exit code 7', throw: 'nobody catches this' })

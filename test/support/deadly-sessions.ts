@@ -33,6 +33,7 @@ sessions.prototype.run = async function (...args) {
 async function die(death: Death): Promise<void> {
   if (death === 'exit') process.exit(7)
   if (death === 'kill') {
+    writeSync(1, 'this is no frame\n')
     writeSync(2, 'native code: about to fall over\n')
     process.kill(process.pid, 'SIGKILL')
   }
