@@ -7,7 +7,6 @@ import { createProgram, usageError } from './program.ts'
 
 /** Not one of the codes of errors: the command line itself is wrong. */
 const USAGE = 'USAGE'
-const INTERRUPTED = 130
 
 /** Runs what these words of a command line say; what goes wrong is told, and is the exit code of this process. */
 export async function main(words: readonly string[]): Promise<void> {
@@ -15,7 +14,6 @@ export async function main(words: readonly string[]): Promise<void> {
   // Whoever reads our output (`| head`) may have seen enough.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
   const spec = commandOf(words)
-  if (spec?.endsInOrder !== true) process.once('SIGINT', () => process.exit(INTERRUPTED))
   const program = createProgram({
     version: packageVersion(),
     settings: await settingsOf(spec),

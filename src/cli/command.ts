@@ -42,8 +42,6 @@ export interface CommandSpec {
   readonly exitCodes?: Readonly<Record<number, string>>
   /** What `--json` prints. */
   readonly json: string
-  /** It ends in order on Ctrl-C by itself; others are ended at once. */
-  readonly endsInOrder?: boolean
   /** Imports what the command does: called with the argument, if it has one, and the flags by their camelCase names. */
   readonly load: () => Promise<(...args: never[]) => unknown>
 }

@@ -2,6 +2,7 @@
 import { checkCommand } from './check-command.ts'
 import { clusterDownCommand, clusterStatusCommand, clusterUpCommand } from './cluster-command.ts'
 import type { CommandSpec } from './command.ts'
+import { completionCommand } from './completion-command.ts'
 import { describeCommand } from './describe-command.ts'
 import { initCommand } from './init-command.ts'
 import { produceCommand } from './produce-command.ts'
@@ -19,6 +20,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   describeCommand,
   runCommand,
   produceCommand,
+  completionCommand,
 ]
 
 /** Commands whose names have two words belong to one of these. */

@@ -58,7 +58,11 @@ function tell(target: string, created: readonly string[], replaced: readonly str
 
 /** Every file of the new project. */
 async function contents(target: string, name: string, codec: InitCodec): Promise<ReadonlyMap<string, string | Buffer>> {
-  const ours = (file: string) => readFile(join(packageFolder, file))
+  const ours = (file: string) =>
+    readFile(join(packageFolder, file)).catch(error => {
+      const remedy = 'kri init needs the package as npm installs it: npx kafka-run-inference init'
+      throw RunInferenceError.from(error, 'SETTINGS_INVALID', `this kri lacks ${file} (an image?); ${remedy}`)
+    })
   const { version } = JSON.parse((await ours('package.json')).toString()) as { version: string }
   const dependency = packageFolder.includes(`${join('/', 'node_modules', '/')}`)
     ? `^${version}`

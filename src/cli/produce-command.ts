@@ -20,6 +20,5 @@ export const produceCommand: CommandSpec = {
   ],
   exitCodes: { 0: 'every record is acknowledged', 1: 'a line was bad (the others are sent), or it failed' },
   json: 'one object: topic, acknowledged, bad, unknown, seconds',
-  endsInOrder: true,
   load: async () => (await import('./produce.ts')).produce,
 }

@@ -31,16 +31,16 @@ export async function produce(module: string, flags: ProduceFlags): Promise<void
   const connected = await connect(module, flags)
   const interrupted = new AbortController()
   const interrupt = () => interrupted.abort()
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   const progress = createProgress()
   const writer = connected.port.writer()
   try {
     const source = sourceOf(connected.topology, flags.source, module)
     const { partitions } = await writer.topic(source.topic)
+    const encoder = await openLineEncoder(source, flags.keyField, { ...connected, readSchema, clock: systemClock })
+    // Until now nothing is lost when the process just ends.
+    process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
     const production = new Production(writer, { name: source.topic, partitions }, progress, flags, interrupted.signal)
-    await production.run(
-      await openLineEncoder(source, flags.keyField, { ...connected, readSchema, clock: systemClock }),
-    )
+    await production.run(encoder)
     progress.clear()
     report(production, source.topic, flags.json === true)
     if (production.bad > 0) process.exitCode = 1

@@ -30,6 +30,5 @@ export const runCommand: CommandSpec = {
     130: 'ended in order by Ctrl-C',
   },
   json: 'at the end one object: reachedEnd, records, predictions, deadLetters by stage, dropped, committed offsets by topic and partition, seconds. The log stays on standard error',
-  endsInOrder: true,
   load: async () => (await import('./run.ts')).run,
 }

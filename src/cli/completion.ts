@@ -1,0 +1,65 @@
+import { settingFlag } from '../settings-names.ts'
+import { type SettingHelp, settingsHelp } from '../settings-schema.ts'
+import type { CommandSpec, OptionSpec } from './command.ts'
+import { COMMAND_GROUPS, COMMANDS } from './commands.ts'
+import { bashCompletion } from './completion-bash.ts'
+import { fishCompletion } from './completion-fish.ts'
+import { zshCompletion } from './completion-zsh.ts'
+import { JSON_OPTION, TOPOLOGY_OPTIONS } from './program.ts'
+
+/** What a shell may offer in one place; `any`: the person knows, we do not. */
+export type Offer = 'file' | 'folder' | 'topology' | 'any' | readonly string[]
+
+export interface CompletedFlag {
+  /** `--until-end` */
+  readonly flag: string
+  readonly help: string
+  /** Undefined: a switch. */
+  readonly value: Offer | undefined
+}
+
+export interface CompletedCommand {
+  /** `topics apply` */
+  readonly name: string
+  readonly summary: string
+  readonly argument: Offer | undefined
+  readonly flags: readonly CompletedFlag[]
+}
+
+const SCRIPTS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion }
+
+/** Prints the script: made once, so that Tab starts no process of ours. */
+export function completion(shell: keyof typeof SCRIPTS, { json }: { readonly json?: boolean }): void {
+  const settings = settingsHelp()
+  const script = SCRIPTS[shell](
+    COMMANDS.map(spec => completed(spec, settings)),
+    COMMAND_GROUPS,
+  )
+  console.log(json === true ? JSON.stringify({ shell, script }) : script.trimEnd())
+}
+
+function completed(spec: CommandSpec, settings: readonly SettingHelp[]): CompletedCommand {
+  const { name, summary, argument, options = [], settings: groups } = spec
+  const shown = [...options, ...(groups === undefined ? [] : TOPOLOGY_OPTIONS), JSON_OPTION]
+  const own = shown.filter(({ hidden }) => hidden !== true).map(flagOf)
+  const ofSettings = settings
+    .filter(({ group }) => groups?.includes(group) === true)
+    .map(({ name: setting, help }) => ({ flag: settingFlag(setting), help, value: settingOffer(setting) }))
+  return {
+    ...{ name, summary, argument: argument?.completes === 'choices' ? argument.choices : argument?.completes },
+    flags: [...own, ...ofSettings, { flag: '--help', help: 'display help', value: undefined }],
+  }
+}
+
+function flagOf({ flags, help, choices, completes }: OptionSpec): CompletedFlag {
+  const [flag, value] = flags.split(' ')
+  return { flag: flag!, help, value: value === undefined ? undefined : (choices ?? completes ?? 'any') }
+}
+
+function settingOffer(name: string): Offer {
+  if (name === 'tls') return ['true', 'false']
+  if (name === 'start') return ['earliest', 'latest', 'none']
+  if (name === 'logLevel') return ['debug', 'info', 'warn', 'error', 'silent']
+  if (name === 'saslMechanism') return ['plain', 'scram-sha-256', 'scram-sha-512']
+  return name.endsWith('File') ? 'file' : 'any'
+}

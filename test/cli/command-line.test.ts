@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { COMMANDS } from '../../src/cli/commands.ts'
+import { startKri } from '../support/kri-process.ts'
+
+const kri = async (...args: readonly string[]) => {
+  const process = startKri(args)
+  const code = await process.ended
+  return { code, output: process.output(), log: process.log() }
+}
+
+describe('the command line', () => {
+  it('wrong usage is exit code 2, with what was probably meant', async () => {
+    const command = await kri('rnu')
+    assert.equal(command.code, 2)
+    assert.match(command.log, /unknown command 'rnu'\n\(Did you mean run\?\)/)
+    const flag = await kri('topics', 'apply', 'topologies/digits.ts', '--schema')
+    assert.equal(flag.code, 2)
+    assert.match(flag.log, /unknown option '--schema'\n\(Did you mean --schemas\?\)/)
+    const value = await kri('cluster', 'up', '--brokers', '2')
+    assert.match(value.log, /argument '2' is invalid. Allowed choices are 1, 3/)
+    const number = await kri('run', 'topologies/digits.ts', '--workers', 'two')
+    assert.match(number.log, /argument 'two' is invalid. expected a whole number from 1 to 256/)
+  })
+
+  it('with --json errors are one object on standard output', async () => {
+    const usage = await kri('run', '--json')
+    assert.equal(usage.code, 2)
+    assert.deepEqual(JSON.parse(usage.output), {
+      error: { code: 'USAGE', message: "missing required argument 'topology'" },
+    })
+    assert.equal(usage.log, '')
+    const failed = await kri('describe', 'topologies/nowhere.ts', '--json')
+    assert.equal(failed.code, 1)
+    const { error } = JSON.parse(failed.output)
+    assert.equal(error.code, 'TOPOLOGY_INVALID')
+    assert.match(error.message, /nowhere\.ts/)
+    assert.doesNotMatch(error.message, /TOPOLOGY_INVALID/)
+  })
+
+  it('without it they are a sentence on standard error', async () => {
+    const { code, output, log } = await kri('describe', 'topologies/nowhere.ts')
+    assert.deepEqual([code, output], [1, ''])
+    assert.match(log, /^kri: .*\[TOPOLOGY_INVALID\]/)
+    assert.doesNotMatch(log, /\n {4}at /)
+  })
+
+  it('every command has help: what it does, examples that are its own, exit codes', async () => {
+    for (const { name, examples } of COMMANDS) {
+      const { code, output } = await kri(...name.split(' '), '--help')
+      assert.equal(code, 0)
+      assert.match(output, new RegExp(`^Usage: kri ${name} .*--json.*Examples:\n +kri ${name}.*Exit codes:`, 's'), name)
+      assert.ok(
+        examples.every(([line]) => line.startsWith(name)),
+        name,
+      )
+    }
+  })
+
+  it('help comes without waiting for what commands need', async () => {
+    // The first start may have to compile.
+    await kri('--help')
+    const times: number[] = []
+    for (let i = 0; i < 5; i++) {
+      const started = performance.now()
+      await kri('--help')
+      times.push(performance.now() - started)
+    }
+    // 120 ms on an idle machine; everything imported would be 800.
+    assert.ok(Math.min(...times) < 400, `${times.map(Math.round)} ms`)
+  })
+
+  it('whoever reads the output may stop reading', async () => {
+    const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+    const child = spawn(process.execPath, ['--conditions=kri-source', main, 'run', '--help'])
+    child.stdout.destroy()
+    let log = ''
+    child.stderr.on('data', text => {
+      log += text
+    })
+    const [code] = await once(child, 'close')
+    assert.deepEqual([code, log], [0, ''])
+  })
+
+  it('Ctrl-C ends a command that waits for a broker, at once', async () => {
+    const silent = createServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    const process = startKri(['topics', 'plan', 'topologies/digits.ts', '--brokers', `127.0.0.1:${port}`])
+    const [socket] = await once(silent, 'connection')
+    process.child.kill('SIGINT')
+    // By the signal itself, which shells show as 130.
+    assert.equal(await process.ended, 'SIGINT')
+    socket.destroy()
+    silent.close()
+  })
+})
