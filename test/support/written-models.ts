@@ -33,6 +33,25 @@ export function writeFixedEcho(folder: string, rows: number): string {
   return write(folder, `echo-${rows}.onnx`, graph)
 }
 
+/** x[batch, 1] float32 → x + 1: on its way a row takes a mebibyte. */
+export function writeWideModel(folder: string): string {
+  const width = 262_144
+  const graph = {
+    inputs: [{ name: 'x', dtype: 'float32', shape: ['batch', 1] }] as const,
+    outputs: [{ name: 'y', dtype: 'float32', shape: ['batch', 1] }] as const,
+    constants: [
+      { name: 'parts', dtype: 'float32', shape: [1, width], data: new Float32Array(width).fill(1) },
+      { name: 'zero', dtype: 'int64', shape: [1], data: BigInt64Array.of(0n) },
+      { name: 'one', dtype: 'int64', shape: [1], data: BigInt64Array.of(1n) },
+    ] as const,
+    nodes: [
+      { op: 'Add', inputs: ['x', 'parts'], outputs: ['wide'] },
+      { op: 'Slice', inputs: ['wide', 'zero', 'one', 'one'], outputs: ['y'] },
+    ],
+  }
+  return write(folder, 'wide.onnx', graph)
+}
+
 /** a[2, 1] and b[8, 1] float32: no batch fits both. */
 export function writeContradictoryModel(folder: string): string {
   const graph = {
