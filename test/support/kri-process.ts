@@ -16,10 +16,15 @@ export interface KriProcess {
   readonly ended: Promise<number | string>
   /** Status of one of its health endpoints; 0 while nothing answers. */
   status(path: '/livez' | '/readyz'): Promise<number>
+  /** What one of them answers now. */
+  text(path: '/readyz' | '/metrics'): Promise<string>
   whenReady(deadlineMs?: number): Promise<void>
 }
 
-export function startKri(args: readonly string[], options: { readonly cwd?: string } = {}): KriProcess {
+export function startKri(
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): KriProcess {
   const child = spawn(process.execPath, ['--conditions=kri-source', main, ...args], {
     ...options,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -51,6 +56,7 @@ export function startKri(args: readonly string[], options: { readonly cwd?: stri
     // Not before all of its output has come.
     ended: once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string),
     status,
+    text: async path => (await fetch(new URL(path, url()))).text(),
     whenReady: (deadlineMs = 30_000) =>
       eventually('the instance is ready', async () => (await status('/readyz')) === 200, deadlineMs),
   }
