@@ -5,14 +5,18 @@ import { RecordBatchBuilder } from '../../src/kafka/record-batch-builder.ts'
 /** 64 float32, as the digit models take them. */
 const ROW_BYTES = 256
 
-/** Writes records, all of the same row, evenly over the first partitions. */
-export async function writeRows(
-  port: KafkaPort,
-  topic: string,
-  { partitions, records }: { readonly partitions: number; readonly records: number },
-): Promise<void> {
+export interface Rows {
+  readonly partitions: number
+  readonly records: number
+  /** Changes what is zeros, for the record of this number in its partition. */
+  readonly fill?: (row: Float32Array, partition: number, index: number) => void
+}
+
+/** Writes records, of zeros unless told otherwise, evenly over the first partitions. */
+export async function writeRows(port: KafkaPort, topic: string, { partitions, records, fill }: Rows): Promise<void> {
   const writer = port.writer()
-  const value = Buffer.alloc(ROW_BYTES)
+  const row = new Float32Array(ROW_BYTES / 4)
+  const value = Buffer.from(row.buffer)
   const record = {
     ...{ timestamp: Date.now(), key: null, keyStart: 0, keyEnd: 0, value, valueStart: 0, valueEnd: ROW_BYTES },
     ...{ headers: null, headersStart: 0, headersEnd: 0, headerCount: 0 },
@@ -21,6 +25,8 @@ export async function writeRows(
   for (let partition = 0; partition < partitions; partition++) {
     const builder = new RecordBatchBuilder(topic, partition, 900_000)
     for (let i = 0; i < records / partitions; i++) {
+      row.fill(0)
+      fill?.(row, partition, i)
       if (builder.append(record)) continue
       await writer.send([builder.seal()])
       builder.append(record)
@@ -31,7 +37,10 @@ export async function writeRows(
 }
 
 /** What the topics hold, judged by `kri-source` alone; offsets of the input that hold no record count as missing. */
-export async function judgeRows(port: KafkaPort, topics: { readonly in: string; readonly out: string }) {
+export async function judgeRows(
+  port: KafkaPort,
+  topics: { readonly in: string; readonly out: string; readonly failed?: string },
+) {
   const ends = await port.admin.offsets(topics.in)
   const counts = ends.map(({ end }) => new Uint8Array(end))
   const last = new Map<number, number>()
@@ -49,7 +58,8 @@ export async function judgeRows(port: KafkaPort, topics: { readonly in: string; 
     }
   }
   const all = counts.flatMap(partition => [...partition])
-  const failed = (await port.admin.offsets('raw-tensors.infer.failed-inference')).reduce((sum, { end }) => sum + end, 0)
+  const letters = await port.admin.offsets(topics.failed ?? 'raw-tensors.infer.failed-inference')
+  const failed = letters.reduce((sum, { end }) => sum + end, 0)
   return {
     missing: all.filter(count => count === 0).length,
     duplicates: all.reduce((sum, count) => sum + Math.max(0, count - 1), 0),
