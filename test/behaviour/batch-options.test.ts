@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { KV, StepOptions } from 'kafka-run-inference'
+import { float32, from, inference, type KV, onnx, type StepOptions, topology } from 'kafka-run-inference'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
 import type { PipelineMetrics } from '../../src/pipeline/pipeline-metrics.ts'
 import type { DriverOptions } from '../../src/testing/index.ts'
@@ -92,6 +92,26 @@ describe('buckets', () => {
           (await driver.read('out')).map(({ key }) => key),
           values.map((_, i) => `k${i}`),
         )
+      },
+      { metrics },
+    )
+  })
+
+  it('raw rows, which need no look at their values, are looked at when a bucket is asked for', async () => {
+    const metrics = countingMetrics()
+    const model = onnx({ model: 'models/digits-mlp-v1.onnx', input: float32(64), output: float32(10) })
+    const bucketBy = (x: Float32Array) => x[0]!
+    const graph = topology('t', [
+      from('in', float32(64)).runInference('s', model, { batch: { bucketBy } }).to('out', inference()),
+    ])
+    await onDriver(
+      graph,
+      async driver => {
+        const rows = [1, 2, 1, 2, 1].map(value => ({ value: Buffer.from(new Float32Array(64).fill(value).buffer) }))
+        await driver.pipe('in', rows)
+        await driver.advance(100)
+        assert.deepEqual(metrics.batches, ['idle 3', 'idle 2'])
+        assert.equal((await driver.read('out')).length, 5)
       },
       { metrics },
     )

@@ -109,6 +109,13 @@ describe('batch-size estimator: golden vectors of Beam', () => {
     for (const size of drawn) assert.ok(size >= 27 * 0.75 - 1 && size <= 27 * 1.25 + 1, `${drawn}`)
   })
 
+  it('E4: only old points make room for new ones', () => {
+    const estimator = new BatchSizeEstimator({ ...DEFAULTS, ...OFF, targetBatchOverhead: 1e-9 }, () => 0.999)
+    for (let i = 0; i < 99; i++) estimator.record(1, 1)
+    estimator.record(8, 1)
+    assert.equal(estimator.next(), 16, 'twice the last size')
+  })
+
   it('E4: what was learnt long ago is forgotten', () => {
     const estimator = new BatchSizeEstimator({ ...DEFAULTS, maxSize: 1_000 }, seeded())
     const run = (count: number, ms: (rows: number) => number) => {

@@ -73,7 +73,7 @@ const cases: fc.Arbitrary<{ policy: BatchPolicy; kind: Kind }> = fc
 const PLAN: PaddingPlan = {
   inputs: [{ index: 0, axis: 0, outer: 1, inner: 1, with: 0 }],
   masks: [],
-  multipleOf: 4,
+  multipleOf: 3,
   fixedLength: undefined,
   bytesPerStep: 1,
 }
@@ -196,7 +196,7 @@ class Model {
       assert.deepEqual(batch.rowShapes, rows[0]!.run.rowShapes)
       return
     }
-    const longest = Math.ceil(Math.max(...rows.map(({ size }) => size)) / 4) * 4
+    const longest = Math.ceil(Math.max(...rows.map(({ size }) => size)) / 3) * 3
     assert.deepEqual(batch.rowShapes, [[longest]])
     assert.equal(batch.paddedLength, longest)
     assert.equal(
@@ -210,7 +210,7 @@ class Model {
     if (this.#kind === 'sized') return rows.reduce((sum, { size }) => sum + size, 0)
     if (this.#kind === 'plain') return rows.length * ROW_BYTES
     const longest = Math.max(...rows.map(({ size }) => size))
-    return rows.length * (ROW_BYTES + Math.ceil(longest / 4) * 4)
+    return rows.length * (ROW_BYTES + Math.ceil(longest / 3) * 3)
   }
 
   get #most(): number {
