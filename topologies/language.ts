@@ -1,4 +1,4 @@
-// Strings in: a name → the language that it is in, with the probability of each language, keyed by id.
+// Strings in: a name, as text in a JSON object → the language that it is in, with the probability of each, keyed by id.
 import {
   classOf,
   flag,
@@ -17,6 +17,11 @@ import {
   withParameters,
 } from 'kafka-run-inference'
 
+/** schemas/name.schema.json */
+export interface Name {
+  readonly text: string
+}
+
 /** What a model says of one name. */
 export interface Guess {
   readonly language: string
@@ -32,7 +37,7 @@ const byText = keyed(
     outputs: { label: string(), probabilities: float32(12) },
   }),
 )
-  .withPreprocess(({ key, value }: KV<string, string>) => kv(key, { text: value }))
+  .withPreprocess(({ key, value }: KV<string, Name>) => kv(key, { text: value.text }))
   .withPostprocess(({ key, value: { inference, modelId } }): KV<string, Guess> => {
     return kv(key, { language: inference.label[0]!, probabilities: alphabetic(inference.probabilities), modelId })
   })
@@ -51,8 +56,8 @@ const byCodePoint = (fold: boolean) =>
       outputs: { probabilities: float32(12), label: int64() },
     }),
   )
-    .withPreprocess(({ key, value }: KV<string, string>) => {
-      const codePoints = Array.from(value, character => character.codePointAt(0)!)
+    .withPreprocess(({ key, value }: KV<string, Name>) => {
+      const codePoints = Array.from(value.text, character => character.codePointAt(0)!)
       if (codePoints.length > LENGTH)
         throw new RangeError(`names have up to ${LENGTH} characters, got ${codePoints.length}`)
       const ids = new BigInt64Array(LENGTH)
@@ -71,7 +76,7 @@ export default withParameters(
     fold: flag('with codePoints: characters that the table lacks count as its last one, and poison nothing', false),
   },
   ({ codePoints, fold }) => {
-    const guesses = from('names.texts', { key: utf8(), value: utf8() }).runInference(
+    const guesses = from('names.written', { key: utf8(), value: json<Name>({ schema: 'name' }) }).runInference(
       'guess',
       codePoints ? byCodePoint(fold) : byText,
       { batch: { maxSize: 64 } },

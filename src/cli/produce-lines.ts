@@ -1,8 +1,11 @@
 import { RunInferenceError } from '../errors.ts'
 import type { SourceNode } from '../graph.ts'
 import type { Codec, Decoder, RecordField, RowEncoder } from '../kafka/codec.ts'
+import { parseJson } from '../kafka/json-text.ts'
+import { putCell } from '../models/cells.ts'
 import { ARRAYS } from '../models/tensors.ts'
 import { codecContext } from '../pipeline/open-graph.ts'
+import { show } from '../problem.ts'
 import type { LineRecord } from './produce-records.ts'
 
 const FIRST_BYTES = 1024
@@ -35,7 +38,8 @@ export async function openLineEncoder(
 
 /** One line of NDJSON as a record. Throws what is wrong with it: no JSON, no such field, not of the schema. */
 export function encodeLine(text: string, line: number, encoder: LineEncoder): LineRecord {
-  const value: unknown = JSON.parse(text)
+  // Codecs that take longs take BigInts; the others say that they do not, where a number would have been another one.
+  const value = parseJson(text, 'bigint')
   return { line, key: keyOf(value, encoder), value: encode(encoder.value, tensorOf(value, encoder.value)) }
 }
 
@@ -46,12 +50,8 @@ function tensorOf(value: unknown, { tensor }: RowEncoder<unknown>): unknown {
   const numbers: unknown[] = value.flat(Number.POSITIVE_INFINITY)
   const row = new ARRAYS[dtype](numbers.length)
   for (const [i, number] of numbers.entries()) {
-    const isWhole = Number.isSafeInteger(number)
-    if (typeof number === 'number' && (isWhole || dtype.startsWith('float')))
-      row[i] = dtype === 'int64' ? BigInt(number) : number
-    // An integer that does not fit has become another one.
-    if (typeof number !== 'number' || (!dtype.startsWith('float') && Number(row[i]) !== number))
-      throw new RunInferenceError('ENCODE_SCHEMA', `number ${i}: expected ${dtype}, got ${JSON.stringify(number)}`)
+    if (!putCell(row, i, number, dtype))
+      throw new RunInferenceError('ENCODE_SCHEMA', `number ${i}: expected ${dtype}, got ${show(number)}`)
   }
   return row
 }

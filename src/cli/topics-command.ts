@@ -24,7 +24,7 @@ export const topicsApplyCommand: CommandSpec = {
   name: 'topics apply',
   summary: 'create and change topics as the topology needs them; safe to repeat',
   argument,
-  options: [{ flags: '--schemas', help: 'register its Avro schemas too' }],
+  options: [{ flags: '--schemas', help: 'register its schemas too, Avro and JSON Schema' }],
   settings: ['connection', 'topics'],
   examples: [
     ['topics apply topologies/digits.ts --schemas', 'everything that "kri run" needs'],

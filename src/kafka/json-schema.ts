@@ -6,6 +6,7 @@
 import { Ajv, type ErrorObject, type Options } from 'ajv'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { Ajv2020 } from 'ajv/dist/2020.js'
+import { show } from '../problem.ts'
 import type { RegisteredSchema } from './codec.ts'
 
 /** What is wrong with a value: path, expected, got; undefined when nothing is. */
@@ -35,9 +36,4 @@ function explain({ instancePath, message = 'be valid', params, data }: ErrorObje
   const allowed = 'allowedValues' in params ? ` (${(params.allowedValues as unknown[]).map(show).join(', ')})` : ''
   const extra = 'additionalProperty' in params ? ` (${params.additionalProperty})` : ''
   return `field ${path}: expected to ${message.replace(/^must /, '')}${allowed}${extra}, got ${show(data)}`
-}
-
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? typeof value
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }

@@ -2,6 +2,8 @@
  * Named fields of a record as the row of a tensor, and the row of a result as named fields: functions for `withPreprocess`
  * and `withPostprocess`. What they throw names the field, and makes a dead letter FUNCTION_THREW or POSTPROCESS_THREW.
  */
+import { show } from '../problem.ts'
+import { putCell } from './cells.ts'
 import { ARRAYS, type Dtypes, type NumericDtype } from './tensors.ts'
 
 /** What a field may hold: a number, a yes or no (1 or 0), and for int64 a BigInt. */
@@ -31,24 +33,6 @@ export function toTensor<
   const { dtype = 'float32' as T, defaults = {} as D } = options
   const standIns: Readonly<Record<string, number | undefined>> = defaults
   const Row = ARRAYS[dtype]
-  const isFloat = dtype.startsWith('float')
-
-  function put(row: Dtypes[NumericDtype], i: number, value: unknown): void {
-    const cell = typeof value === 'boolean' ? Number(value) : value
-    if (typeof cell !== 'number' && typeof cell !== 'bigint') throw refused(names, i, 'a number', value)
-    if (row instanceof BigInt64Array) {
-      if (typeof cell === 'number' && !Number.isSafeInteger(cell)) throw refused(names, i, 'a whole number', value)
-      row[i] = BigInt(cell)
-    } else {
-      row[i] = Number(cell)
-    }
-    // Floats are rounded, which they are for; anything else must come out as it went in.
-    const held = row[i]!
-    if (isFloat ? !Number.isFinite(held) : BigInt(held) !== wholeOf(cell)) {
-      throw refused(names, i, `a number that ${dtype} can hold`, value)
-    }
-  }
-
   return record => {
     if (typeof record !== 'object' || record === null) {
       throw new TypeError(`expected a record with the fields ${names.join(', ')}, got ${show(record)}`)
@@ -58,8 +42,12 @@ export function toTensor<
       const value = (record as Readonly<Record<string, unknown>>)[names[i]!]
       const isMissing = value === undefined || value === null || Number.isNaN(value)
       const standIn = isMissing ? standIns[names[i]!] : undefined
-      if (standIn !== undefined && Number.isNaN(standIn)) row[i] = Number.NaN
-      else put(row, i, standIn ?? value)
+      if (standIn !== undefined && Number.isNaN(standIn)) {
+        row[i] = standIn
+        continue
+      }
+      const cell = standIn ?? (typeof value === 'boolean' ? Number(value) : value)
+      if (!putCell(row, i, cell, dtype)) throw refused(names, i, dtype, value)
     }
     return row as Dtypes[T]
   }
@@ -90,18 +78,6 @@ export function classOf<const N extends string>(names: readonly N[]): (label: Ar
   }
 }
 
-/** NaN and fractions equal no whole number. */
-function wholeOf(cell: number | bigint): bigint | undefined {
-  return typeof cell === 'bigint' || Number.isInteger(cell) ? BigInt(cell) : undefined
-}
-
 function refused(names: readonly string[], i: number, expected: string, got: unknown): TypeError {
   return new TypeError(`field ${names[i]} (${i + 1} of ${names.length}): expected ${expected}, got ${show(got)}`)
-}
-
-function show(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  if (value === null) return 'null'
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 40))
-  return typeof value === 'object' ? 'an object' : typeof value === 'function' ? 'a function' : String(value)
 }

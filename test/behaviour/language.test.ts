@@ -15,7 +15,7 @@ interface Expected {
 }
 
 const names = await ndjson<Name>('data/langid-test.ndjson')
-const inputs = names.map(({ id, text }) => ({ key: id, value: text }))
+const inputs = names.map(({ id, text }) => ({ key: id, value: { text } }))
 /** In the order of the int64 model's labels. */
 const TRAINED = ['en', 'de', 'fr', 'es', 'it', 'pl', 'tr', 'fi', 'hu', 'ru', 'el', 'cs']
 const isForeign = ({ text }: Name) => Array.from(text).some(character => character.codePointAt(0)! >= 1_280)
@@ -36,7 +36,7 @@ async function assertAsInPython(model: string, outputs: readonly { key: unknown;
 suite('the language topology on the driver', () => {
   test('strings in, a language out: what the model says in Python', async () => {
     await onDriver(languages.build({}), async driver => {
-      await feed(driver, inputs, 'names.texts')
+      await feed(driver, inputs, 'names.written')
       const outputs = await driver.read('names.languages')
       assert.equal(outputs.length, names.length)
       await assertAsInPython('langid-string', outputs)
@@ -45,7 +45,7 @@ suite('the language topology on the driver', () => {
 
   test('code points in, where unknown ones are folded as in the training: what the model says in Python', async () => {
     await onDriver(languages.build({ codePoints: 'true', fold: 'true' }), async driver => {
-      await feed(driver, inputs, 'names.texts')
+      await feed(driver, inputs, 'names.written')
       const outputs = await driver.read('names.languages')
       assert.equal(outputs.length, names.length)
       await assertAsInPython('langid-int64', outputs)
@@ -56,11 +56,11 @@ suite('the language topology on the driver', () => {
     const foreign = names.filter(isForeign).map(({ id }) => id)
     assert.ok(foreign.length > 5 && foreign.length < 50)
     await onDriver(languages.build({ codePoints: 'true' }), async driver => {
-      await feed(driver, inputs, 'names.texts')
+      await feed(driver, inputs, 'names.written')
       await driver.advance(60_000)
       const letters = await driver.read('language.guess.failed-inference')
       assert.deepEqual(
-        letters.map(({ bytes }) => bytes?.toString()),
+        letters.map(({ bytes }) => JSON.parse(String(bytes)).text),
         names.filter(isForeign).map(({ text }) => text),
       )
       for (const { headers } of letters) assert.equal(headers['kri-code'], 'INFERENCE_FAILED')
@@ -70,19 +70,21 @@ suite('the language topology on the driver', () => {
     })
   })
 
-  test('text that is not UTF-8, a name that is too long, a record without a key: dead letters that say so', async () => {
+  test('text that is not UTF-8, no text, a name that is too long, a record without a key: dead letters that say so', async () => {
     await onDriver(languages.build({ codePoints: 'true' }), async driver => {
-      const broken = Buffer.of(0x41, 0xff)
-      const long = 'x'.repeat(33)
-      await feed(
-        driver,
-        [{ key: 'broken', value: broken }, { key: 'long', value: long }, { value: 'keyless' }, inputs[0]!],
-        'names.texts',
-      )
+      const broken = Buffer.from('{"text":"A\xff"}', 'latin1')
+      const records = [
+        { key: 'broken', value: broken },
+        { key: 'empty', value: Buffer.from('{"name":"A"}') },
+        { key: 'long', value: { text: 'x'.repeat(33) } },
+        { value: { text: 'keyless' } },
+        inputs[0]!,
+      ]
+      await feed(driver, records, 'names.written')
       const letters = await driver.read('language.guess.failed-preprocess')
       assert.deepEqual(
         letters.map(({ headers }) => headers['kri-code']),
-        ['DECODE_MALFORMED', 'FUNCTION_THREW', 'KEY_MISSING'],
+        ['DECODE_MALFORMED', 'DECODE_SCHEMA', 'FUNCTION_THREW', 'KEY_MISSING'],
       )
       assert.deepEqual(letters[0]!.bytes, broken)
       assert.equal((await driver.read('names.languages')).length, 1)

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encodeLine } from '../../src/cli/produce-lines.ts'
 import { type LineRecord, sendRecords } from '../../src/cli/produce-records.ts'
-import type { RowEncoder } from '../../src/kafka/codec.ts'
+import type { Encoder, RowEncoder } from '../../src/kafka/codec.ts'
+import { json } from '../../src/kafka/json-codec.ts'
 import { murmur2Partition } from '../../src/kafka/murmur2.ts'
 import type { KafkaWriter } from '../../src/kafka/port.ts'
 import type { SealedBatch } from '../../src/kafka/record-batch-builder.ts'
@@ -114,6 +115,19 @@ describe('produce', () => {
     await assert.rejects(line(uint8(2), '[1, 256]'), /number 1: expected uint8, got 256/)
     await assert.rejects(line(uint8(2), '[1, 1.5]'), /number 1: expected uint8, got 1.5/)
     await assert.rejects(line(float32(2), '[1]'), /expected a Float32Array of/)
+  })
+
+  test('an integer beyond 2^53 is written as it stands, or refused', async () => {
+    const context = codecContext(undefined)
+    const line = async (codec: Encoder<never>, text: string) => {
+      const value = (await codec.openEncoder(context)) as RowEncoder<unknown>
+      return encodeLine(text, 1, { value, key: undefined, keyField: undefined }).value
+    }
+    assert.equal((await line(int64(1), '[9223372036854775807]')).readBigInt64LE(0), 2n ** 63n - 1n)
+    await assert.rejects(line(int64(1), '[9223372036854775808]'), /number 0: expected int64, got 9223372036854775808/)
+    const id = '{"id":9007199254740993}'
+    assert.equal(String(await line(json({ longs: 'bigint' }), id)), id)
+    await assert.rejects(line(json(), id), /\[ENCODE_SCHEMA\] .*field id/)
   })
 
   test('a value that is larger than the first buffer is written whole', () => {
