@@ -46,6 +46,13 @@ export interface CommandSpec {
   readonly load: () => Promise<(...args: never[]) => unknown>
 }
 
+/** Options that commands with settings have besides. */
+export const TOPOLOGY_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--param <name=value>', help: 'parameter of the topology module; may be repeated', parse: collectParameter },
+  { flags: '--config <file>', help: 'settings file; default: kri.json, if there is one', completes: 'file' },
+]
+export const JSON_OPTION: OptionSpec = { flags: '--json', help: 'print JSON for scripts, errors too' }
+
 /** What every command may end with. */
 export const EXIT_CODES: Readonly<Record<number, string>> = {
   0: 'done',
@@ -69,4 +76,13 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
       throw new Error(`expected a whole number from ${min} to ${max}.`)
     return number
   }
+}
+
+function collectParameter(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const at = text.indexOf('=')
+  if (at < 1) throw new Error('expected name=value.')
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
 }

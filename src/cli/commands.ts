@@ -8,6 +8,7 @@ import { initCommand } from './init-command.ts'
 import { produceCommand } from './produce-command.ts'
 import { runCommand } from './run-command.ts'
 import { topicsApplyCommand, topicsPlanCommand } from './topics-command.ts'
+import { typesCommand } from './types-command.ts'
 
 export const COMMANDS: readonly CommandSpec[] = [
   initCommand,
@@ -16,11 +17,15 @@ export const COMMANDS: readonly CommandSpec[] = [
   clusterDownCommand,
   topicsPlanCommand,
   topicsApplyCommand,
+  typesCommand,
   checkCommand,
   describeCommand,
   runCommand,
   produceCommand,
-  completionCommand,
+  completionCommand(
+    () => COMMANDS,
+    () => COMMAND_GROUPS,
+  ),
 ]
 
 /** Commands whose names have two words belong to one of these. */

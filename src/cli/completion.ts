@@ -1,11 +1,9 @@
 import { settingFlag } from '../settings-names.ts'
 import { type SettingHelp, settingsHelp } from '../settings-schema.ts'
-import type { CommandSpec, OptionSpec } from './command.ts'
-import { COMMAND_GROUPS, COMMANDS } from './commands.ts'
+import { type CommandSpec, JSON_OPTION, type OptionSpec, TOPOLOGY_OPTIONS } from './command.ts'
 import { bashCompletion } from './completion-bash.ts'
 import { fishCompletion } from './completion-fish.ts'
 import { zshCompletion } from './completion-zsh.ts'
-import { JSON_OPTION, TOPOLOGY_OPTIONS } from './program.ts'
 
 /** What a shell may offer in one place; `any`: the person knows, we do not. */
 export type Offer = 'file' | 'folder' | 'topology' | 'any' | readonly string[]
@@ -28,12 +26,20 @@ export interface CompletedCommand {
 
 const SCRIPTS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion }
 
+export type ShellName = keyof typeof SCRIPTS
+
+export interface CompletionOptions {
+  readonly commands: readonly CommandSpec[]
+  readonly groups: Readonly<Record<string, string>>
+  readonly json?: boolean
+}
+
 /** Prints the script: made once, so that Tab starts no process of ours. */
-export function completion(shell: keyof typeof SCRIPTS, { json }: { readonly json?: boolean }): void {
+export function completion(shell: ShellName, { commands, groups, json }: CompletionOptions): void {
   const settings = settingsHelp()
   const script = SCRIPTS[shell](
-    COMMANDS.map(spec => completed(spec, settings)),
-    COMMAND_GROUPS,
+    commands.map(spec => completed(spec, settings)),
+    groups,
   )
   console.log(json === true ? JSON.stringify({ shell, script }) : script.trimEnd())
 }

@@ -1,8 +1,8 @@
 /** Makes the parser and its help from the table of commands; the only importer of commander. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option, type OutputConfiguration } from 'commander'
 import { settingFlag, settingVariable } from '../settings-names.ts'
 import type { SettingHelp } from '../settings-schema.ts'
-import { type CommandSpec, EXIT_CODES, type OptionSpec } from './command.ts'
+import { type CommandSpec, EXIT_CODES, JSON_OPTION, type OptionSpec, TOPOLOGY_OPTIONS } from './command.ts'
 import { COMMAND_GROUPS, COMMANDS } from './commands.ts'
 
 const DESCRIPTION =
@@ -18,19 +18,12 @@ A first run:
 Settings come from flags, then the environment (--max-in-flight-rows is KRI_MAX_IN_FLIGHT_ROWS), then kri.json, then defaults.
 ${exitCodes(EXIT_CODES)}`
 
-/** Options that commands with settings have besides. */
-export const TOPOLOGY_OPTIONS: readonly OptionSpec[] = [
-  { flags: '--param <name=value>', help: 'parameter of the topology module; may be repeated', parse: collectParameter },
-  { flags: '--config <file>', help: 'settings file; default: kri.json, if there is one', completes: 'file' },
-]
-export const JSON_OPTION: OptionSpec = { flags: '--json', help: 'print JSON for scripts, errors too' }
-
 export interface ProgramOptions {
   readonly version: string
   /** Those that commands offer as flags; may be empty where none of those commands is meant. */
   readonly settings: readonly SettingHelp[]
   /** Where what commander prints goes; default: standard output and error. */
-  readonly output?: { readonly writeOut?: (text: string) => void; readonly writeErr?: (text: string) => void }
+  readonly output?: OutputConfiguration
 }
 
 /** Parsing throws a CommanderError instead of ending the process. */
@@ -131,13 +124,4 @@ function parsed<T>(parse: () => T): T {
   } catch (error) {
     throw new InvalidArgumentError((error as Error).message)
   }
-}
-
-function collectParameter(
-  text: string,
-  before: Readonly<Record<string, string>> = {},
-): Readonly<Record<string, string>> {
-  const at = text.indexOf('=')
-  if (at < 1) throw new Error('expected name=value.')
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
 }
