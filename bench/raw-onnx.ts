@@ -1,5 +1,6 @@
 /** The limit of a lane: onnxruntime alone, in worker threads of its own, at a given batch and number of threads. */
 import { Worker } from 'node:worker_threads'
+import type { RawSessionOrder, RawSessionResult } from './raw-session.ts'
 
 export interface RawOnnxOptions {
   /** A model with one float32 input x[batch, width]. */
@@ -13,23 +14,9 @@ export interface RawOnnxOptions {
   readonly durationMs?: number
 }
 
-export interface RawOnnxResult {
-  readonly rowsPerSecond: number
-  /** Mean time of one call. */
-  readonly callMs: number
-}
-
-export interface RawOnnxOrder {
-  readonly file: string
-  readonly width: number
-  readonly batch: number
-  readonly intraOpNumThreads: number
-  readonly durationMs: number
-}
-
-export async function rawOnnx(options: RawOnnxOptions): Promise<RawOnnxResult> {
+export async function rawOnnx(options: RawOnnxOptions): Promise<RawSessionResult> {
   const { file, width, batch, workers = 1, intraOpNumThreads = 1, durationMs = 2_000 } = options
-  const order: RawOnnxOrder = { file, width, batch, intraOpNumThreads, durationMs }
+  const order: RawSessionOrder = { file, width, batch, intraOpNumThreads, durationMs, provider: 'cpu' }
   const results = await Promise.all(Array.from({ length: workers }, () => measure(order)))
   return {
     rowsPerSecond: results.reduce((sum, { rowsPerSecond }) => sum + rowsPerSecond, 0),
@@ -37,11 +24,11 @@ export async function rawOnnx(options: RawOnnxOptions): Promise<RawOnnxResult> {
   }
 }
 
-function measure(order: RawOnnxOrder): Promise<RawOnnxResult> {
+function measure(order: RawSessionOrder): Promise<RawSessionResult> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./raw-onnx-worker.ts', import.meta.url), { workerData: order })
-    let result: RawOnnxResult | undefined
-    worker.on('message', (message: RawOnnxResult) => {
+    let result: RawSessionResult | undefined
+    worker.on('message', (message: RawSessionResult) => {
       result = message
     })
     worker.on('error', reject)
