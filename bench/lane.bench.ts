@@ -7,13 +7,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { float32 } from '../src/kafka/tensor-codec.ts'
-import type { LaneModel } from '../src/models/executor.ts'
 import { modelSpecOf } from '../src/models/model-handler.ts'
 import { onnx } from '../src/models/onnx-handler.ts'
 import { createThreadExecutor } from '../src/models/thread-executor.ts'
 import { systemClock } from '../src/ops/clock.ts'
 import { silentLogger } from '../src/ops/logger.ts'
 import { MID_MLP, SMALL_MLP, writeMlp } from './make-mlp.ts'
+import { pump } from './pump.ts'
 import { rawOnnx } from './raw-onnx.ts'
 
 const durationMs = process.argv.includes('--quick') ? 500 : 1_500
@@ -32,37 +32,10 @@ async function throughLanes(file: string, width: number, batch: number, lanes: n
   const spec = modelSpecOf(onnx({ model: file, input: float32(width), output: float32(null) }).definition.model)
   const models = await Promise.all(executor.lanes.map(lane => lane.load(spec)))
   const source = new Float32Array(batch * width).fill(0.5)
-  const warmUpMs = durationMs / 3
-  await Promise.all(
-    models.flatMap(model => [pump(model, source, batch, warmUpMs), pump(model, source, batch, warmUpMs)]),
-  )
-  const startedAt = performance.now()
-  const pumps = models.flatMap(model => [
-    pump(model, source, batch, durationMs),
-    pump(model, source, batch, durationMs),
-  ])
-  const rows = (await Promise.all(pumps)).reduce((sum, each) => sum + each, 0)
-  const passedMs = performance.now() - startedAt
+  await Promise.all(models.map(model => pump(model, source, batch, durationMs / 3)))
+  const speeds = await Promise.all(models.map(model => pump(model, source, batch, durationMs)))
   await executor.close()
-  return (rows * 1000) / passedMs
-}
-
-// One place of a lane, kept busy: fill, run, read, release.
-async function pump(model: LaneModel, source: Float32Array, batch: number, forMs: number): Promise<number> {
-  const shape = model.loaded.inputs.map(({ shape }) => shape as number[])
-  const until = performance.now() + forMs
-  let rows = 0
-  while (performance.now() < until) {
-    const slot = model.acquire()
-    if (!slot) throw new Error('a lane has more places than pumps')
-    const [x] = slot.prepare(batch, shape)
-    ;(x as Float32Array).set(source)
-    const { outputs } = await slot.run(0, batch)
-    if (!(Number(outputs[0]?.data[0]) >= 0)) throw new Error('a probability is missing')
-    rows += batch
-    slot.release()
-  }
-  return rows
+  return speeds.reduce((sum, each) => sum + each, 0)
 }
 
 function median(values: number[]): number {
