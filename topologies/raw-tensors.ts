@@ -10,9 +10,11 @@ export default withParameters(
     applicationId: text('consumer group, and prefix of internal topics', 'raw-tensors'),
     maxBatch: integer('most rows in a batch', 512),
     provenance: flag('write the kri-source header', true),
+    isolated: flag('run the model in a process of its own', false),
   },
-  ({ in: source, out, model, width, applicationId, maxBatch, provenance }) => {
-    const handler = onnx({ model, input: float32(width), output: float32(null) })
+  ({ in: source, out, model, width, applicationId, maxBatch, provenance, isolated }) => {
+    const isolation = isolated ? 'process' : 'thread'
+    const handler = onnx({ model, input: float32(width), output: float32(null), isolation })
     const rows = from(source, float32(width)).runInference('infer', handler, { batch: { maxSize: maxBatch } })
     return topology('raw-tensors', [rows.to(out, inference())], { applicationId, provenance })
   },

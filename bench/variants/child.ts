@@ -44,6 +44,12 @@ export function cpuMs(): number {
   return (user + system) / 1000
 }
 
+/** The same of the thread that asks. */
+export function threadCpuMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}
+
 export function peakRssBytes(): number {
   return process.resourceUsage().maxRSS * 1024
 }

@@ -3,12 +3,14 @@
  * fetch, to the answer of the commit behind which every record of the topic is committed.
  */
 import type { KafkaPort } from '../../src/kafka/port.ts'
-import { cpuMs, peakRssBytes } from './child.ts'
+import { cpuMs, peakRssBytes, threadCpuMs } from './child.ts'
 
 export interface Measured {
   readonly seconds: number
   /** Of the whole process, within those seconds. */
   readonly cpuSeconds: number
+  /** Of the main thread. */
+  readonly mainCpuSeconds: number
   readonly peakRssBytes: number
 }
 
@@ -52,12 +54,14 @@ export function startWatch(records: number) {
   const offsets = new Map<number, number>()
   let startedAt: number | undefined
   let cpuAtStart = 0
+  let mainCpuAtStart = 0
   return {
     finished: finished.promise,
     begin(): void {
       if (startedAt !== undefined) return
       startedAt = performance.now()
       cpuAtStart = cpuMs()
+      mainCpuAtStart = threadCpuMs()
     },
     committed(partition: number, offset: number): void {
       offsets.set(partition, offset)
@@ -65,7 +69,12 @@ export function startWatch(records: number) {
       for (const each of offsets.values()) sum += each
       if (sum < records || startedAt === undefined) return
       const seconds = (performance.now() - startedAt) / 1000
-      finished.resolve({ seconds, cpuSeconds: (cpuMs() - cpuAtStart) / 1000, peakRssBytes: peakRssBytes() })
+      finished.resolve({
+        seconds,
+        cpuSeconds: (cpuMs() - cpuAtStart) / 1000,
+        mainCpuSeconds: (threadCpuMs() - mainCpuAtStart) / 1000,
+        peakRssBytes: peakRssBytes(),
+      })
     },
   }
 }

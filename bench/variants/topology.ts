@@ -1,7 +1,7 @@
 /** The application itself: a topology as `kri run` runs it, without the commands around it. */
 import { readFile } from 'node:fs/promises'
 import { createSchemaRegistry } from '../../src/kafka/schema-registry.ts'
-import { createThreadExecutor } from '../../src/models/thread-executor.ts'
+import { createExecutor } from '../../src/models/executors.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
 import { startTopology } from '../../src/run.ts'
@@ -32,9 +32,9 @@ const running = startTopology(
   { ...loaded, applicationId: order.applicationId ?? loaded.applicationId },
   {
     port,
-    executor: createThreadExecutor(
-      { lanes: order.lanes, maxBatchRows: order.maxBatch },
-      { logger: benchLogger, clock: systemClock, random: Math.random },
+    executor: createExecutor(
+      { models: loaded.steps.map(step => step.handler.model), lanes: order.lanes, maxBatchRows: order.maxBatch },
+      { logger: benchLogger, clock: systemClock, random: Math.random, stuckMs: DEFAULT_RUN_SETTINGS.stuckMs },
     ),
     registry: order.registryUrl === undefined ? undefined : createSchemaRegistry({ url: order.registryUrl }),
     readSchema: name => readFile(new URL(`../../schemas/${name}.avsc`, import.meta.url), 'utf8'),
