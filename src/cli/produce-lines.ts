@@ -2,7 +2,7 @@ import { RunInferenceError } from '../errors.ts'
 import type { SourceNode } from '../graph.ts'
 import type { Codec, Decoder, RecordField, RowEncoder } from '../kafka/codec.ts'
 import { parseJson } from '../kafka/json-text.ts'
-import { putCell } from '../models/cells.ts'
+import { isFloat, putCell } from '../models/cells.ts'
 import { ARRAYS } from '../models/tensors.ts'
 import { codecContext } from '../pipeline/open-graph.ts'
 import { show } from '../problem.ts'
@@ -50,7 +50,7 @@ function tensorOf(value: unknown, { tensor }: RowEncoder<unknown>): unknown {
   const numbers: unknown[] = value.flat(Number.POSITIVE_INFINITY)
   const row = new ARRAYS[dtype](numbers.length)
   for (const [i, number] of numbers.entries()) {
-    if (!putCell(row, i, number, dtype))
+    if (!putCell(row, i, number, isFloat(dtype)))
       throw new RunInferenceError('ENCODE_SCHEMA', `number ${i}: expected ${dtype}, got ${show(number)}`)
   }
   return row

@@ -3,7 +3,7 @@
  * and `withPostprocess`. What they throw names the field, and makes a dead letter FUNCTION_THREW or POSTPROCESS_THREW.
  */
 import { show } from '../problem.ts'
-import { putCell } from './cells.ts'
+import { isFloat, putCell } from './cells.ts'
 import { ARRAYS, type Dtypes, type NumericDtype } from './tensors.ts'
 
 /** What a field may hold: a number, a yes or no (1 or 0), and for int64 a BigInt. */
@@ -33,6 +33,7 @@ export function toTensor<
   const { dtype = 'float32' as T, defaults = {} as D } = options
   const standIns: Readonly<Record<string, number | undefined>> = defaults
   const Row = ARRAYS[dtype]
+  const rounds = isFloat(dtype)
   return record => {
     if (typeof record !== 'object' || record === null) {
       throw new TypeError(`expected a record with the fields ${names.join(', ')}, got ${show(record)}`)
@@ -47,7 +48,7 @@ export function toTensor<
         continue
       }
       const cell = standIn ?? (typeof value === 'boolean' ? Number(value) : value)
-      if (!putCell(row, i, cell, dtype)) throw refused(names, i, dtype, value)
+      if (!putCell(row, i, cell, rounds)) throw refused(names, i, dtype, value)
     }
     return row as Dtypes[T]
   }
