@@ -82,9 +82,16 @@ export async function runMainJob(job: Job): Promise<DemoResult & { readonly clus
 async function openCluster({ screen, signal, resources, flags, logger }: Job): Promise<Cluster> {
   const step = screen.step('cluster')
   const environment = clusterEnvironment()
-  if (flags.keep && clusterStatus(environment) !== undefined) throw keptAlready()
+  if (flags.keep && (await clusterStatus(environment)) !== undefined) throw keptAlready()
   const onProgress = ({ text }: { readonly text: string }) => step.progress(text)
-  const cluster = await startCluster({ brokers: 1, registry: true, logger, onProgress, environment })
+  const cluster = await startCluster({
+    brokers: 1,
+    registry: true,
+    outlive: flags.keep,
+    logger,
+    onProgress,
+    environment,
+  })
   resources.defer(async () => {
     if (flags.keep && !signal.aborted && cluster.local !== undefined) await keepCluster(cluster, environment)
     else await cluster.stop()

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import type { ClusterBackend } from './cluster/parts.ts'
 import { MASK, withoutCredentials } from './credentials.ts'
 import { RunInferenceError } from './errors.ts'
 import { suggestion } from './nearest-name.ts'
@@ -18,6 +19,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** Looked for in the working directory; may be missing, unless `--config` names another. */
 const SETTINGS_FILE = 'kri.json'
+/** Read by `kri cluster`, and by tests. */
+const OTHER_VARIABLES = ['KRI_CACHE_FOLDER', 'KRI_CLUSTER', 'KRI_TEST_CLUSTER']
 const SECRETS: readonly SettingName[] = ['saslPassword', 'registryPassword']
 
 export interface SettingsSources {
@@ -109,6 +112,14 @@ function readFile(file: string, required: boolean): Record<string, unknown> {
   throw new RunInferenceError('SETTINGS_INVALID', `the settings file ${file}: expected a JSON object of settings`)
 }
 
+/** Variables that look like settings and are none: nothing reads them. */
+export function strayVariables(env: Environment = process.env): readonly Problem[] {
+  const known = [...settingsHelp().map(({ name }) => settingVariable(name)), ...OTHER_VARIABLES]
+  return Object.keys(env)
+    .filter(name => name.startsWith('KRI_') && !known.includes(name))
+    .map(name => ({ where: name, what: 'no setting has this variable', remedy: suggestion(name, known) }))
+}
+
 /** The environment as it is now, to see what changes it. */
 export function environment(): Environment {
   return { ...process.env }
@@ -122,20 +133,38 @@ export interface ClusterEnvironment {
   readonly registryUrl?: string
   /** KRI_CACHE_FOLDER, else XDG_CACHE_HOME/kafka-run-inference, else ~/.cache/kafka-run-inference. */
   readonly cacheFolder: string
+  /** KRI_CLUSTER: `docker` or `jvm`; default: Docker if its engine answers, else Java processes. */
+  readonly backend?: ClusterBackend
+  /** Where Docker's engine may answer: DOCKER_HOST, else its usual sockets. */
+  readonly dockerHosts: readonly string[]
   /** JAVA_HOME/bin/java, else `java`. */
   readonly java: string
   readonly maven: string
 }
 
+const BACKENDS: readonly ClusterBackend[] = ['docker', 'jvm']
+
 export function clusterEnvironment(env: Environment = process.env): ClusterEnvironment {
   const brokers = (env.KRI_BROKERS ?? '').split(',').map(broker => broker.trim())
   const given = brokers.filter(broker => broker !== '')
   const cacheHome = env.XDG_CACHE_HOME || join(homedir(), '.cache')
+  const backend = BACKENDS.find(name => name === env.KRI_CLUSTER)
+  if (env.KRI_CLUSTER && backend === undefined)
+    throw new RunInferenceError('SETTINGS_INVALID', `KRI_CLUSTER: expected docker or jvm, got ${env.KRI_CLUSTER}`)
   return {
     ...(given.length > 0 ? { brokers: given } : {}),
     ...(env.KRI_REGISTRY_URL ? { registryUrl: env.KRI_REGISTRY_URL } : {}),
     cacheFolder: env.KRI_CACHE_FOLDER || join(cacheHome, 'kafka-run-inference'),
+    ...(backend === undefined ? {} : { backend }),
+    dockerHosts: env.DOCKER_HOST ? [env.DOCKER_HOST] : dockerSockets(env).map(path => `unix://${path}`),
     java: env.JAVA_HOME ? join(env.JAVA_HOME, 'bin', 'java') : 'java',
     maven: 'mvn',
   }
+}
+
+/** Of engines that run for everybody, for one user, and on a desktop. */
+function dockerSockets(env: Environment): readonly string[] {
+  const home = join(homedir(), '.docker')
+  const own = env.XDG_RUNTIME_DIR ? [join(env.XDG_RUNTIME_DIR, 'docker.sock')] : []
+  return ['/var/run/docker.sock', ...own, join(home, 'run', 'docker.sock'), join(home, 'desktop', 'docker.sock')]
 }

@@ -4,13 +4,19 @@ export const clusterUpCommand: CommandSpec = {
   name: 'cluster up',
   summary: 'start Kafka and a schema registry, which stay until "cluster down"',
   details:
-    'Needs Java 17 and Maven; the first start fetches 150 MB of jars. Where KRI_BROKERS and KRI_REGISTRY_URL name a cluster, nothing is started.',
-  options: [{ flags: '--brokers <count>', help: 'how many brokers', choices: ['1', '3'], fallback: '1' }],
+    "In containers if Docker's engine answers (and the package testcontainers is installed), else as Java processes, which need " +
+    'Java 17 and Maven; the first start fetches images or 150 MB of jars. KRI_CLUSTER=docker and KRI_CLUSTER=jvm are as the flags. ' +
+    'Where KRI_BROKERS and KRI_REGISTRY_URL name a cluster, nothing is started.',
+  options: [
+    { flags: '--brokers <count>', help: 'how many brokers', choices: ['1', '3'], fallback: '1' },
+    { flags: '--docker', help: 'in containers, or not at all' },
+    { flags: '--jvm', help: 'as Java processes, or not at all' },
+  ],
   examples: [
     ['cluster up', 'one broker and a registry'],
     ['cluster up --brokers 3', 'to try replication and the loss of a broker'],
   ],
-  json: 'one object: brokers, registryUrl, logFolder, startedAt, processes',
+  json: 'one object: backend, brokers, registryUrl, logFolder, startedAt, processes',
   load: async () => (await import('./cluster.ts')).clusterUp,
 }
 
@@ -22,7 +28,7 @@ export const clusterStatusCommand: CommandSpec = {
     ['cluster status --json', 'the same for a script'],
   ],
   exitCodes: { 0: 'it runs', 1: 'none runs, or a part of it has ended' },
-  json: 'one object: running, brokers, registryUrl, logFolder, startedAt, processes',
+  json: 'one object: running, backend, brokers, registryUrl, logFolder, startedAt, processes',
   load: async () => (await import('./cluster.ts')).clusterStatus,
 }
 

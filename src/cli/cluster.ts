@@ -1,16 +1,22 @@
 import * as background from '../cluster/background.ts'
+import { RunInferenceError } from '../errors.ts'
 import { createLogger } from '../ops/logger.ts'
 import { clusterEnvironment } from '../settings.ts'
 import { createProgress } from './progress.ts'
 
 export interface ClusterFlags {
   readonly brokers?: '1' | '3'
+  readonly docker?: boolean
+  readonly jvm?: boolean
   readonly json?: boolean
 }
 
 /** Starts a cluster that stays, or names the one that the environment gives. */
-export async function clusterUp({ brokers = '1', json = false }: ClusterFlags): Promise<void> {
-  const environment = clusterEnvironment()
+export async function clusterUp({ brokers = '1', docker, jvm, json = false }: ClusterFlags): Promise<void> {
+  if (docker === true && jvm === true)
+    throw new RunInferenceError('SETTINGS_INVALID', '--docker and --jvm exclude each other: leave one out')
+  const forced = docker === true ? ({ backend: 'docker' } as const) : jvm === true ? ({ backend: 'jvm' } as const) : {}
+  const environment = { ...clusterEnvironment(), ...forced }
   if (environment.brokers !== undefined && environment.registryUrl !== undefined) {
     const given = { brokers: environment.brokers, registryUrl: environment.registryUrl }
     console.log(
@@ -35,8 +41,8 @@ export async function clusterUp({ brokers = '1', json = false }: ClusterFlags): 
 }
 
 /** Exit code 1 when none runs, or a part of it has ended. */
-export function clusterStatus({ json = false }: ClusterFlags): void {
-  const status = background.clusterStatus(clusterEnvironment())
+export async function clusterStatus({ json = false }: ClusterFlags): Promise<void> {
+  const status = await background.clusterStatus(clusterEnvironment())
   if (status === undefined) {
     console.log(json ? '{"running":false}' : 'no cluster is running; kri cluster up starts one')
     process.exitCode = 1
@@ -54,9 +60,9 @@ export async function clusterDown({ json = false }: ClusterFlags): Promise<void>
 }
 
 function print(status: background.BackgroundStatus, json: boolean): void {
-  const { brokers, registryUrl, logFolder, startedAt, processes } = status
+  const { backend, brokers, registryUrl, logFolder, startedAt, processes } = status
   if (json) {
-    console.log(JSON.stringify({ running: true, brokers, registryUrl, logFolder, startedAt, processes }))
+    console.log(JSON.stringify({ running: true, backend, brokers, registryUrl, logFolder, startedAt, processes }))
     return
   }
   const ended = processes.filter(({ running }) => !running).map(({ name }) => name)
@@ -64,7 +70,7 @@ function print(status: background.BackgroundStatus, json: boolean): void {
 Kafka            ${brokers.join(', ')}
 schema registry  ${registryUrl}
 logs             ${logFolder}
-since            ${startedAt}${ended.length > 0 ? `\nENDED            ${ended.join(', ')} (see the logs; kri cluster down and up again)` : ''}
+since            ${startedAt}, ${backend === 'docker' ? 'in containers' : 'as Java processes'}${ended.length > 0 ? `\nENDED            ${ended.join(', ')} (see the logs; kri cluster down and up again)` : ''}
 
 To use it:  export KRI_BROKERS=${brokers.join(',')} KRI_REGISTRY_URL=${registryUrl}`)
 }

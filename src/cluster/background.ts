@@ -1,24 +1,28 @@
-/** The cluster of `kri cluster up`: one per user, which outlives the command and is found again by a state file. */
+/**
+ * The cluster of `kri cluster up`: one per user, which outlives the command and is found again by a state file. What a
+ * state file says is looked at again each time: machines and engines are restarted.
+ */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RunInferenceError } from '../errors.ts'
 import type { ClusterEnvironment } from '../settings.ts'
 import { type Cluster, type ClusterOptions, startCluster } from './cluster.ts'
+import { containerStates, removeContainers } from './containers.ts'
+import { brokerName, type ClusterHome } from './parts.ts'
 import { endLeftovers, isRunning, readRunFile } from './run-file.ts'
 
 const STOP_DEADLINE_MS = 10_000
 
-export interface BackgroundCluster {
+type JvmHome = Extract<ClusterHome, { readonly backend: 'jvm' }>
+
+export type BackgroundCluster = ClusterHome & {
   readonly brokers: readonly string[]
   readonly registryUrl: string
-  readonly logFolder: string
-  /** Names its processes; see run-file.ts. */
-  readonly folder: string
   readonly startedAt: string
 }
 
-export interface BackgroundStatus extends BackgroundCluster {
+export type BackgroundStatus = BackgroundCluster & {
   readonly processes: readonly { readonly name: string; readonly pid: number; readonly running: boolean }[]
 }
 
@@ -29,7 +33,7 @@ type UpOptions = Pick<ClusterOptions, 'brokers' | 'logger' | 'onProgress'> & {
 /** Starts it, or gives the one that runs already if it has as many brokers. */
 export async function clusterUp(options: UpOptions): Promise<BackgroundStatus> {
   const { environment } = options
-  const existing = clusterStatus(environment)
+  const existing = await clusterStatus(environment)
   if (existing !== undefined) {
     if (existing.brokers.length === options.brokers) return existing
     throw new RunInferenceError(
@@ -37,10 +41,10 @@ export async function clusterUp(options: UpOptions): Promise<BackgroundStatus> {
       `a cluster of ${existing.brokers.length} is running already, and ${options.brokers} were asked for: kri cluster down first`,
     )
   }
-  return keepCluster(await startCluster({ ...options, registry: true, own: true }), environment)
+  return keepCluster(await startCluster({ ...options, registry: true, own: true, outlive: true }), environment)
 }
 
-/** Makes a cluster with a registry, started by this process, the one of `kri cluster status | down`. There must be none yet. */
+/** Makes a cluster with a registry, started by this process to outlive it, the one of `kri cluster status | down`. There must be none yet. */
 export async function keepCluster(cluster: Cluster, environment: ClusterEnvironment): Promise<BackgroundStatus> {
   const state: BackgroundCluster = {
     brokers: cluster.brokers,
@@ -51,42 +55,70 @@ export async function keepCluster(cluster: Cluster, environment: ClusterEnvironm
   mkdirSync(environment.cacheFolder, { recursive: true })
   writeFileSync(stateFile(environment), JSON.stringify(state, undefined, 2))
   await cluster.release()
-  return clusterStatus(environment)!
+  return (await clusterStatus(environment))!
 }
 
 /** Undefined when none runs. */
-export function clusterStatus(environment: ClusterEnvironment): BackgroundStatus | undefined {
+export async function clusterStatus(environment: ClusterEnvironment): Promise<BackgroundStatus | undefined> {
   const state = readState(environment)
   if (state === undefined) return undefined
-  const run = readRunFile(state.folder)
-  if (run === undefined || !isRunning(run.supervisorPid, state.folder)) {
+  const processes = state.backend === 'docker' ? await containersOf(state.containers) : processesOf(state)
+  if (processes === undefined) {
     // The machine was restarted, or somebody killed the supervisor; whatever it left behind goes too.
-    endLeftovers(state.folder)
+    await endAll(state)
     rmSync(stateFile(environment), { force: true })
     return undefined
   }
-  const names = [...state.brokers.map((_, i) => `broker-${i + 1}`), 'registry']
-  const processes = names.map(name => {
-    const pid = run.services.find(service => service.name === name)?.pid
-    return { name, pid: pid ?? 0, running: pid !== undefined && isRunning(pid, state.folder) }
-  })
   return { ...state, processes }
 }
 
-/** Ends exactly the processes that `clusterUp` started; false when there were none. */
+/** Ends exactly what `clusterUp` started; false when there was none. */
 export async function clusterDown(environment: ClusterEnvironment): Promise<boolean> {
-  const status = clusterStatus(environment)
+  const status = await clusterStatus(environment)
   if (status === undefined) return false
-  const supervisorPid = readRunFile(status.folder)?.supervisorPid
+  if (status.backend === 'jvm') await endSupervisor(status)
+  await endAll(status)
+  rmSync(stateFile(environment), { force: true })
+  return true
+}
+
+/** Undefined when the supervisor does not live. */
+function processesOf(state: BackgroundCluster & JvmHome): BackgroundStatus['processes'] | undefined {
+  const { folder, brokers } = state
+  const run = readRunFile(folder)
+  if (run === undefined || !isRunning(run.supervisorPid, folder)) return undefined
+  return [...brokers.map((_, i) => brokerName(i)), 'registry'].map(name => {
+    const pid = run.services.find(service => service.name === name)?.pid
+    return { name, pid: pid ?? 0, running: pid !== undefined && isRunning(pid, folder) }
+  })
+}
+
+/** Undefined when no container is there any more. */
+async function containersOf(
+  containers: Readonly<Record<string, string>>,
+): Promise<BackgroundStatus['processes'] | undefined> {
+  const states = await containerStates(Object.values(containers))
+  if (states.every(state => state === undefined)) return undefined
+  return Object.keys(containers).map((name, i) => ({
+    name,
+    pid: states[i]?.pid ?? 0,
+    running: states[i]?.running ?? false,
+  }))
+}
+
+async function endSupervisor({ folder }: JvmHome): Promise<void> {
+  const supervisorPid = readRunFile(folder)?.supervisorPid
   const deadline = performance.now() + STOP_DEADLINE_MS
-  if (supervisorPid !== undefined && isRunning(supervisorPid, status.folder)) process.kill(supervisorPid, 'SIGTERM')
-  while (supervisorPid !== undefined && isRunning(supervisorPid, status.folder)) {
+  if (supervisorPid !== undefined && isRunning(supervisorPid, folder)) process.kill(supervisorPid, 'SIGTERM')
+  while (supervisorPid !== undefined && isRunning(supervisorPid, folder)) {
     if (performance.now() > deadline) process.kill(supervisorPid, 'SIGKILL')
     await delay(50)
   }
-  endLeftovers(status.folder)
-  rmSync(stateFile(environment), { force: true })
-  return true
+}
+
+async function endAll(home: ClusterHome): Promise<void> {
+  if (home.backend === 'jvm') endLeftovers(home.folder)
+  else await removeContainers(Object.values(home.containers), home.networkId)
 }
 
 function stateFile(environment: ClusterEnvironment): string {
@@ -95,7 +127,8 @@ function stateFile(environment: ClusterEnvironment): string {
 
 function readState(environment: ClusterEnvironment): BackgroundCluster | undefined {
   try {
-    return JSON.parse(readFileSync(stateFile(environment), 'utf8')) as BackgroundCluster
+    // Earlier versions knew no other backend, and did not write it.
+    return { backend: 'jvm', ...JSON.parse(readFileSync(stateFile(environment), 'utf8')) } as BackgroundCluster
   } catch {
     return undefined
   }

@@ -76,17 +76,23 @@ export function brokerService(
 }
 
 function brokerProperties(node: BrokerNode, layout: BrokerLayout, data: string): Record<string, string | number> {
-  const replicas = layout.nodes.length
-  const minIsr = replicas > 1 ? replicas - 1 : 1
   return {
-    'process.roles': 'broker,controller',
     'node.id': node.id,
     'controller.quorum.voters': layout.nodes.map(peer => `${peer.id}@127.0.0.1:${peer.controllerPort}`).join(','),
-    'controller.listener.names': 'CONTROLLER',
     listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.port}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'log.dirs': data,
+    ...clusterProperties(layout.nodes.length),
+  }
+}
+
+/** What every broker of a local cluster of this size is told, wherever it runs. */
+export function clusterProperties(replicas: number): Record<string, string | number> {
+  const minIsr = replicas > 1 ? replicas - 1 : 1
+  return {
+    'process.roles': 'broker,controller',
+    'controller.listener.names': 'CONTROLLER',
     // As in production: a misspelt topic is an error, and one replica may be away.
     'auto.create.topics.enable': 'false',
     'default.replication.factor': replicas,

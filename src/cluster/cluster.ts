@@ -1,21 +1,20 @@
 /**
  * A Kafka cluster and a schema registry for tests, demo and development: those that the environment names, else real
- * ones on this machine, which end with this process, however it ends (see supervisor.ts).
+ * ones on this machine, in containers if Docker's engine answers, else as Java processes. They end with this process,
+ * however it ends (see supervisor.ts, containers.ts).
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { randomBytes } from 'node:crypto'
 import { RunInferenceError } from '../errors.ts'
 import type { Logger } from '../ops/logger.ts'
 import { type ClusterEnvironment, clusterEnvironment } from '../settings.ts'
-import { archiveFile, finishArchive, useArchive, writeArchive } from './class-archive.ts'
-import { installKafka, installRegistry } from './install.ts'
-import { javaVersion } from './java.ts'
-import { type LocalCluster, startLocalCluster } from './local-cluster.ts'
+import { startDockerCluster } from './docker-cluster.ts'
+import { noDockerEngine } from './docker-engine.ts'
+import { cannotStart } from './java.ts'
+import { startJvmCluster } from './jvm-cluster.ts'
+import { newLogFolder } from './logs.ts'
+import { brokerName, type ClusterHome, type ClusterParts, describeParts, type PartsNeeded } from './parts.ts'
 import type { OnClusterProgress } from './progress.ts'
-import { RUN_FOLDER_PREFIX, sweepLeftovers } from './run-file.ts'
-
-const KEPT_LOG_FOLDERS = 20
+import { RUN_FOLDER_PREFIX } from './run-file.ts'
 
 export interface ClusterOptions {
   /** 3: replicated three times, two must be in sync. Ignored when the environment names brokers. */
@@ -25,6 +24,8 @@ export interface ClusterOptions {
   readonly onProgress?: OnClusterProgress
   /** Always start one, whatever the environment names: for tests that kill brokers. Default false. */
   readonly own?: boolean
+  /** That `release` may be called. Default false. */
+  readonly outlive?: boolean
   /** Default: from the environment. */
   readonly environment?: ClusterEnvironment
 }
@@ -36,7 +37,7 @@ export interface Cluster {
   /** Confluent-compatible base URL; undefined when none was asked for. */
   readonly registryUrl: string | undefined
   /** What runs on this machine because of this object; undefined when all was given by the environment. */
-  readonly local: { readonly folder: string; readonly logFolder: string } | undefined
+  readonly local: ClusterHome | undefined
   /** SIGKILL; resolves when the process has ended. */
   killBroker(index: number): Promise<void>
   /** Same port, same data; resolves when it is ready. */
@@ -47,7 +48,7 @@ export interface Cluster {
   killRegistry(): Promise<void>
   /** Same port, same schemas and ids. */
   startRegistry(): Promise<void>
-  /** Lets what runs here outlive this process, for `kri cluster up`. */
+  /** Lets what runs here, started with `outlive`, outlive this process: for `kri cluster up`. */
   release(): Promise<void>
   /** Ends what runs here and removes its data; logs stay. Ends nothing that the environment gave. */
   stop(): Promise<void>
@@ -59,12 +60,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const given: Pick<ClusterEnvironment, 'brokers' | 'registryUrl'> = options.own === true ? {} : environment
   const needsBrokers = given.brokers === undefined
   const needsRegistry = options.registry && given.registryUrl === undefined
-  let local: LocalCluster | undefined
+  let local: ClusterParts | undefined
   if (needsBrokers || needsRegistry) {
-    local = await startLocally(needsBrokers ? options.brokers : 0, needsRegistry, environment, options)
+    const needed: PartsNeeded = { brokers: needsBrokers ? options.brokers : 0, registry: needsRegistry }
+    local = await startParts(needed, environment, options)
     options.logger.info({ ...local }, 'local cluster started')
   }
-  const ours = (needed: boolean): LocalCluster => {
+  const ours = (needed: boolean): ClusterParts => {
     if (local !== undefined && needed) return local
     throw new RunInferenceError(
       'CLUSTER_UNAVAILABLE',
@@ -74,7 +76,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   return {
     brokers: given.brokers ?? local!.brokers,
     registryUrl: options.registry ? (given.registryUrl ?? local?.registryUrl) : undefined,
-    local: local === undefined ? undefined : { folder: local.folder, logFolder: local.logFolder },
+    local: local?.home,
     killBroker: async index => ours(needsBrokers).kill(brokerName(index)),
     startBroker: async index => ours(needsBrokers).start(brokerName(index)),
     pauseBroker: async index => ours(needsBrokers).pause(brokerName(index)),
@@ -86,66 +88,32 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
-function brokerName(index: number): string {
-  return `broker-${index + 1}`
-}
-
-async function startLocally(
-  brokers: 0 | 1 | 3,
-  registry: boolean,
+async function startParts(
+  needed: PartsNeeded,
   environment: ClusterEnvironment,
-  options: ClusterOptions,
-): Promise<LocalCluster> {
-  const onProgress = options.onProgress ?? (() => {})
-  const version = await javaVersion(environment.java)
-  const install = { ...environment, onProgress }
-  // One after the other: Maven's local repository is not made for two at a time.
-  const kafka = brokers === 0 ? undefined : await installKafka(install)
-  const apicurio = registry ? await installRegistry(install) : undefined
-  sweepLeftovers()
-
-  const archives = { broker: archiveOf(kafka, version), registry: archiveOf(apicurio, version) }
-  const start = (count: 0 | 1 | 3, jvmArgs: (file: string | undefined) => readonly string[]) => {
-    const folder = mkdtempSync(join(tmpdir(), RUN_FOLDER_PREFIX))
-    return startLocalCluster({
-      kafka,
-      registry: apicurio,
-      brokers: count,
-      folder,
-      logFolder: newLogFolder(environment.cacheFolder, folder),
-      java: environment.java,
-      jvmArgs: { broker: jvmArgs(archives.broker), registry: jvmArgs(archives.registry) },
-      logger: options.logger,
-    })
+  { logger, onProgress = () => {}, outlive = false }: ClusterOptions,
+): Promise<ClusterParts> {
+  const { backend, dockerHosts, cacheFolder } = environment
+  const onJvm = () => startJvmCluster({ ...needed, environment, logger, onProgress })
+  if (backend === 'jvm') return onJvm()
+  const unfit = needed.brokers === 0 ? 'a registry in a container cannot reach given brokers' : undefined
+  const reason = unfit ?? (await noDockerEngine(dockerHosts))
+  if (reason !== undefined) {
+    if (backend === 'docker') throw cannotStart(`Docker was asked for, but: ${reason}`)
+    logger.debug({ reason }, 'no Docker engine to use: the cluster starts as Java processes')
+    return onJvm()
   }
-
-  const missing = Object.values(archives).filter(file => file !== undefined && !existsSync(file)) as string[]
-  if (missing.length > 0) {
-    onProgress({ phase: 'prepare', text: 'preparing quick starts of the Java processes (once)' })
-    const rehearsal = await start(brokers === 0 ? 0 : 1, file => (missing.includes(file!) ? writeArchive(file!) : []))
-    await rehearsal.shutDown()
-    await rehearsal.stop()
-    await Promise.all(missing.map(finishArchive))
+  try {
+    onProgress({ phase: 'start', text: `starting ${describeParts(needed)} in containers (images are pulled once)` })
+    const name = RUN_FOLDER_PREFIX + randomBytes(4).toString('hex')
+    return await startDockerCluster({ ...needed, name, logFolder: newLogFolder(cacheFolder, name), outlive })
+  } catch (error) {
+    if (backend === 'docker') throw cannotStart(`Docker was asked for, but: ${messageOf(error)}`, error)
+    logger.warn({ reason: messageOf(error) }, 'containers did not come up: the cluster starts as Java processes')
+    return onJvm()
   }
-  const what = [
-    ...(brokers === 0 ? [] : [`${brokers} Kafka broker${brokers === 1 ? '' : 's'}`]),
-    ...(registry ? ['a schema registry'] : []),
-  ]
-  onProgress({ phase: 'start', text: `starting ${what.join(' and ')}` })
-  return start(brokers, file => (file === undefined ? [] : useArchive(file)))
 }
 
-function archiveOf(installation: { readonly folder: string } | undefined, version: string): string | undefined {
-  return installation === undefined ? undefined : archiveFile(installation.folder, version)
-}
-
-/** Logs outlive their run, for a look at what went wrong; the oldest make room. */
-function newLogFolder(cacheFolder: string, runFolder: string): string {
-  const all = join(cacheFolder, 'logs')
-  const run = basename(runFolder).slice(RUN_FOLDER_PREFIX.length)
-  const folder = join(all, `${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${run}`)
-  mkdirSync(folder, { recursive: true })
-  for (const old of readdirSync(all).sort().slice(0, -KEPT_LOG_FOLDERS))
-    rmSync(join(all, old), { recursive: true, force: true })
-  return folder
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -7,7 +7,7 @@ const MIN_JAVA = 17
 export const WAYS_OUT = `Ways out: (1) use a cluster that runs already: set KRI_BROKERS=host:port[,host:port] and \
 KRI_REGISTRY_URL=http://host:port/apis/ccompat/v7 (any Confluent-compatible registry); (2) install Java ${MIN_JAVA} or newer and \
 Maven, for example "apt-get install openjdk-17-jre-headless maven" or "brew install openjdk@17 maven", and set JAVA_HOME \
-if several are installed.`
+if several are installed; (3) start Docker's engine.`
 
 /** The version text of the Java at hand, e.g. `17.0.15`; refuses what is missing or too old. */
 export async function javaVersion(java: string): Promise<string> {

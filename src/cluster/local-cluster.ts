@@ -7,6 +7,7 @@ import {
   kafkaUuid,
   prepareBroker,
 } from './broker.ts'
+import type { ClusterParts } from './parts.ts'
 import { freePorts } from './ports.ts'
 import { logLength, type ReadyWatch, untilAnswered, untilLogged } from './ready.ts'
 import { type RegistryInstallation, registryService, registryUrl } from './registry.ts'
@@ -28,20 +29,9 @@ export interface LocalClusterOptions {
   readonly logger: Logger
 }
 
-export interface LocalCluster {
-  readonly brokers: readonly string[]
-  readonly registryUrl: string | undefined
-  readonly folder: string
-  readonly logFolder: string
-  /** All of these take `broker-1` and so on, or `registry`. */
-  kill(name: string): Promise<void>
+export interface LocalCluster extends ClusterParts {
   /** Asks all to end, and waits. */
   shutDown(): Promise<void>
-  start(name: string): Promise<void>
-  pause(name: string): Promise<void>
-  resume(name: string): Promise<void>
-  release(): Promise<void>
-  stop(): Promise<void>
 }
 
 /** A service, and how to tell from its log (from a byte on) or its port that it is ready. */
@@ -102,8 +92,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   return {
     brokers: nodes.map(node => `127.0.0.1:${node.port}`),
     registryUrl: registry === undefined ? undefined : registryUrl(registryPort),
-    folder: options.folder,
-    logFolder: options.logFolder,
+    home: { backend: 'jvm', folder: options.folder, logFolder: options.logFolder },
     kill: name => end(name, 'SIGKILL'),
     shutDown: async () => void (await Promise.all(parts.map(({ service }) => end(service.name, 'SIGTERM')))),
     start,

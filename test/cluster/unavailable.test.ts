@@ -11,7 +11,12 @@ const cacheFolder = mkdtempSync(join(tmpdir(), 'kri-cache-'))
 after(() => rmSync(cacheFolder, { recursive: true }))
 
 const start = (environment: { java: string; maven: string; brokers?: readonly string[]; registryUrl?: string }) =>
-  startCluster({ brokers: 1, registry: true, logger: silentLogger, environment: { cacheFolder, ...environment } })
+  startCluster({
+    brokers: 1,
+    registry: true,
+    logger: silentLogger,
+    environment: { cacheFolder, dockerHosts: [], ...environment },
+  })
 
 /** What every refusal must offer. */
 function offersWaysOut(error: Error): void {
