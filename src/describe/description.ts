@@ -2,7 +2,7 @@
 import { withoutCredentials } from '../credentials.ts'
 import type { GraphNode, SinkNode, StepNode } from '../graph.ts'
 import { deadLetterTopic, deadLetterTopics, replayTopic } from '../kafka/topic-names.ts'
-import type { UserFunction } from '../models/model-handler.ts'
+import type { OnnxModel, UserFunction } from '../models/model-handler.ts'
 import { showSpec, type TensorSpec } from '../models/tensors.ts'
 import { batchPolicy } from '../pipeline/batch-policy.ts'
 import { FailurePoints } from '../pipeline/failure-points.ts'
@@ -152,7 +152,10 @@ function describeNode(node: GraphNode, topology: Topology, points: FailurePoints
 
 function describeStep(node: StepNode, id: string, { name }: Topology, points: FailurePoints): StepDescription {
   const { model, keyed, preprocess, postprocess } = node.handler
-  const batch = Object.entries(batchPolicy(node.options.batch ?? {})).filter(([, value]) => value !== undefined)
+  const { sizeOf, bucketBy, adaptive, ...limits } = node.options.batch ?? {}
+  const batch = Object.entries({ ...batchPolicy(limits), sizeOf, bucketBy, adaptive }).filter(
+    ([, value]) => value !== undefined,
+  )
   return {
     id,
     kind: 'step',
@@ -164,7 +167,7 @@ function describeStep(node: StepNode, id: string, { name }: Topology, points: Fa
     model: {
       kind: model.kind,
       uri: withoutCredentials(model.uri),
-      inputs: showSpecs(model.inputs),
+      inputs: showInputs(model),
       outputs: showSpecs(model.outputs),
       providers: model.providers,
       providerPolicy: model.providerPolicy,
@@ -192,6 +195,13 @@ function describeSink(sink: SinkNode, points: FailurePoints): SinkDescription {
     partition: sink.options.partition ?? 'auto',
     failsTo: points.ofSink(sink).topic,
   }
+}
+
+function showInputs({ inputs, padding = {} }: OnnxModel): Record<string, string> {
+  const padded = Object.entries(padding).map(([name, { mask }]) => {
+    return [name, `${showSpec(inputs[name]!)} padded${mask === undefined ? '' : `, mask ${mask}`}`] as const
+  })
+  return { ...showSpecs(inputs), ...Object.fromEntries(padded) }
 }
 
 function showSpecs(specs: Readonly<Record<string, TensorSpec>>): Record<string, string> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { bytes, float32, from, inference, keyed, kv, onnx, topology, utf8 } from 'kafka-run-inference'
+import { bytes, float32, from, inference, int64, keyed, kv, onnx, padded, topology, utf8 } from 'kafka-run-inference'
 import { describeTopology } from '../../src/describe/description.ts'
 import { describeAsMermaid } from '../../src/describe/mermaid.ts'
 import { describeAsText } from '../../src/describe/text.ts'
@@ -62,6 +62,25 @@ describe('the description of a topology', () => {
     assert.partialDeepStrictEqual(node('step b'), { keyed: true, preprocess: [''], postprocess: [] })
     assert.partialDeepStrictEqual(node('map#1'), { failsTo: 'both.b.failed-postprocess' })
     assert.partialDeepStrictEqual(node('to copies'), { partition: 'key', key: null })
+  })
+
+  test('tells how rows are grouped, sized and padded', () => {
+    const ids = padded(int64(null), { with: 0n, mask: 'mask' })
+    const ragged = onnx({ model: 'm.onnx', inputs: { ids }, outputs: { y: float32() } })
+    const sizeOf = ({ ids }: { ids: BigInt64Array }) => ids.length
+    const batch = { sizeOf, maxTotalSize: 9, bucketBy: { boundaries: [8] }, adaptive: true }
+    const stream = from('in', int64(null)).map(ids => ({ ids }))
+    const graph = topology('t', [
+      stream
+        .runInference('s', ragged, { batch })
+        .map(() => '')
+        .to('out', utf8()),
+    ])
+    const step = describeTopology(graph).nodes.find(({ id }) => id === 'step s') as object
+    assert.partialDeepStrictEqual(step, {
+      batch: { sizeOf: 'sizeOf', maxTotalSize: 9, bucketBy: '{"boundaries":[8]}', adaptive: true },
+      model: { inputs: { ids: 'int64[?] padded, mask mask' } },
+    })
   })
 
   test('lists each topic once with its role', () => {
