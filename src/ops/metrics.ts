@@ -31,7 +31,7 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 /** What is looked at when somebody asks, instead of being told. */
 export interface LaneView {
   readonly id: number
-  /** Places taken: 0 to 2. */
+  /** Places taken. */
   readonly occupied: number
   /** How long the call that now runs in native code has been running. */
   busyMs(): number
@@ -55,6 +55,8 @@ export interface Metrics extends PipelineMetrics {
   list(): Promise<readonly { readonly name: string; readonly type: string; readonly help: string }[]>
 }
 
+type SetValue = (value: number, labels?: Readonly<Record<string, string | number>>) => void
+
 export function createMetrics(): Metrics {
   const registry = new Registry()
   const registers = [registry]
@@ -62,6 +64,15 @@ export function createMetrics(): Metrics {
     new Counter({ name, help, labelNames, registers })
   const gauge = (name: string, help: string, ...labelNames: string[]) =>
     new Gauge({ name, help, labelNames, registers })
+  /** Looked at when somebody asks. */
+  const asked = (name: string, help: string, labelNames: string[], look: (set: SetValue) => void) =>
+    new Gauge({
+      ...{ name, help, labelNames, registers },
+      collect() {
+        this.reset()
+        look((value, labels = {}) => this.set(labels, value))
+      },
+    })
   const histogram = (name: string, help: string, buckets: number[], ...labelNames: string[]) =>
     new Histogram({ name, help, buckets, labelNames, registers })
 
@@ -144,36 +155,27 @@ export function createMetrics(): Metrics {
     LABEL.step,
   )
   let models: () => readonly ServedModel[] = () => []
-  new Gauge({
-    name: 'kri_model_provider',
-    help: "Lanes that run the step's model on this execution provider.",
-    labelNames: [LABEL.step, LABEL.provider],
-    registers,
-    collect() {
-      this.reset()
-      for (const { step, provider, lanes: count } of models()) this.set({ step, provider }, count)
+  asked(
+    'kri_model_provider',
+    "Lanes that run the step's model on this execution provider.",
+    [LABEL.step, LABEL.provider],
+    set => {
+      for (const { step, provider, lanes: count } of models()) set(count, { step, provider })
     },
-  })
+  )
   const breaker = gauge('kri_breaker_state', '1 for the state that the breaker is in.', LABEL.step, LABEL.state)
   let lanes: readonly LaneView[] = []
-  new Gauge({
-    name: 'kri_lane_occupied',
-    help: 'Places of a lane that are taken: 0, 1 (running), 2 (and prefetched).',
-    labelNames: [LABEL.lane],
-    registers,
-    collect() {
-      for (const lane of lanes) this.set({ lane: lane.id }, lane.occupied)
-    },
+  asked('kri_lane_occupied', 'Places of a lane that are taken: 0 to 4; the first one runs.', [LABEL.lane], set => {
+    for (const { id, occupied } of lanes) set(occupied, { lane: id })
   })
-  new Gauge({
-    name: 'kri_lane_busy_seconds',
-    help: 'How long the call that now runs in native code has been running.',
-    labelNames: [LABEL.lane],
-    registers,
-    collect() {
-      for (const lane of lanes) this.set({ lane: lane.id }, lane.busyMs() / 1_000)
+  asked(
+    'kri_lane_busy_seconds',
+    'How long the call that now runs in native code has been running.',
+    [LABEL.lane],
+    set => {
+      for (const lane of lanes) set(lane.busyMs() / 1_000, { lane: lane.id })
     },
-  })
+  )
   new Counter({
     name: 'kri_lane_restarts_total',
     help: 'Workers of a lane that were lost and replaced: crash, or timeout when a call took too long.',
@@ -197,32 +199,16 @@ export function createMetrics(): Metrics {
 
   // The process.
   let isReady = () => false
-  new Gauge({
-    name: 'kri_ready',
-    help: '1 while the instance is ready: models loaded, a member of its group.',
-    registers,
-    collect() {
-      this.set(isReady() ? 1 : 0)
-    },
-  })
+  asked('kri_ready', '1 while the instance is ready: models loaded, a member of its group.', [], set =>
+    set(isReady() ? 1 : 0),
+  )
   let longestStallMs = 0
-  new Gauge({
-    name: 'kri_event_loop_stall_seconds',
-    help: 'The longest time, since it was last asked, in which the main thread did not run.',
-    registers,
-    collect() {
-      this.set(longestStallMs / 1_000)
-      longestStallMs = 0
-    },
+  const stallHelp = 'The longest time, since it was last asked, in which the main thread did not run.'
+  asked('kri_event_loop_stall_seconds', stallHelp, [], set => {
+    set(longestStallMs / 1_000)
+    longestStallMs = 0
   })
-  new Gauge({
-    name: 'process_resident_memory_bytes',
-    help: 'Resident memory.',
-    registers,
-    collect() {
-      this.set(process.memoryUsage.rss())
-    },
-  })
+  asked('process_resident_memory_bytes', 'Resident memory.', [], set => set(process.memoryUsage.rss()))
   new Counter({
     name: 'process_cpu_seconds_total',
     help: 'Processor time of all threads.',

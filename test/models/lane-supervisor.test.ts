@@ -2,24 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LoadedModel } from '../../src/models/executor.ts'
 import { rejects } from '../support/executor-checks.ts'
-import { type Scripted, scripted } from '../support/scripted-link.ts'
+import { loaded, replaced, type Scripted } from '../support/scripted-link.ts'
 
 const types = ({ worker }: Scripted) => worker.inbox.map(({ type }) => type)
-
-/** A lane with one loaded model. */
-async function loaded(options: Parameters<typeof scripted>[0] = {}, change = {}): Promise<Scripted> {
-  const lane = scripted(options)
-  const loading = lane.load(1, change)
-  await lane.worker.answer()
-  await loading
-  return lane
-}
-
-/** The worker has gone without blame: the next one starts after its pause, and loads. */
-async function replaced(lane: Scripted, afterMs: number): Promise<void> {
-  await lane.clock.advance(afterMs)
-  await lane.worker.answer()
-}
 
 describe('S1: the call at the head is blamed for its worker', () => {
   test('all others are sent again in their order, and end as if nothing had been', async () => {
@@ -201,125 +186,5 @@ describe('S3: losses in a row', () => {
     await replaced(lane, 100)
     await lane.worker.answer()
     await behind
-  })
-})
-
-describe('S4: the call at the head has its time', () => {
-  test('from when it came there: it rejects TIMEOUT, its worker is ended, others go on', async () => {
-    const lane = await loaded({}, { timeoutMs: 500 })
-    const first = lane.run(1)
-    const second = rejects(lane.run(1, 3), 'TIMEOUT', 'm1', '3 rows', 'timeoutMs (500 ms)', 'SIGKILL')
-    const third = lane.run(1)
-    await lane.clock.advance(400)
-    await lane.worker.answer()
-    await first
-    await lane.clock.advance(499)
-    assert.equal(lane.worker.isKilled, false)
-    await lane.clock.advance(1)
-    assert.equal(lane.worker.isKilled, true)
-    await lane.worker.die('ended by SIGKILL')
-    await second
-    await lane.worker.answer()
-    await lane.worker.answer()
-    await third
-    assert.deepEqual(lane.supervisor.restarts, { crash: 0, timeout: 1 })
-  })
-
-  test('an answer that comes after its time is too late, and the next call is not blamed', async () => {
-    const lane = await loaded({}, { timeoutMs: 500 })
-    const late = rejects(lane.run(1), 'TIMEOUT')
-    const next = lane.run(1)
-    await lane.clock.advance(500)
-    await lane.worker.answer()
-    await lane.worker.die()
-    await late
-    await lane.worker.answer()
-    await lane.worker.answer()
-    await next
-  })
-
-  test('without timeoutMs it is stuckMs, and so for loads: those reject LANE_LOST, since no row is to blame', async () => {
-    const lane = await loaded({ stuckMs: 2_000 })
-    const run = rejects(lane.run(1), 'TIMEOUT', 'stuckMs (2000 ms)')
-    await lane.clock.advance(2_000)
-    await lane.worker.die()
-    await run
-    await lane.worker.answer()
-    const load = rejects(lane.load(2, { timeoutMs: 5 }), 'LANE_LOST', 'load')
-    await lane.clock.advance(1_999)
-    assert.equal(lane.worker.isKilled, false)
-    await lane.clock.advance(1)
-    assert.equal(lane.worker.isKilled, true)
-    await lane.worker.die()
-    await load
-  })
-
-  test('a thread cannot be ended: it has all the time, and says how long it has been busy', async () => {
-    const lane = await loaded({ killable: false }, { timeoutMs: 500 })
-    const run = lane.run(1)
-    await lane.clock.advance(100_000)
-    assert.equal(lane.supervisor.busyMs(), 100_000)
-    await lane.worker.answer()
-    await run
-    assert.equal(lane.supervisor.busyMs(), 0)
-  })
-
-  test('a lane that waits for a new worker is not busy', async () => {
-    const lane = await loaded()
-    await lane.worker.die()
-    const run = lane.run(1)
-    await lane.clock.advance(90)
-    assert.equal(lane.supervisor.busyMs(), 0)
-    await replaced(lane, 10)
-    await lane.worker.answer()
-    await run
-  })
-})
-
-describe('S5: every call ends', () => {
-  test('close waits for the calls before it and for the end of the worker', async () => {
-    const lane = await loaded()
-    const run = lane.run(1)
-    let closed = false
-    const closing = lane.supervisor.close().then(() => {
-      closed = true
-    })
-    await rejects(lane.run(1), 'CLOSED')
-    await lane.worker.answer()
-    await lane.worker.answer()
-    await run
-    assert.equal(closed, false)
-    await lane.worker.die('closed')
-    await closing
-    assert.deepEqual(lane.supervisor.restarts, { crash: 0, timeout: 0 })
-  })
-
-  test('close ends a worker that takes too long, if it can be ended, and no new one is started', async () => {
-    const lane = await loaded()
-    const running = rejects(lane.run(1), 'WORKER_LOST')
-    const behind = rejects(lane.run(1), 'LANE_LOST', 'closed')
-    const closing = lane.supervisor.close()
-    await lane.clock.advance(3_000)
-    assert.equal(lane.worker.isKilled, true)
-    await lane.worker.die()
-    await Promise.all([running, behind, closing])
-    await lane.clock.advance(60_000)
-    assert.equal(lane.workers.length, 1)
-  })
-
-  test('close while there is no worker rejects what waits, and no new one is started', async () => {
-    const lane = await loaded()
-    await lane.worker.die()
-    const waiting = rejects(lane.run(1), 'LANE_LOST', 'closed')
-    await lane.supervisor.close()
-    await waiting
-    await lane.clock.advance(60_000)
-    assert.equal(lane.workers.length, 1)
-  })
-
-  test('close of a lane that never had a worker starts none', async () => {
-    const lane = scripted()
-    await lane.supervisor.close()
-    assert.equal(lane.workers.length, 0)
   })
 })

@@ -96,3 +96,18 @@ function expected({ type, call }: ToLane): FromLane {
   if (type === 'run') return { type: 'ran', call, outputs: [], computeMs: 0, queueMs: 0 }
   return { type: 'done', call }
 }
+
+/** A lane with one loaded model. */
+export async function loaded(options: Parameters<typeof scripted>[0] = {}, change = {}): Promise<Scripted> {
+  const lane = scripted(options)
+  const loading = lane.load(1, change)
+  await lane.worker.answer()
+  await loading
+  return lane
+}
+
+/** The worker has gone without blame: the next one starts after its pause, and loads. */
+export async function replaced(lane: Scripted, afterMs: number): Promise<void> {
+  await lane.clock.advance(afterMs)
+  await lane.worker.answer()
+}
