@@ -108,6 +108,15 @@ describe('padding', () => {
     assert.match(fixed.failed.join(), /a row has length 5, but the model takes 4 at most/)
   })
 
+  it('a model with a fixed batch dimension is padded both ways', async () => {
+    const { out } = await run(meanTopology({ rows: 2 }), ['1,2,3', '8', '5,6'])
+    assert.deepEqual(out, [
+      'ids 1,2,3 mean 2 masked 1,2,3',
+      'ids 8 mean 8 masked 8,0,0',
+      'ids 5,6 mean 5.5 masked 5,6,0',
+    ])
+  })
+
   it('buckets by length bound the padding, and maxBytes counts it', async () => {
     const rows = ['1,2,3,4,5,6,7,8', '1', '1,2,3,4,5,6,7', '2']
     const bucketed = await run(meanTopology({}, { batch: { bucketBy: { boundaries: [4] } } }), rows)

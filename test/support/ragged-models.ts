@@ -17,6 +17,8 @@ export interface MaskedMean {
   readonly maskType?: 'int64' | 'float32' | 'uint8'
   /** Fixes the length in the model. */
   readonly length?: number
+  /** Fixes the rows of a call in the model. */
+  readonly rows?: number
   /** A second input, which is added to the ids: types of tokens, for example. */
   readonly types?: boolean
 }
@@ -24,14 +26,14 @@ export interface MaskedMean {
 /** ids[batch, n] int64 and attention_mask[batch, n] → mean[batch] of the real ids, and masked[batch, n]. */
 export function writeMaskedMean(
   folder: string,
-  { maskType = 'int64', length, types = false }: MaskedMean = {},
+  { maskType = 'int64', length, rows, types = false }: MaskedMean = {},
 ): string {
-  const shape = ['batch', length ?? 'n'] as const
+  const shape = [rows ?? 'batch', length ?? 'n'] as const
   const ids = { name: 'ids', dtype: 'int64', shape } as const
   const graph: OnnxGraph = {
     inputs: [ids, ...(types ? [{ ...ids, name: 'types' }] : []), { name: 'attention_mask', dtype: maskType, shape }],
     outputs: [
-      { name: 'mean', dtype: 'float32', shape: ['batch'] },
+      { name: 'mean', dtype: 'float32', shape: [rows ?? 'batch'] },
       { name: 'masked', dtype: 'float32', shape },
     ],
     constants: [axis('one', 1)],
@@ -45,7 +47,7 @@ export function writeMaskedMean(
       { op: 'Div', inputs: ['total', 'count'], outputs: ['mean'] },
     ],
   }
-  return write(folder, `mean-${maskType}-${length ?? 'n'}-${types}.onnx`, graph)
+  return write(folder, `mean-${maskType}-${rows}-${length}-${types}.onnx`, graph)
 }
 
 /** frames[batch, 2, n, 3] float32 and mask[batch, n] → sums[batch, 2, 3] over n: the open dimension is an inner one. */
