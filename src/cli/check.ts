@@ -9,7 +9,7 @@ import { createExecutor } from '../models/executors.ts'
 import { systemClock } from '../ops/clock.ts'
 import { createLogger, silentLogger } from '../ops/logger.ts'
 import { badValue } from '../problem.ts'
-import { loadSettings, type Settings } from '../settings.ts'
+import { loadSettings, type Settings, strayVariables } from '../settings.ts'
 import { parseSettings } from '../settings-schema.ts'
 import { createMemoryRegistry } from '../testing/memory-registry.ts'
 import type { Topology } from '../topology.ts'
@@ -34,7 +34,10 @@ export interface CheckFlags extends TopologyFlags {
 export async function check(module: string, flags: CheckFlags): Promise<void> {
   const report = await reportOf(module, flags)
   console.log(flags.json === true ? JSON.stringify(report) : reportAsText(report))
-  if (!report.ok) process.exitCode = 1
+  if (report.ok) return
+  process.exitCode = 1
+  // What a bad module has opened would keep the process; everything of ours is closed by now.
+  process.stdout.write('', () => process.exit())
 }
 
 async function reportOf(module: string, flags: CheckFlags): Promise<CheckReport> {
@@ -71,6 +74,7 @@ async function importInto(findings: Findings, module: string, { param }: CheckFl
 }
 
 function settingsInto(findings: Findings, flags: CheckFlags): Settings | undefined {
+  for (const warning of strayVariables()) findings.warning('settings', warning)
   const fallbacks = flags.offline === true ? { fallbacks: NO_BROKERS } : {}
   try {
     return loadSettings({ flags, configFile: flags.config, ...fallbacks })

@@ -1,0 +1,130 @@
+// Every setting with values that are out of range or contradict another: the message says what, where, expected, got, what to do.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { RunInferenceError } from '../src/errors.ts'
+import type { Problem } from '../src/problem.ts'
+import { loadSettings } from '../src/settings.ts'
+import { settingFlag, settingVariable } from '../src/settings-names.ts'
+import { type SettingName, settingsHelp } from '../src/settings-schema.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'kri-bad-settings-'))
+after(() => rmSync(folder, { recursive: true }))
+
+/** Values that each setting must refuse, as text, the way flags and the environment give them. */
+const refused: Readonly<Record<SettingName, readonly string[]>> = {
+  brokers: ['kafka', 'kafka:', ':9092', 'kafka:many', 'a:1,,b:2', 'http://kafka:9092'],
+  clientId: [''],
+  tls: ['yes', '1', 'TRUE'],
+  tlsCaFile: [''],
+  tlsCertFile: [''],
+  tlsKeyFile: [''],
+  saslMechanism: ['gssapi', 'PLAINTEXT', ''],
+  saslUsername: [''],
+  saslPassword: [''],
+  registryUrl: ['registry:8081', 'ftp://registry', 'http//x'],
+  registryUsername: [''],
+  registryPassword: [''],
+  logLevel: ['loud', 'trace', 'INFO'],
+  lanes: ['0', '-1', '1.5', 'all', '1025', ' '],
+  maxInFlightRows: ['0', '-5', 'many', '1e99', '1.5'],
+  maxInFlightBytes: ['1023', '64MiB', '-1'],
+  commitIntervalMs: ['0', '1s', '-1'],
+  drainBudgetMs: ['-1', 'soon', '0.5'],
+  shutdownBudgetMs: ['-1', 'never'],
+  sessionTimeoutMs: ['999', '45s', '-1'],
+  heartbeatIntervalMs: ['49', '0', 'often'],
+  rebalanceTimeoutMs: ['999', 'x'],
+  maxBytesPerPartition: ['0', '1MB'],
+  maxFetchWaitMs: ['-1', 'x'],
+  stallMs: ['999', '30s'],
+  stuckMs: ['999', 'x'],
+  start: ['beginning', 'tuesday', '2026-13-45', '0', ''],
+  httpHost: [''],
+  httpPort: ['65536', '-1', 'none', '80.5'],
+  partitions: ['0', 'x', '-1'],
+  replicationFactor: ['0', '101', 'x'],
+  minIsr: ['0', '101', 'x'],
+}
+
+/** Values that are right by themselves and wrong together: the setting that is named, and with what. */
+const contradictions: readonly (readonly [SettingName, Readonly<Record<string, string>>, RegExp])[] = [
+  ['heartbeatIntervalMs', { heartbeatIntervalMs: '20000' }, /a third of sessionTimeoutMs \(45000\)/],
+  ['heartbeatIntervalMs', { sessionTimeoutMs: '1000' }, /a third of sessionTimeoutMs \(1000\)/],
+  ['drainBudgetMs', { drainBudgetMs: '60000' }, /less than rebalanceTimeoutMs \(60000\)/],
+  ['minIsr', { minIsr: '2' }, /at most replicationFactor \(1\)/],
+  ['saslUsername', { saslMechanism: 'plain', saslPassword: 'p' }, /a user name/],
+  ['saslPassword', { saslMechanism: 'plain', saslUsername: 'u' }, /a password/],
+  ['registryPassword', { registryUsername: 'u' }, /a password/],
+  ['tlsKeyFile', { tls: 'true', tlsCertFile: 'c.pem' }, /both tlsCertFile and tlsKeyFile/],
+  ['tls', { tlsCaFile: 'ca.pem' }, /true, since certificates are given/],
+]
+
+function problemsOf(sources: Parameters<typeof loadSettings>[0]): readonly Problem[] {
+  try {
+    loadSettings({ env: {}, ...sources })
+  } catch (error) {
+    assert.ok(error instanceof RunInferenceError && error.code === 'SETTINGS_INVALID', String(error))
+    for (const { what } of error.problems) assert.ok(error.message.includes(what), what)
+    return error.problems
+  }
+  return []
+}
+
+describe('settings that are wrong', () => {
+  test('are in this table, all of them', () => {
+    assert.deepEqual(
+      Object.keys(refused).sort(),
+      settingsHelp()
+        .map(({ name }) => name)
+        .sort(),
+    )
+  })
+
+  for (const [name, values] of Object.entries(refused)) {
+    for (const value of values) {
+      test(`${name} = ${JSON.stringify(value)}, as a flag, says what was expected and how to set it`, () => {
+        const flags = { brokers: 'a:1', [name]: value }
+        const problems = problemsOf({ flags }).filter(({ where }) => where === `${name} (${settingFlag(name)})`)
+        assert.equal(problems.length, 1, JSON.stringify(problemsOf({ flags })))
+        const [{ expected, got, remedy }] = problems as [Problem]
+        assert.ok(expected !== undefined && expected.length > 3)
+        assert.ok(got === JSON.stringify(value) || got === '"***"', got)
+        assert.ok(remedy.includes(settingFlag(name)) && remedy.includes(settingVariable(name)))
+      })
+    }
+  }
+
+  for (const [name, given, expected] of contradictions) {
+    test(`${Object.keys(given).join(' and ')}: ${name} is named, with what it must fit`, () => {
+      const [problem, ...others] = problemsOf({ flags: { brokers: 'a:1', ...given } })
+      assert.deepEqual(others, [])
+      assert.ok(problem!.where.startsWith(name), problem!.where)
+      assert.match(problem!.expected!, expected)
+    })
+  }
+
+  test('do not hide those that contradict each other, and are not compared with others themselves', () => {
+    const flags = { lanes: '0', minIsr: '3', sessionTimeoutMs: 'soon', heartbeatIntervalMs: '20000' }
+    const names = problemsOf({ flags }).map(({ where }) => where.split(' ')[0])
+    assert.deepEqual(names.sort(), ['brokers', 'lanes', 'minIsr', 'sessionTimeoutMs'])
+  })
+
+  for (const [typo, meant] of [
+    ['maxInflightRows', 'maxInFlightRows'],
+    ['broker', 'brokers'],
+    ['commitIntervallMs', 'commitIntervalMs'],
+    ['hearbeatIntervalMs', 'heartbeatIntervalMs'],
+    ['LANES', 'lanes'],
+  ] as const) {
+    test(`the unknown name ${typo} in a file leads to ${meant}`, () => {
+      const configFile = join(folder, `${typo}.json`)
+      writeFileSync(configFile, JSON.stringify({ brokers: 'a:1', [typo]: 1 }))
+      const [problem] = problemsOf({ configFile })
+      assert.equal(problem!.where, `${typo} (${configFile})`)
+      assert.equal(problem!.remedy, `Did you mean ${meant}?`)
+    })
+  }
+})
