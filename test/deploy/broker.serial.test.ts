@@ -1,4 +1,4 @@
-// The environment that docker-compose.yml gives to the broker, read by the code with which Kafka's own image reads it.
+// The environments that brokers in containers are given, read by the code with which Kafka's own image reads them.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { promisify } from 'node:util'
+import { brokerContainers } from '../../src/cluster/docker-cluster.ts'
 import { installKafka } from '../../src/cluster/install.ts'
 import { javaVersion } from '../../src/cluster/java.ts'
 import { RunInferenceError } from '../../src/errors.ts'
@@ -26,31 +27,39 @@ async function installed() {
   }
 }
 
-describe('the broker of docker-compose.yml', { skip: kafka.skip }, () => {
+const given = {
+  'of docker-compose.yml': readComposeFile().services.kafka!.environment!,
+  'of the local cluster, one of one': brokerContainers([15_001], '/nowhere')[0]!.environment,
+  'of the local cluster, one of three': brokerContainers([15_001, 15_002, 15_003], '/nowhere')[2]!.environment,
+}
+
+describe('a broker in a container', { skip: kafka.skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'kri-broker-'))
   after(() => rmSync(folder, { recursive: true }))
 
-  it('has settings that Kafka takes and formats its log with', async () => {
-    const [data, defaults, mounted, final] = ['data', 'default', 'mounted', 'final'].map(name => join(folder, name))
-    for (const configs of [defaults, mounted, final]) mkdirSync(configs!)
-    for (const file of ['server.properties', 'log4j2.yaml', 'tools-log4j2.yaml'])
-      writeFileSync(join(defaults!, file), '{}\n')
-    const given = readComposeFile().services.kafka!.environment!
-    const wrapper = ['-cp', kafka.classPath.join(delimiter), 'kafka.docker.KafkaDockerWrapper', 'setup']
-    const folders = [
-      '--default-configs-dir',
-      defaults!,
-      '--mounted-configs-dir',
-      mounted!,
-      '--final-configs-dir',
-      final!,
-    ]
-    const env = { PATH: process.env.PATH, ...given, KAFKA_LOG_DIRS: data }
-    await promisify(execFile)(environment.java, ['-XX:TieredStopAtLevel=1', ...wrapper, ...folders], { env })
+  for (const [which, environmentGiven] of Object.entries(given)) {
+    it(`${which} has settings that Kafka takes and formats its log with`, async () => {
+      const run = mkdtempSync(join(folder, 'run-'))
+      const [data, defaults, mounted, final] = ['data', 'default', 'mounted', 'final'].map(name => join(run, name))
+      for (const configs of [defaults, mounted, final]) mkdirSync(configs!)
+      for (const file of ['server.properties', 'log4j2.yaml', 'tools-log4j2.yaml'])
+        writeFileSync(join(defaults!, file), '{}\n')
+      const folders = [
+        '--default-configs-dir',
+        defaults!,
+        '--mounted-configs-dir',
+        mounted!,
+        '--final-configs-dir',
+        final!,
+      ]
+      const wrapper = ['-cp', kafka.classPath.join(delimiter), 'kafka.docker.KafkaDockerWrapper', 'setup', ...folders]
+      const env = { PATH: process.env.PATH, ...environmentGiven, KAFKA_LOG_DIRS: data }
+      await promisify(execFile)(environment.java, ['-XX:TieredStopAtLevel=1', ...wrapper], { env })
 
-    const properties = readFileSync(join(final!, 'server.properties'), 'utf8')
-    assert.match(properties, /^advertised\.listeners=INTERNAL:\/\/kafka:19092,MACHINE:\/\/127\.0\.0\.1:9092$/m)
-    const meta = readFileSync(join(data!, 'meta.properties'), 'utf8')
-    assert.match(meta, new RegExp(`^cluster.id=${given.CLUSTER_ID}$`, 'm'))
-  })
+      const properties = readFileSync(join(final!, 'server.properties'), 'utf8')
+      assert.ok(properties.includes(`advertised.listeners=${environmentGiven.KAFKA_ADVERTISED_LISTENERS}\n`))
+      const meta = readFileSync(join(data!, 'meta.properties'), 'utf8')
+      assert.ok(meta.includes(`cluster.id=${environmentGiven.CLUSTER_ID}\n`))
+    })
+  }
 })
