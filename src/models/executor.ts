@@ -72,6 +72,8 @@ export interface LoadedModel {
   readonly inputs: readonly LoadedTensor[]
   readonly outputs: readonly LoadedTensor[]
   readonly provider: Provider
+  /** The provider lacks operators of the model, and cpu runs these, be it one or all of them. */
+  readonly partlyOnCpu: boolean
   /** Rows of every call, where the model's batch dimension is fixed: other batches are split and padded in the lane. */
   readonly fixedRows: number | undefined
   /** Providers that were tried before it, each with its reason. */

@@ -158,8 +158,9 @@ export function createLane({ id, isolation, options, stamp, admit, ...parts }: L
   }
 }
 
-function logLoaded(logger: Logger, lane: number, { modelId, provider, loadMs, refusedProviders }: LoadedModel): void {
-  const facts = { lane, modelId, provider, loadMs: Math.round(loadMs) }
+function logLoaded(logger: Logger, lane: number, loaded: LoadedModel): void {
+  const { modelId, provider, partlyOnCpu, loadMs, refusedProviders } = loaded
+  const facts = { lane, modelId, provider, partlyOnCpu, loadMs: Math.round(loadMs) }
   if (refusedProviders.length === 0) logger.info(facts, 'model loaded')
   else logger.warn({ ...facts, refusedProviders }, 'model loaded, but not on the provider that was asked for first')
 }

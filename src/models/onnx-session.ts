@@ -30,13 +30,13 @@ export async function openOnnxSession(spec: ModelSpec, now: () => number): Promi
   const file = readModelFile(spec.uri)
   const { sizeBytes, sha256 } = file
   const { opened, refused } = await selectProvider(`${spec.uri} (${sizeBytes} bytes)`, spec, async provider => {
-    const session = await createNativeSession(file, spec, provider)
+    const { session, partlyOnCpu } = await createNativeSession(file, spec, provider)
     try {
       const { inputs, outputs, fixedRows } = matchSignature(spec, {
         inputs: describeTensors(session.inputMetadata),
         outputs: describeTensors(session.outputMetadata),
       })
-      const loaded = { modelId: spec.uri, inputs, outputs, provider, fixedRows, sizeBytes, sha256 }
+      const loaded = { modelId: spec.uri, inputs, outputs, provider, partlyOnCpu, fixedRows, sizeBytes, sha256 }
       const opened = new OnnxSession(session, { ...loaded, refusedProviders: [], loadMs: 0 }, spec.warmUpRows)
       await opened.warmUp()
       return opened

@@ -14,19 +14,41 @@ export type NativeTensor = Tensor
 
 // Errors are thrown, with their text; onnxruntime's own log lines would repeat each on standard error.
 const LOG_FATAL_ONLY = 4
+const WITHOUT_CPU = 'session.disable_cpu_ep_fallback'
 env.logLevel = 'fatal'
 
-/** A session of this file on this provider; rejects with what onnxruntime says. */
-export function createNativeSession(file: ModelFile, spec: ModelSpec, provider: Provider): Promise<NativeSession> {
+/**
+ * A session of this file on this provider, and whether cpu has to help out, which onnxruntime does not say unless it is
+ * forbidden; rejects with what onnxruntime says.
+ */
+export async function createNativeSession(
+  file: ModelFile,
+  spec: ModelSpec,
+  provider: Provider,
+): Promise<{ readonly session: NativeSession; readonly partlyOnCpu: boolean }> {
+  // Forbidden as a help, it is still welcome as the provider.
+  if (provider === 'cpu')
+    return { session: await create(file, spec, provider, { [WITHOUT_CPU]: '0' }), partlyOnCpu: false }
+  try {
+    return { session: await create(file, spec, provider, { [WITHOUT_CPU]: '1' }), partlyOnCpu: false }
+  } catch (error) {
+    const isForbidden = spec.sessionOptions.config?.[WITHOUT_CPU] === '1'
+    if (isForbidden || !String(error).includes('fallback to CPU EP has been explicitly disabled')) throw error
+    return { session: await create(file, spec, provider, {}), partlyOnCpu: true }
+  }
+}
+
+function create(file: ModelFile, spec: ModelSpec, provider: Provider, extra: Readonly<Record<string, string>>) {
   const { config, ...options } = spec.sessionOptions
   return InferenceSession.create(file.bytes, {
     interOpNumThreads: 1,
     ...options,
-    executionProviders: [provider],
+    // What TensorRT lacks, CUDA may have: its libraries come with it.
+    executionProviders: provider === 'tensorrt' ? ['tensorrt', 'cuda'] : [provider],
     intraOpNumThreads: spec.intraOpNumThreads,
     logSeverityLevel: LOG_FATAL_ONLY,
     // More than one thread would otherwise spin between calls, and take a core while idle.
-    extra: { 'session.intra_op.allow_spinning': '0', ...config },
+    extra: { 'session.intra_op.allow_spinning': '0', ...config, ...extra },
     ...(file.external.length === 0 ? {} : { externalData: file.external }),
   })
 }

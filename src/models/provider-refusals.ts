@@ -15,7 +15,8 @@ const LIBRARIES: { readonly [P in Provider]?: { readonly file: string; readonly 
 /** `folder`: where onnxruntime-node keeps its libraries; default: where it is installed. */
 export function explainRefusal(provider: Provider, error: unknown, folder = installedFolder()): string {
   // The place in onnxruntime's sources and the condition that did not hold help nobody here.
-  const text = (error instanceof Error ? error.message : String(error)).trim().replace(/^\/\S+:\d+ .* was false\. /, '')
+  const said = (error instanceof Error ? error.message : String(error)).trim()
+  const text = said.replace(/^\/\S+:\d+ .* was false\. /, '').replace(/\.$/, '')
   const library = LIBRARIES[provider]
   if (library && text.includes('Failed to load shared library')) return `${missing(library, folder)} (${text})`
   if (text.includes('backend not found'))

@@ -1,7 +1,7 @@
 import type { LaneModel, LoadedModel } from './executor.ts'
 
 /** A step's model at work on one execution provider: what health and metrics say of it. */
-export interface ServedModel extends Pick<LoadedModel, 'modelId' | 'provider' | 'refusedProviders'> {
+export interface ServedModel extends Pick<LoadedModel, 'modelId' | 'provider' | 'partlyOnCpu' | 'refusedProviders'> {
   readonly step: string
   /** How many lanes run it there. */
   readonly lanes: number
@@ -14,9 +14,10 @@ export function servedModels(
   const served = new Map<string, ServedModel>()
   for (const [step, models] of steps) {
     for (const { loaded } of models) {
-      const { modelId, provider, refusedProviders } = loaded
+      const { modelId, provider, partlyOnCpu, refusedProviders } = loaded
       const key = JSON.stringify([step, modelId, provider])
-      served.set(key, { step, modelId, provider, lanes: (served.get(key)?.lanes ?? 0) + 1, refusedProviders })
+      const lanes = (served.get(key)?.lanes ?? 0) + 1
+      served.set(key, { step, modelId, provider, partlyOnCpu, lanes, refusedProviders })
     }
   }
   return [...served.values()]

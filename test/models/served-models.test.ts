@@ -16,6 +16,7 @@ const loadedOn = (provider: LoadedModel['provider'], ...refused: string[]): Load
   inputs: [],
   outputs: [],
   provider,
+  partlyOnCpu: false,
   fixedRows: undefined,
   refusedProviders: refused.map(each => ({ provider: each, reason: 'no GPU' })),
   loadMs: 1,
@@ -53,15 +54,16 @@ describe('what runs where', () => {
         ['b', models.slice(0, 1)],
       ]),
       [
-        { step: 'a', modelId: 'm.onnx', provider: 'webgpu', lanes: 1, refusedProviders: [] },
+        { step: 'a', modelId: 'm.onnx', provider: 'webgpu', partlyOnCpu: false, lanes: 1, refusedProviders: [] },
         {
           step: 'a',
           modelId: 'm.onnx',
           provider: 'cpu',
+          partlyOnCpu: false,
           lanes: 2,
           refusedProviders: [{ provider: 'webgpu', reason: 'no GPU' }],
         },
-        { step: 'b', modelId: 'm.onnx', provider: 'webgpu', lanes: 1, refusedProviders: [] },
+        { step: 'b', modelId: 'm.onnx', provider: 'webgpu', partlyOnCpu: false, lanes: 1, refusedProviders: [] },
       ],
     )
   })

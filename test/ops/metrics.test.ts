@@ -16,8 +16,8 @@ function exercised() {
   metrics.batchCeiling('classify', 128)
   metrics.modelLoaded('classify', 41.7, 12_345)
   metrics.watchModels(() => [
-    { step: 'classify', modelId: 'm.onnx', provider: 'webgpu', lanes: 1, refusedProviders: [] },
-    { step: 'classify', modelId: 'm.onnx', provider: 'cpu', lanes: 3, refusedProviders: [] },
+    { step: 'classify', modelId: 'm.onnx', provider: 'webgpu', partlyOnCpu: false, lanes: 1, refusedProviders: [] },
+    { step: 'classify', modelId: 'm.onnx', provider: 'cpu', partlyOnCpu: false, lanes: 3, refusedProviders: [] },
   ])
   metrics.deadLetters('preprocess', 'classify', 'DECODE_MALFORMED', 2)
   metrics.dropped('filter#1', 3)

@@ -114,6 +114,25 @@ describe('webgpu', { skip }, () => {
     }
   })
 
+  test('says when cpu has to help out, and is refused where that is forbidden', async () => {
+    const [lane] = executor.lanes
+    const named = (name: string) => EXPECTED_MODELS.find(model => model.name === name)!.spec
+    const config = { 'session.disable_cpu_ep_fallback': '1' }
+    for (const [name, partlyOnCpu] of [
+      ['digits-mlp-v2', false],
+      ['breast-cancer-gb', true],
+    ] as const) {
+      const { loaded, unload } = await lane!.load({ ...named(name), ...on(['webgpu']) })
+      assert.deepEqual([loaded.provider, loaded.partlyOnCpu], ['webgpu', partlyOnCpu], name)
+      await unload()
+    }
+    const strict = on(['webgpu', 'cpu'], { sessionOptions: { config } })
+    const { loaded, unload } = await lane!.load({ ...named('breast-cancer-gb'), ...strict })
+    assert.deepEqual([loaded.provider, loaded.partlyOnCpu], ['cpu', false])
+    assert.match(loaded.refusedProviders[0]!.reason, /assigned to the default CPU EP/)
+    await unload()
+  })
+
   test('is found behind a provider that is not there', async () => {
     const { loaded, unload } = await executor.lanes[0]!.load(mlp(['cuda', 'webgpu', 'cpu']))
     assert.equal(loaded.provider, 'webgpu')

@@ -60,7 +60,13 @@ describe('a topology whose model asks for a GPU', { skip }, () => {
     const { health, metrics, log } = await run('gpu', 'cuda,webgpu,cpu')
     assert.deepEqual(health.problems, {})
     const [{ refusedProviders, ...served }, ...others] = health.models as [HealthReport['models'][0]]
-    assert.deepEqual(served, { step: 'classify', modelId: 'models/digits-mlp-v1.onnx', provider: 'webgpu', lanes: 1 })
+    assert.deepEqual(served, {
+      step: 'classify',
+      modelId: 'models/digits-mlp-v1.onnx',
+      provider: 'webgpu',
+      partlyOnCpu: false,
+      lanes: 1,
+    })
     assert.deepEqual(others, [])
     assert.deepEqual(
       refusedProviders.map(({ provider }) => provider),
