@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import type { BatchOptions, KV } from 'kafka-run-inference'
 import type { RunningTopology } from '../../src/run.ts'
 import type { FaultyExecutor, RowPredicate } from '../../src/testing/faulty-executor.ts'
 import type { TopologyDriver } from '../../src/testing/index.ts'
@@ -58,16 +59,25 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   },
 )
 
+const HELD: BatchOptions = { maxSize: 32, minSize: 4, maxWaitMs: 20 }
+/** Rows of 256 bytes in buckets by their first letter, and sizes that are learnt. */
+const BATCHES: readonly BatchOptions[] = [
+  HELD,
+  { ...HELD, maxBytes: 2_000, bucketBy: element => (element as KV<string, string>).value[0]! },
+  { maxSize: 32, adaptive: true },
+]
+
 describe('whatever happens', () => {
   it('I1, I2, I5, I8, I10: nothing is lost, order holds, no outage makes a dead letter, credits come back', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(event, { minLength: 3, maxLength: 25 }),
         fc.constantFrom(1, 2),
-        async (events, lanes) => {
+        fc.constantFrom(...BATCHES),
+        async (events, lanes, batch) => {
           const metrics = countingMetrics()
           await onFaultyDriver(
-            graph(),
+            digitTopology({ step: { batch } }),
             async (driver, executor) => {
               const course = new Course(driver, executor, metrics)
               for (const each of events) await course.apply(each)
@@ -82,10 +92,6 @@ describe('whatever happens', () => {
     )
   })
 })
-
-function graph() {
-  return digitTopology({ step: { batch: { maxSize: 32, minSize: 4, maxWaitMs: 20 } } })
-}
 
 class Course {
   readonly #driver: TopologyDriver
@@ -116,7 +122,8 @@ class Course {
     else if (each.kind === 'model') await this.#modelOutage(each.outageMs)
     else if (each.kind === 'hang') await this.#hang(each.ms)
     else if (each.kind === 'expire') this.#expire()
-    else if (each.kind === 'join') this.#second ??= await secondInstance(this.#driver, graph(), {}, isPoison)
+    else if (each.kind === 'join')
+      this.#second ??= await secondInstance(this.#driver, digitTopology({ step: { batch: HELD } }), {}, isPoison)
     else await this.#leave()
   }
 

@@ -11,7 +11,7 @@ async function trace(seed: number): Promise<string> {
   const lines: unknown[] = []
   const topics = ['out', 't.classify.failed-preprocess', 't.classify.failed-inference', 't.classify.failed-postprocess']
   await onFaultyDriver(
-    digitTopology({ step: { batch: { maxSize: 32, minSize: 8, maxWaitMs: 25 } } }),
+    digitTopology({ step: { batch: { maxSize: 32, minSize: 8, maxWaitMs: 25, adaptive: true } } }),
     async (driver, executor) => {
       executor.failRowsWhere(([x]) => (x as Float32Array)[0] === 9)
       for (let round = 0; round < 12; round++) {
