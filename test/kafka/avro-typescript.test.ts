@@ -37,6 +37,22 @@ suite('TypeScript of Avro schemas', () => {
     assert.deepEqual(changed({ logicalTypes: 'raw' }), raw)
   })
 
+  test('docs/codecs.md says what each logical type is', () => {
+    const page = readFileSync(new URL('../../docs/codecs.md', import.meta.url), 'utf8')
+    const rows = [...page.matchAll(/^\| `([\w-]+)` \| `(\w+)` \| `(\w+)` \| `(\w+)` \|/gm)]
+    const table = new Map(rows.map(([, name, type, ...forms]) => [name!, { type, forms }]))
+    const known = everyType[0]!.schema.matchAll(/"logicalType": "([\w-]+)"/g)
+    const names = new Set([...known].map(([, name]) => name!).filter(name => name !== 'of-the-future'))
+    assert.deepEqual([...table.keys()].sort(), [...names].sort())
+    for (const [logicalType, { type, forms }] of table) {
+      const schema = record('R', { type, logicalType, precision: 4, scale: 2 })
+      const declared = (['values', 'raw'] as const).map(logicalTypes => {
+        return /x: (\w+)/.exec(typesOf([{ file: 'r.avsc', schema }], { logicalTypes }))![1]
+      })
+      assert.deepEqual(declared, forms, logicalType)
+    }
+  })
+
   test('a type that several schemas declare is declared once, and two of one name are refused', () => {
     const point = { type: 'record', name: 'Point', fields: [{ name: 'x', type: 'int' }] }
     const files = ['From', 'To'].map(name => ({ file: `${name}.avsc`, schema: record(name, point) }))
