@@ -14,8 +14,8 @@ export interface RunProgress {
 export function createRunProgress(now: () => number): RunProgress {
   const onTerminal = process.stderr.isTTY
   const bar = createProgress()
-  const startedAt = now()
-  let loggedAt = startedAt
+  let startedAt: number | undefined
+  let loggedAt = now()
   return {
     destination: onTerminal
       ? {
@@ -26,6 +26,8 @@ export function createRunProgress(now: () => number): RunProgress {
         }
       : undefined,
     show(logger, done, total) {
+      // From here on: starting is not part of the rate.
+      startedAt ??= now()
       const perSecond = (1000 * done) / Math.max(1, now() - startedAt)
       const seconds = done === 0 ? undefined : Math.ceil((total - done) / perSecond)
       if (onTerminal) {

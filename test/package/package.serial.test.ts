@@ -36,12 +36,14 @@ before(async () => {
 after(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('what the tarball holds', () => {
-  it('is what was built, the documents, and nothing else', () => {
+  it('is what was built, the documents, what kri init copies, and nothing else', () => {
     const allowed = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/[^/]+\.md|dist\/.+\.(js|d\.ts))$/
-    assert.deepEqual(
-      packed.filter(path => !allowed.test(path)),
-      [],
-    )
+    assert.deepEqual(packed.filter(path => !allowed.test(path)).toSorted(), [
+      'data/digits-test.ndjson',
+      'models/digits-mlp-v2.onnx',
+      'schemas/digit-prediction.avsc',
+      'schemas/digit.avsc',
+    ])
     for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md', 'docs/errors.md'])
       assert.ok(packed.includes(file), file)
   })
@@ -57,7 +59,8 @@ describe('what the tarball holds', () => {
     const modules = packed.filter(path => path.endsWith('.js'))
     for (const path of modules) {
       assert.ok(packed.includes(path.replace(/\.js$/, '.d.ts')), `types of ${path}`)
-      assert.doesNotMatch(readFileSync(join(root, path), 'utf8'), /sourceMappingURL|from '\.[^']*\.ts'/, path)
+      // A name that is put in ("$") is of a file that kri init writes.
+      assert.doesNotMatch(readFileSync(join(root, path), 'utf8'), /sourceMappingURL|from '\.[^'$]*\.ts'/, path)
     }
   })
 
@@ -78,6 +81,16 @@ describe('the installed package', () => {
     const typeRoots = join(root, 'node_modules', '@types')
     const tsc = join(root, 'node_modules', '.bin', 'tsc')
     const { code, stdout } = await runIn(project, tsc, ['-p', '.', '--typeRoots', typeRoots])
+    assert.equal(code, 0, stdout)
+  })
+
+  it('writes a new topology that depends on this version, and whose test passes with it', async () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    await npm(['exec', '--offline', '--', 'kri', 'init', 'fresh', '--codec', 'avro'], project)
+    const { dependencies } = JSON.parse(readFileSync(join(project, 'fresh', 'package.json'), 'utf8'))
+    assert.deepEqual(dependencies, { 'kafka-run-inference': `^${version}` })
+    // What stands in the folder above is found from there too.
+    const { code, stdout } = await runIn(join(project, 'fresh'), process.execPath, ['--test'])
     assert.equal(code, 0, stdout)
   })
 
