@@ -4,7 +4,7 @@ import { systemClock } from '../ops/clock.ts'
 import { letHeapGrow } from '../ops/heap-growth.ts'
 import { startOpsServer } from '../ops/http-server.ts'
 import { startLaneWatch } from '../ops/lane-watch.ts'
-import { onTermination } from '../ops/lifecycle.ts'
+import { isProcessOne, onTermination } from '../ops/lifecycle.ts'
 import { createLogger, type LogLevel } from '../ops/logger.ts'
 import { createMetrics } from '../ops/metrics.ts'
 import { tallyRun } from '../ops/run-tally.ts'
@@ -58,6 +58,11 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
   const { topology: whole, settings, logger, port, registry, close } = await connect(module, flags, makeLogger)
   resources.defer(close)
   const topology = flags.part === undefined ? whole : partOf(whole, flags.part)
+  if (isProcessOne())
+    logger.warn(
+      {},
+      'this is process 1, which cannot end itself when its main loop hangs: start it under an init, e.g. tini',
+    )
   logger.info({ topology: topology.name, part: flags.part, settings: describeSettings(settings) }, 'starting')
 
   const prometheus = createMetrics()

@@ -64,4 +64,11 @@ export function onTermination(options: TerminationOptions): () => void {
 /** Ends this process without running anything more in it. */
 export function killThisProcess(): void {
   process.kill(process.pid, 'SIGKILL')
+  // Still here: process 1 of a container is spared its own signals.
+  if (isProcessOne()) process.abort()
+}
+
+/** Process 1 of a container should be an init: signals that it sends to itself have no effect. */
+export function isProcessOne(): boolean {
+  return process.pid === 1
 }
