@@ -41,7 +41,7 @@ export function adaptiveSizes(random: () => number): (node: StepNode) => Adaptiv
 }
 
 /** Beam's defaults; undefined where batches are not adaptive. */
-export function estimatorOptions(batch: BatchOptions<never>): EstimatorOptions | undefined {
+function estimatorOptions(batch: BatchOptions<never>): EstimatorOptions | undefined {
   const { adaptive = false } = batch
   if (adaptive === false) return undefined
   const given = adaptive === true ? {} : adaptive

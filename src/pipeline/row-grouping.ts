@@ -41,7 +41,7 @@ function bucketFunction(bucketBy: BatchOptions<never>['bucketBy']): RowGrouping[
 }
 
 /** How many boundaries are at or below the length: a bucket holds its lower boundary (Beam). */
-export function bucketOfLength(boundaries: readonly number[], length: number): number {
+function bucketOfLength(boundaries: readonly number[], length: number): number {
   let bucket = 0
   while (bucket < boundaries.length && boundaries[bucket]! <= length) bucket++
   return bucket
