@@ -3,11 +3,13 @@ import { watchEffects } from '../check/import-effects.ts'
 import { type CheckReport, createFindings, type Findings } from '../check/report.ts'
 import { reportAsText } from '../check/report-text.ts'
 import { RunInferenceError } from '../errors.ts'
+import type { SchemaRegistryPort } from '../kafka/codec.ts'
+import type { KafkaPort } from '../kafka/port.ts'
 import { readSchemaFile } from '../kafka/schema-files.ts'
 import { registerSchemas, schemaNeeds } from '../kafka/topic-schemas.ts'
 import { createExecutor } from '../models/executors.ts'
 import { systemClock } from '../ops/clock.ts'
-import { createLogger, silentLogger } from '../ops/logger.ts'
+import { createLogger, type Logger, silentLogger } from '../ops/logger.ts'
 import { badValue } from '../problem.ts'
 import { loadSettings, type Settings, strayVariables } from '../settings.ts'
 import { parseSettings } from '../settings-schema.ts'
@@ -109,9 +111,7 @@ async function checkWith(
       badValue('--source', 'it', `one of ${topics.join(', ')}`, flags.source),
     )
   const logger = flags.logLevel === undefined ? silentLogger : createLogger(settings.logLevel)
-  const connections = offline
-    ? await offlineConnections(topology, findings)
-    : await prepareConnections(settings, logger)
+  const connections = await connectionsInto(findings, topology, settings, offline, logger)
   resources.defer(() => connections.close())
   const executor = createExecutor(
     { models: topology.steps.map(step => step.handler.model), lanes: settings.lanes, maxBatchRows: BATCH_ROWS },
@@ -134,8 +134,21 @@ async function checkWith(
   return await checkTopology(topology, parts, findings)
 }
 
-/** The project's own schemas stand for a registry. */
-async function offlineConnections(topology: Topology, findings: Findings) {
+/** Offline, and where the settings name files that cannot be read, the project's own schemas stand for a registry. */
+async function connectionsInto(
+  findings: Findings,
+  topology: Topology,
+  settings: Settings,
+  offline: boolean,
+  logger: Logger,
+): Promise<{ port: KafkaPort | undefined; registry: SchemaRegistryPort | undefined; close(): Promise<void> }> {
+  if (!offline) {
+    try {
+      return await prepareConnections(settings, logger)
+    } catch (error) {
+      findings.thrown('settings', error, 'settings', 'Correct the settings')
+    }
+  }
   const registry = createMemoryRegistry()
   for (const need of schemaNeeds(topology)) {
     await registerSchemas([need], registry, readSchemaFile).catch((error: unknown) =>

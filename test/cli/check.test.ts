@@ -140,6 +140,17 @@ describe('kri check', () => {
     assert.match(problems[0]!.remedy, /Did you mean topologies\/digits\.ts\?/)
   })
 
+  test('names a certificate that cannot be read, and goes on without the cluster', async () => {
+    const tls = ['--brokers', '127.0.0.1:1', '--tls', 'true', '--tls-ca-file', 'none.pem']
+    const { code, problems, models } = await check(['topologies/digits.ts', ...tls])
+    assert.equal(code, 1)
+    assert.deepEqual(
+      problems.map(({ area, what }) => [area, what.split(',')[0]]),
+      [['settings', 'tlsCaFile: expected a readable PEM file']],
+    )
+    assert.ok(models[0]!.ok)
+  })
+
   test('of parameters names what is missing, unknown and of the wrong kind', async () => {
     const args = ['topologies/raw-tensors.ts', '--offline', '--param', 'width=wide', '--param', 'mdoel=m.onnx']
     const { code, problems } = await check(args)
