@@ -9,6 +9,7 @@ import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import { root } from '../repo/source-files.ts'
 import { testCluster } from '../support/cluster.ts'
+import { startFakeDockerEngine } from '../support/fake-docker-engine.ts'
 import { npm, runIn } from '../support/npm.ts'
 
 const IMAGES = 540
@@ -99,9 +100,39 @@ describe('the installed package', () => {
     assert.equal((await npm(['exec', '--offline', '--', 'kri', '--version'], project)).trim(), version)
   })
 
+  it('checks a topology, with an example through the real model, without a cluster', async () => {
+    const example = ['--example', 'data/digits-test.ndjson', '--key-field', 'id']
+    const { code, stdout, stderr } = await runIn(project, kri, [
+      'check',
+      'digits.js',
+      '--offline',
+      ...example,
+      '--json',
+    ])
+    assert.equal(code, 0, stdout + stderr)
+    assert.equal(JSON.parse(stdout).ok, true)
+  })
+
+  it('says how to have the cluster in containers, whose library it does not bring', async () => {
+    const engine = await startFakeDockerEngine('never asked for')
+    try {
+      const env = {
+        DOCKER_HOST: engine.host,
+        KRI_CACHE_FOLDER: join(folder, 'cache'),
+        KRI_BROKERS: '',
+        KRI_REGISTRY_URL: '',
+      }
+      const { code, stderr } = await runIn(project, kri, ['cluster', 'up', '--docker'], env)
+      assert.equal(code, 1, stderr)
+      assert.match(stderr, /CLUSTER_UNAVAILABLE.* npm install --save-dev testcontainers@12/)
+    } finally {
+      await engine.close()
+    }
+  })
+
   it('classifies digits on real brokers, its lanes started from the built files', { skip: cluster.skip }, async () => {
     const common = ['--brokers', cluster.brokers.join(), '--registry-url', cluster.registryUrl]
-    const topology = ['digits.js', '--param', `prefix=${cluster.prefix}`, ...common]
+    const topology = ['digits.js', '--param', `prefix=${cluster.prefix}`, '--param', 'isolation=process', ...common]
     for (const args of [
       ['topics', 'apply', ...topology, '--schemas', '--partitions', '2'],
       ['produce', ...topology, '--file', 'data/digits-test.ndjson', '--key-field', 'id'],

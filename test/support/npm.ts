@@ -34,9 +34,10 @@ export async function runIn(
   cwd: string,
   command: string,
   args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
   try {
-    return { code: 0, ...(await execute(command, args, { cwd, env: otherProjectEnvironment() })) }
+    return { code: 0, ...(await execute(command, args, { cwd, env: { ...otherProjectEnvironment(), ...env } })) }
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number | string; stdout: string; stderr: string }
     if (typeof code !== 'number') throw error
