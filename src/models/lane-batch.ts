@@ -25,6 +25,7 @@ export class Batch implements BatchSlot {
   #data: readonly TensorData[] = []
   #outputs: Layout = { rooms: [], bytes: 0 }
   #running = false
+  #hasRun = false
   #released = false
 
   constructor(parts: BatchParts) {
@@ -45,6 +46,7 @@ export class Batch implements BatchSlot {
     const { rooms } = layOut(loaded.inputs, rowShapes, rows)
     this.#outputs = layOut(loaded.outputs, outputShapes, rows)
     this.#prepared = rows
+    this.#hasRun = false
     this.#rowShapes = rowShapes
     this.#data = loaded.inputs.map(({ dtype }, index) =>
       dtype === 'string' ? [] : viewRows(memory.regions.input, dtype, rooms[index]!, 0, rows),
@@ -69,6 +71,7 @@ export class Batch implements BatchSlot {
         rowShapes: this.#rowShapes,
         from,
         rows,
+        again: this.#hasRun,
         strings: this.#strings(from, rows),
         postedAt: stamp(),
       })
@@ -76,6 +79,7 @@ export class Batch implements BatchSlot {
       return this.#results(reply, rows)
     } finally {
       this.#running = false
+      this.#hasRun = true
     }
   }
 

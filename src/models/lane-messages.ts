@@ -27,6 +27,8 @@ export interface RunMessage {
   readonly rowShapes: readonly (readonly number[])[]
   readonly from: number
   readonly rows: number
+  /** Rows of this batch have run before: it is tried again, or searched for the row that makes it fail. */
+  readonly again: boolean
   /** Per input: the rows' strings, or null for inputs in shared memory; undefined when no input holds strings. */
   readonly strings: readonly (readonly string[] | null)[] | undefined
   /** When the message was posted, on the clock that both sides read. */

@@ -10,20 +10,21 @@
  *     a worker that cannot load the models again counts as lost. A loss by a run does not count: bisection asks for such
  *     losses, and its control batch tells whether the lane or the rows are to blame.
  * S4. Where the worker can be ended, the call at the head has its time, from when it came there: `timeoutMs` of its model,
- *     else `stuckMs`. A load that is lost with its worker, or takes too long, rejects LANE_LOST: no row is to blame.
+ *     else `stuckMs`, or less while a batch is searched (call-limits.ts). A load that is lost with its worker, or takes too long, rejects LANE_LOST: no row is to blame.
  * S5. Every call ends. `close` lets those that were made before it end, and waits for the worker's own end; where the worker can
  *     be ended, no longer than CLOSE_BUDGET_MS.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
+import { CallLimits } from './call-limits.ts'
 import type { LaneRestarts, LoadedModel, ModelSpec } from './executor.ts'
 import { guilty, type Loss, reloadProblem } from './lane-blame.ts'
 import type { LaneAnswer, LaneCall, LaneLink, OpenLink } from './lane-link.ts'
 import { LaneLosses } from './lane-losses.ts'
 import { type FromLane, type LoadMessage, reviveError, type ToLane } from './lane-messages.ts'
 
-/** Less than what a process gives itself to end (lifecycle.ts). */
+/** Less than what the application gives itself to end (lifecycle.ts). */
 const CLOSE_BUDGET_MS = 3_000
 
 export interface SupervisorParts {
@@ -47,6 +48,7 @@ interface Call {
 export class LaneSupervisor {
   readonly #parts: SupervisorParts
   readonly #losses: LaneLosses
+  readonly #limits: CallLimits
   readonly #restarts = { crash: 0, timeout: 0 }
   /** In order; those of a working link have been sent. */
   readonly #calls: Call[] = []
@@ -68,6 +70,7 @@ export class LaneSupervisor {
   constructor(parts: SupervisorParts) {
     this.#parts = parts
     this.#losses = new LaneLosses(parts.clock, parts.random)
+    this.#limits = new CallLimits(parts.stuckMs)
   }
 
   get restarts(): LaneRestarts {
@@ -168,11 +171,11 @@ export class LaneSupervisor {
   }
 
   #comesToHead(message: ToLane): void {
-    const { clock, stuckMs } = this.#parts
+    const { clock } = this.#parts
     const { kill } = this.#link!
     this.#headSince = clock.now()
     if (!kill) return
-    const limitMs = this.#specOf(message)?.timeoutMs ?? stuckMs
+    const limitMs = this.#limits.of(message, this.#specOf(message))
     this.#cancelDeadline = clock.after(limitMs, () => {
       this.#expiredMs = limitMs
       kill()
@@ -216,6 +219,7 @@ export class LaneSupervisor {
     }
     this.#calls.shift()
     const { message } = call
+    this.#limits.answered(message, this.#parts.clock.now() - this.#headSince)
     if (message.type === 'run' || message.type === 'control') this.#losses.forget()
     if (message.type === 'load' && reply.type === 'loaded')
       this.#models.set(message.model, { load: message, sha256: reply.loaded.sha256 })

@@ -53,6 +53,36 @@ describe('S4: the call at the head has its time', () => {
     await load
   })
 
+  test('parts of a batch that is searched have ten times the longest run, and a second at least; a row alone has it all', async () => {
+    const lane = await loaded({}, { timeoutMs: 20_000 })
+    for (const tookMs of [1, 300, 20]) {
+      const run = lane.run(1, 64)
+      await lane.clock.advance(tookMs)
+      await lane.worker.answer()
+      await run
+    }
+    const limitOf = async (rows: number, again: boolean) => {
+      const lost = rejects(lane.run(1, rows, again), 'TIMEOUT')
+      const startedAt = lane.clock.now()
+      while (!lane.worker.isKilled) await lane.clock.advance(100)
+      const limitMs = lane.clock.now() - startedAt
+      await lane.worker.die()
+      await lost
+      await lane.worker.answer()
+      return limitMs
+    }
+    assert.deepEqual(
+      [await limitOf(64, false), await limitOf(32, true), await limitOf(1, true)],
+      [20_000, 3_000, 20_000],
+    )
+    for (let run = 0; run < 128; run++) {
+      const quick = lane.run(1, 64)
+      await lane.worker.answer()
+      await quick
+    }
+    assert.equal(await limitOf(2, true), 1_000)
+  })
+
   test('a thread cannot be ended: it has all the time, and says how long it has been busy', async () => {
     const lane = await loaded({ killable: false }, { timeoutMs: 500 })
     const run = lane.run(1)

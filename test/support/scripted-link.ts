@@ -27,7 +27,7 @@ export interface Scripted {
   /** Models that were loaded again. */
   readonly reloaded: readonly number[]
   load(model: number, change?: Partial<ModelSpec>): Promise<unknown>
-  run(model: number, rows?: number): Promise<unknown>
+  run(model: number, rows?: number, again?: boolean): Promise<unknown>
   control(model: number): Promise<unknown>
 }
 
@@ -62,9 +62,9 @@ export function scripted({ killable = true, stuckMs = 60_000 } = {}): Scripted {
       return workers.at(-1)!
     },
     load: (model, change) => supervisor.call({ type: 'load', model, spec: digitsSpec(`m${model}`, change) }),
-    run: (model, rows = 1) =>
+    run: (model, rows = 1, again = false) =>
       supervisor.call({
-        ...{ type: 'run', model, slot: 0, regions: undefined, prepared: rows, rowShapes: [], from: 0, rows },
+        ...{ type: 'run', model, slot: 0, regions: undefined, prepared: rows, rowShapes: [], from: 0, rows, again },
         ...{ strings: undefined, postedAt: 0 },
       }),
     control: model => supervisor.call({ type: 'control', model }),
