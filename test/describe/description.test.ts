@@ -34,6 +34,14 @@ const graph = topology(
 const description = describeTopology(graph)
 
 describe('the description of a topology', () => {
+  test('names the parts that can run alone, where there are several', () => {
+    assert.deepEqual(description.parts, ['in', 'other'])
+    assert.match(describeAsText(description), /^parts +in, other \(kri run --part\)$/m)
+    const one = describeTopology(topology('one', [rows.to('out', float32(2))]))
+    assert.deepEqual(one.parts, ['in'])
+    assert.doesNotMatch(describeAsText(one), /^parts/m)
+  })
+
   test('has every node once, behind the one that it reads', () => {
     const ids = description.nodes.map(({ id }) => id)
     assert.deepEqual(ids, [

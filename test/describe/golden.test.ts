@@ -28,7 +28,10 @@ describe('describe', () => {
       for (const [extension, text] of Object.entries(golden)) {
         const path = join(FOLDER, `${name}.${extension}`)
         if (process.env.KRI_WRITE_GOLDEN === '1') writeFileSync(path, `${text}\n`)
-        assert.equal(`${text}\n`, readFileSync(path, 'utf8'), path)
+        const expected = readFileSync(path, 'utf8')
+        // The formatter of the project has its own way to lay out JSON.
+        if (extension === 'json') assert.deepEqual(JSON.parse(text), JSON.parse(expected), path)
+        else assert.equal(`${text}\n`, expected, path)
       }
     })
   }
