@@ -25,6 +25,7 @@ export function topologyParts(topology: Topology): readonly TopologyPart[] {
   const parts = groups.map(({ sinks, nodes }) => {
     const part = {
       ...topology,
+      whole: topology,
       sinks: Object.freeze(topology.sinks.filter(sink => sinks.has(sink))),
       sources: Object.freeze(topology.sources.filter(source => nodes.has(source))),
       steps: Object.freeze(topology.steps.filter(step => nodes.has(step))),

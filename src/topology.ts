@@ -25,6 +25,8 @@ export interface Topology {
   /** In the order in which the sinks reach them. */
   readonly sources: readonly SourceNode[]
   readonly steps: readonly StepNode[]
+  /** Of a part that runs alone: what it is a part of, whose names its dead letters carry. */
+  readonly whole?: Topology
 }
 
 /**

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { from, topology, utf8 } from '../src/index.ts'
+import { FailurePoints } from '../src/pipeline/failure-points.ts'
 import { partOf, topologyParts } from '../src/topology-parts.ts'
 
 const text = utf8()
@@ -20,6 +21,15 @@ suite('the parts of a topology', () => {
       { name: 'a', applicationId: 't', sources: ['a'], sinks: ['a1', 'a2'] },
       { name: 'b', applicationId: 't', sources: ['b'], sinks: ['b1'] },
     ])
+  })
+
+  test('a part names its nodes and dead letters as the whole does', () => {
+    const whole = topology('t', [a.map(x => x).to('a1', text), b.map(x => x).to('b1', text)])
+    const part = partOf(whole, 'b')
+    const map = part.sinks[0]!.input
+    assert.equal(map.kind, 'map')
+    assert.deepEqual(new FailurePoints(part).ofNode(map), new FailurePoints(whole).ofNode(map))
+    assert.equal(new FailurePoints(part).nameOf(map), 'map#2')
   })
 
   test('a part that does not exist is an error that names those that do', () => {

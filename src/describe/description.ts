@@ -7,6 +7,7 @@ import { showSpec, type TensorSpec } from '../models/tensors.ts'
 import { batchPolicy } from '../pipeline/batch-policy.ts'
 import { FailurePoints } from '../pipeline/failure-points.ts'
 import { type Topology, topologyDigest } from '../topology.ts'
+import { topologyParts } from '../topology-parts.ts'
 
 /** Bumped when a field goes away or changes its meaning; new fields may come at any time. */
 const FORMAT = 1
@@ -23,6 +24,8 @@ export interface TopologyDescription {
   /** Each behind the one that it reads. */
   readonly nodes: readonly NodeDescription[]
   readonly topics: readonly TopicDescription[]
+  /** What `kri run --part` can run alone, each named after its first source topic; one is the whole. */
+  readonly parts: readonly string[]
 }
 
 export interface TopicDescription {
@@ -129,6 +132,7 @@ export function describeTopology(topology: Topology): TopologyDescription {
     provenance,
     nodes: described,
     topics: roles.flatMap(([role, names]) => names.map(name => ({ name, role }))),
+    parts: topologyParts(topology).map(part => part.name),
   }
 }
 

@@ -10,12 +10,14 @@ const PARTITION = {
 }
 
 export function describeAsText(description: TopologyDescription): string {
-  const { name, applicationId, digest, provenance, nodes, topics } = description
+  const { name, applicationId, digest, provenance, nodes, topics, parts } = description
   const head = align([
     ['topology', name],
     ['group', applicationId],
     ['graph', digest],
     ['outputs', provenance ? 'carry kri-source, the position of their record' : 'carry no position of their record'],
+    // One is the whole.
+    ...(parts.length > 1 ? [['parts', `${parts.join(', ')} (kri run --part)`] as const] : []),
   ])
   const roots = nodes.filter(node => node.kind === 'from')
   const trees = roots.flatMap(root => ['', ...tree(root, nodes)])

@@ -9,8 +9,8 @@ export class FailurePoints {
   readonly #names = new Map<GraphNode | SinkNode, string>()
 
   constructor(topology: Topology) {
-    this.#topology = topology
-    for (const sink of topology.sinks) this.#nameDown(sink)
+    this.#topology = topology.whole ?? topology
+    for (const sink of this.#topology.sinks) this.#nameDown(sink)
   }
 
   /** A source, map or filter: failed-preprocess of the first step below, else failed-postprocess of the last step above. */
