@@ -23,8 +23,8 @@ const child = spawn(node, ['--conditions=kri-source', `--import=${endWithParent}
 })
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
-    // Ctrl-C on a terminal reaches the child by itself; a second SIGINT would be taken for impatience.
-    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+    // A terminal's Ctrl-C, and its end, reach the child by themselves; a second signal would be taken for impatience.
+    if (signal === 'SIGTERM' || !process.stdin.isTTY) child.kill(signal)
   })
 }
 child.on('error', error => fail(`${node} cannot be run: ${error.message}`))
