@@ -20,6 +20,8 @@ const models = new Map<number, LoadedModel>()
 const slots: Regions[] = []
 
 serveInOrder(port, createLaneHost(sharedNow), (reply, message) => {
+  // A device that is lost is lost to this process, but not to the next one.
+  if (reply.type === 'failed' && reply.error.code === 'WORKER_LOST') throw new Error(reply.error.message)
   if (message.type === 'load' && reply.type === 'loaded') models.set(message.model, reply.loaded)
   if (message.type === 'unload') models.delete(message.model)
   if (message.type === 'run' && message.regions) slots[message.slot] = message.regions

@@ -38,6 +38,21 @@ const DEVICE_MEMORY = new RegExp(
   ].join('|'),
   'i',
 )
+/** The device is gone for this process, and every later call fails: the driver was reset, or a kernel broke its context. */
+const DEVICE_LOST = new RegExp(
+  [
+    'device lost',
+    '\\[Device[^\\]]*\\] is lost',
+    'VK_ERROR_DEVICE_LOST',
+    'Failed to pop WebGPU error scope',
+    'valid external Instance reference no longer exists',
+    'CUDA failure (?:700|702|709|71\\d|999)\\b',
+    'illegal memory access',
+    'unspecified launch failure',
+    'device-side assert',
+  ].join('|'),
+  'i',
+)
 const MAX_TEXT_LENGTH = 2000
 
 /** The error of one `run` of `rows` rows, with its code. */
@@ -60,7 +75,7 @@ function countText(output: string, rows: number, got: string): string {
 function classify(
   text: string,
   rows: number,
-): { code: 'SHAPE_MISMATCH' | 'RESULT_COUNT' | 'DEVICE_MEMORY' | 'INFERENCE_FAILED'; what: string } {
+): { code: 'SHAPE_MISMATCH' | 'RESULT_COUNT' | 'DEVICE_MEMORY' | 'WORKER_LOST' | 'INFERENCE_FAILED'; what: string } {
   const dimensions = WRONG_DIMENSIONS.exec(text)
   if (dimensions) {
     const [, side, name, list = ''] = dimensions
@@ -89,6 +104,8 @@ function classify(
     if (results !== String(rows)) return { code: 'RESULT_COUNT', what: countText(name, rows, results || 'no') }
     return { code: 'SHAPE_MISMATCH', what: `output '${name}': expected {${expected}} with the batch, got {${got}}` }
   }
+  if (DEVICE_LOST.test(text))
+    return { code: 'WORKER_LOST', what: `the device was lost: ${text.trim().slice(0, MAX_TEXT_LENGTH)}` }
   if (DEVICE_MEMORY.test(text)) {
     const count = rows === 1 ? 'a row does' : `${rows} rows do`
     return { code: 'DEVICE_MEMORY', what: `${count} not fit the device: ${text.trim().slice(0, MAX_TEXT_LENGTH)}` }

@@ -18,4 +18,5 @@ executorSupervisionContract('process', createDeadly, {
   kill: 'was ended by SIGKILL; it last printed: this is no frame\nnative code: about to fall over',
   exit: 'exit code 7',
   throw: 'nobody catches this',
+  device: 'the device was lost: WebGPU device lost (1): the driver was reset',
 })

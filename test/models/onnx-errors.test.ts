@@ -79,6 +79,22 @@ for (const text of tooLarge) {
   })
 }
 
+const gone = [
+  'CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; hostname=h ; expr=cudaMemcpyAsync()',
+  'CUDA failure 719: unspecified launch failure ; GPU=0',
+  'WebGPU device lost (1): the driver was reset',
+  'WebGPU validation failed. [Device] is lost.',
+  'vkQueueSubmit failed with VK_ERROR_DEVICE_LOST',
+]
+
+for (const text of gone) {
+  test(`"${text.slice(0, 60)}…" is WORKER_LOST`, () => {
+    const error = runErrorOf(new Error(text), 'm.onnx', 5)
+    assert.equal(error.code, 'WORKER_LOST')
+    assert.ok(error.message.includes(`m.onnx: the device was lost: ${text}`))
+  })
+}
+
 test('an error of ours keeps its code, and what is no error becomes text', () => {
   const ours = new RunInferenceError('RESULT_COUNT', 'too few')
   assert.equal(runErrorOf(ours, 'm.onnx', 5), ours)

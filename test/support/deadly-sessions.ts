@@ -1,19 +1,20 @@
 /**
  * Import this before a lane's code: sessions then do to their worker what native code does at night.
- * A run with a row whose first number is one of DEADLY ends its thread or process, or never returns. While the environment
- * says DEADLY_LOADS, loads do the same: its value is one of the names of DEADLY.
+ * A run with a row whose first number is one of DEADLY ends its thread or process, never returns, or loses the device for good.
+ * While the environment says DEADLY_LOADS, loads do the same: its value is one of the names of DEADLY.
  */
 import { writeSync } from 'node:fs'
 import { InferenceSession, type Tensor } from 'onnxruntime-node'
 
 /** What a row begins with, and what that does. */
-export const DEADLY = { exit: 66_601, throw: 66_602, kill: 66_603, hang: 66_604 } as const
+export const DEADLY = { exit: 66_601, throw: 66_602, kill: 66_603, hang: 66_604, device: 66_605 } as const
 type Death = keyof typeof DEADLY
 
 type Native = (...args: unknown[]) => Promise<unknown>
 const sessions = InferenceSession as unknown as { create: Native; readonly prototype: { run: Native } }
 const { create } = sessions
 const { run } = sessions.prototype
+let isDeviceLost = false
 
 sessions.create = async (...args) => {
   const death = process.env.DEADLY_LOADS as Death | undefined
@@ -21,6 +22,7 @@ sessions.create = async (...args) => {
   return create.apply(InferenceSession, args)
 }
 sessions.prototype.run = async function (...args) {
+  if (isDeviceLost) await die('device')
   for (const { data, dims } of Object.values(args[0] as Record<string, Tensor>)) {
     const width = data.length / (dims[0] ?? 1)
     for (let at = 0; at < data.length; at += width) {
@@ -31,6 +33,10 @@ sessions.prototype.run = async function (...args) {
 }
 
 async function die(death: Death): Promise<void> {
+  if (death === 'device') {
+    isDeviceLost = true
+    throw new Error('WebGPU device lost (1): the driver was reset')
+  }
   if (death === 'exit') process.exit(7)
   if (death === 'kill') {
     writeSync(1, 'this is no frame\n')
