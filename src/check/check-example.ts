@@ -4,7 +4,6 @@
  */
 import { RunInferenceError } from '../errors.ts'
 import type { SinkNode } from '../graph.ts'
-import type { Codec, RecordField } from '../kafka/codec.ts'
 import { KRI_CODE, KRI_ERROR_MESSAGE, KRI_NODE, KRI_SOURCE } from '../kafka/headers.ts'
 import type { KafkaPort, TopicDescription } from '../kafka/port.ts'
 import { emptyRecord, RecordBatchBuilder } from '../kafka/record-batch-builder.ts'
@@ -15,14 +14,13 @@ import { applyPlan, planTopics } from '../kafka/topics.ts'
 import type { Executor } from '../models/executor.ts'
 import { silentLogger } from '../ops/logger.ts'
 import { nullMetrics } from '../pipeline/null-metrics.ts'
-import { codecContext } from '../pipeline/open-graph.ts'
 import { startTopology } from '../run.ts'
 import { createMemoryBroker } from '../testing/memory-broker.ts'
 import type { Topology } from '../topology.ts'
 import type { CheckParts } from './check.ts'
 import type { ExampleRecord } from './example-records.ts'
+import { openReaders, readableCodec } from './readers.ts'
 import type { ProducedRecord } from './report.ts'
-import { showable } from './showable.ts'
 import { within } from './within.ts'
 
 const BATCH_BYTES = 64 * 1024 * 1024
@@ -120,7 +118,7 @@ async function outcomesOf(
 ): Promise<ExampleOutcome[]> {
   const source = topology.sources.find(node => node.topic === topic)!
   const outcomes: { key: unknown; value: unknown; produced: ProducedRecord[]; failures: ExampleFailure[] }[] = []
-  const input = await readers(topic, source.key, source.value, parts)
+  const input = await openReaders(topic, source.key, source.value, parts)
   for (const record of await recordsOf(topic, port)) {
     await input.prepare(record.block)
     outcomes.push({ ...input.read(record.block, record.row), produced: [], failures: [] })
@@ -131,7 +129,7 @@ async function outcomesOf(
   for (const name of new Set(topology.sinks.map(sink => sink.topic))) {
     // Several sinks of one topic write with one codec, or readers of the topic could not read it.
     const sink = topology.sinks.find(sink => sink.topic === name) as SinkNode
-    const output = await readers(name, sink.key, sink.value, parts)
+    const output = await openReaders(name, sink.key, readableCodec(sink), parts)
     for (const { block, row, headers } of await recordsOf(name, port)) {
       await output.prepare(block)
       outcomeOf(headers)?.produced.push({ topic: name, ...output.read(block, row) })
@@ -163,33 +161,4 @@ async function recordsOf(topic: string, port: KafkaPort): Promise<Row[]> {
     }
   }
   return rows
-}
-
-/** Reads records for people: decoded where the codec can and the bytes allow it, else in base64. */
-async function readers(topic: string, key: object | undefined, value: object, parts: CheckParts) {
-  const open = (codec: object | undefined, field: RecordField) =>
-    codec && 'openDecoder' in codec
-      ? (codec as Codec<unknown>).openDecoder(codecContext(parts, topic, field))
-      : undefined
-  const keys = await open(key, 'key')
-  const values = await open(value, 'value')
-  const read = (decoder: Awaited<typeof keys>, bytes: Buffer | null) => {
-    if (bytes === null) return null
-    try {
-      return showable(decoder === undefined ? bytes : decoder.decode(Buffer.from(bytes), 0, bytes.length))
-    } catch {
-      // It cannot be decoded: what that means for the topology stands in its dead letter.
-      return showable(bytes)
-    }
-  }
-  return {
-    async prepare(block: RecordBlock) {
-      await keys?.prepare?.(block)
-      await values?.prepare?.(block)
-    },
-    read: (block: RecordBlock, row: number) => ({
-      key: key === undefined ? (block.key(row)?.toString() ?? null) : read(keys, block.key(row)),
-      value: read(values, block.value(row)),
-    }),
-  }
 }

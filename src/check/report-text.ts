@@ -49,7 +49,7 @@ function exampleLines({ source, from, records, failed, shown }: ExampleReport, o
     const why = offline ? 'no cluster was asked' : 'the topic holds no record'
     return [`-  example of ${source}: none, ${why}; models ran their warm-up batch alone (--example <file> gives one)`]
   }
-  const origin = from === 'file' ? 'of the file' : `newest of ${source}`
+  const origin = from === 'file' ? 'of the file' : `of ${source}, the newest`
   const failures = failed === 0 ? '' : `, ${failed} of them failed`
   const head = mark(shown !== null, `example: ${count(records, 'record')} ${origin}${failures}`)
   if (shown === null) return [head]
