@@ -25,11 +25,15 @@ export function profileInto(folder: string): void {
   profileFolder = folder
 }
 
+/** Arguments of Node for a process that is measured. */
+export function profiling(name: string): readonly string[] {
+  return profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}/${name}`]
+}
+
 /** Starts `variants/<name>.ts` with this order. */
 export function startVariant<R>(name: string, order: object): Variant<R> {
   const file = fileURLToPath(new URL(`./variants/${name}.ts`, import.meta.url))
-  const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}/${name}`]
-  const child = fork(file, [], { execArgv: ['--conditions=kri-source', ...profiling] })
+  const child = fork(file, [], { execArgv: ['--conditions=kri-source', ...profiling(name)] })
   const ready = Promise.withResolvers<void>()
   const result = Promise.withResolvers<R>()
   let usage = Promise.withResolvers<number>()

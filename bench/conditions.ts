@@ -48,6 +48,23 @@ export function isDisturbed(busy: number): boolean {
   return busy >= QUIET
 }
 
+/** Before each run that is measured: waits until the machine is quiet, but not for long. */
+export interface QuietWaits {
+  wait(): Promise<void>
+  /** Runs before which it did not get quiet. */
+  disturbed(): number
+}
+
+export function createQuietWaits(quick: boolean): QuietWaits {
+  let disturbed = 0
+  return {
+    async wait() {
+      if (isDisturbed(await whenQuiet(quick ? 2_000 : 5_000))) disturbed++
+    },
+    disturbed: () => disturbed,
+  }
+}
+
 async function busyShare(): Promise<number> {
   const before = times()
   await delay(SAMPLE_MS)

@@ -24,6 +24,7 @@ const TARGET = 100_000
 export const digits: Subject = {
   name: 'digits',
   about: 'Avro digits through topologies/digits.ts',
+  needsRegistry: true,
   async run(setting) {
     const { port, brokers, registryUrl, lanes, quick, say } = setting
     if (registryUrl === undefined) throw new Error('digits needs a schema registry')

@@ -4,18 +4,38 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startCluster } from '../src/cluster/cluster.ts'
+import type { KafkaPort } from '../src/kafka/port.ts'
+import { check } from './check.ts'
 import { profileInto } from './child.ts'
 import { conditions, DEFAULT_LANES } from './conditions.ts'
 import { benchLogger, connect } from './connect.ts'
 import { digits } from './digits.ts'
 import { type Figure, table } from './figures.ts'
+import { gpu } from './gpu.ts'
 import { idle } from './idle.ts'
+import { isolation } from './isolation.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
 import { pipelineMid, pipelineSmall } from './pipeline.ts'
+import { sessions } from './sessions.ts'
 import { WrongOutput } from './setting.ts'
+import { startup } from './startup.ts'
+import { workers } from './workers.ts'
 
-const SUBJECTS = [pipelineSmall, pipelineMid, digits, latency, idle, memory]
+const SUBJECTS = [
+  pipelineSmall,
+  pipelineMid,
+  digits,
+  isolation,
+  latency,
+  idle,
+  memory,
+  gpu,
+  sessions,
+  workers,
+  startup,
+  check,
+]
 
 const { values: options } = parseArgs({
   options: {
@@ -48,14 +68,20 @@ const provenance = options.provenance !== 'off'
 const say = (line: string) => console.error(`  ${line}`)
 const folder = mkdtempSync(join(tmpdir(), 'kri-bench-'))
 if (options.profile !== undefined) profileInto(options.profile)
-const cluster = await startCluster({
-  brokers: 1,
-  registry: chosen.includes(digits),
-  logger: benchLogger,
-  onProgress: ({ text }) => say(text),
-})
-const port = connect(cluster.brokers, 'bench')
-const facts = { ...conditions(lanes, cluster.local !== undefined), provenance, quick: options.quick }
+const cluster = chosen.every(({ withoutBrokers }) => withoutBrokers)
+  ? undefined
+  : await startCluster({
+      brokers: 1,
+      registry: chosen.some(({ needsRegistry }) => needsRegistry),
+      logger: benchLogger,
+      onProgress: ({ text }) => say(text),
+    })
+const port = cluster && connect(cluster.brokers, 'bench')
+const facts = {
+  ...conditions(lanes, cluster === undefined || cluster.local !== undefined),
+  provenance,
+  quick: options.quick,
+}
 if (options.json) console.log(JSON.stringify({ name: 'conditions', ...facts }))
 else
   console.error(
@@ -68,11 +94,11 @@ const figures: Figure[] = []
 try {
   for (const subject of chosen) {
     say(`${subject.name}: ${subject.about}`)
-    const { brokers, registryUrl } = cluster
     const found = await subject.run({
-      brokers,
-      registryUrl,
-      port,
+      brokers: cluster?.brokers ?? [],
+      registryUrl: cluster?.registryUrl,
+      // Without brokers there are only subjects that touch neither.
+      port: port as KafkaPort,
       folder,
       lanes,
       provenance,
@@ -88,8 +114,8 @@ try {
   console.error(`wrong output: ${error.message}`)
   process.exitCode = 1
 } finally {
-  await port.close()
-  await cluster.stop()
+  await port?.close()
+  await cluster?.stop()
   rmSync(folder, { recursive: true })
 }
 if (!options.json) {

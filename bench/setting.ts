@@ -23,6 +23,10 @@ export interface Subject {
   readonly name: string
   /** One sentence for `--help`. */
   readonly about: string
+  /** It needs none: `brokers` is empty and `port` is not to be touched. */
+  readonly withoutBrokers?: true
+  /** `registryUrl` is there. */
+  readonly needsRegistry?: true
   readonly run: (setting: Setting) => Promise<readonly Figure[]>
 }
 
