@@ -32,8 +32,7 @@ interface Copy {
   users: number
 }
 
-export interface LaneParts extends Omit<SupervisorParts, 'name' | 'onReloaded'> {
-  readonly id: number
+export interface LaneParts extends Omit<SupervisorParts, 'onReloaded'> {
   readonly isolation: Lane['isolation']
   readonly options: ExecutorOptions
   /** Milliseconds on the clock that the host reads as well. */
@@ -53,7 +52,7 @@ export function createLane({ id, isolation, options, stamp, admit, ...parts }: L
   const copies = new Map<string, Copy>()
   let lastModel = 0
 
-  const calls = new LaneSupervisor({ name: `lane ${id}`, onReloaded, ...parts })
+  const calls = new LaneSupervisor({ id, onReloaded, ...parts })
 
   function onReloaded(model: number, loaded: LoadedModel): void {
     for (const copy of copies.values()) if (copy.model === model) tell(copy, loaded)

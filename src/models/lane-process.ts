@@ -19,7 +19,8 @@ const LAST_WORDS = 2_000
 const END_MS = 5_000
 
 export interface ChildOptions {
-  readonly name: string
+  /** Number of the lane. */
+  readonly lane: number
   readonly logger: Logger
   readonly clock: Clock
   /** Arguments for Node itself. */
@@ -46,11 +47,11 @@ class ChildLink implements LaneLink {
     this.#options = options
     this.#events = events
     const entry = fileURLToPath(besideThis('lane-child'))
-    const child = spawn(process.execPath, [...options.execArgv, entry, options.name], {
+    const child = spawn(process.execPath, [...options.execArgv, entry, `lane-${options.lane}`], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
     })
     this.#child = child
-    options.logger.info({ lane: options.name, pid: child.pid }, 'a child process runs the models')
+    options.logger.info({ lane: options.lane, pid: child.pid }, 'a child process runs the models')
     this.#requests = child.stdio[REQUESTS_FD] as Writable
     // The end of the process follows, and tells.
     this.#requests.on('error', () => {})
@@ -115,7 +116,7 @@ class ChildLink implements LaneLink {
 
   #heard(bytes: Buffer): void {
     const text = bytes.toString()
-    this.#options.logger.debug({ lane: this.#options.name, text: text.slice(0, LAST_WORDS) }, 'a child process printed')
+    this.#options.logger.debug({ lane: this.#options.lane, text: text.slice(0, LAST_WORDS) }, 'a child process printed')
     this.#lastWords = (this.#lastWords + text).slice(-LAST_WORDS)
   }
 

@@ -28,7 +28,8 @@ import { type FromLane, type LoadMessage, reviveError, type ToLane } from './lan
 const CLOSE_BUDGET_MS = 3_000
 
 export interface SupervisorParts {
-  readonly name: string
+  /** Number of the lane. */
+  readonly id: number
   readonly openLink: OpenLink
   readonly logger: Logger
   readonly clock: Clock
@@ -47,6 +48,7 @@ interface Call {
 
 export class LaneSupervisor {
   readonly #parts: SupervisorParts
+  readonly #name: string
   readonly #losses: LaneLosses
   readonly #limits: CallLimits
   readonly #restarts = { crash: 0, timeout: 0 }
@@ -69,6 +71,7 @@ export class LaneSupervisor {
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts
+    this.#name = `lane ${parts.id}`
     this.#losses = new LaneLosses(parts.clock, parts.random)
     this.#limits = new CallLimits(parts.stuckMs)
   }
@@ -91,7 +94,7 @@ export class LaneSupervisor {
   /** Throws CLOSED after `close`. */
   mustBeOpen(): void {
     if (this.#closing === undefined) return
-    throw new RunInferenceError('CLOSED', `${this.#parts.name} was closed; no call is taken any more`)
+    throw new RunInferenceError('CLOSED', `${this.#name} was closed; no call is taken any more`)
   }
 
   /** Rejects as S1, S3 and S4 say, CLOSED after `close`, else what the lane answers. */
@@ -132,7 +135,7 @@ export class LaneSupervisor {
       this.#link!.post(call.message)
     } catch (error) {
       this.#calls.splice(this.#calls.indexOf(call), 1)
-      const what = `a '${call.message.type}' message cannot be sent to ${this.#parts.name}`
+      const what = `a '${call.message.type}' message cannot be sent to ${this.#name}`
       call.reject(RunInferenceError.from(error, 'BUG', what))
       return
     }
@@ -150,13 +153,10 @@ export class LaneSupervisor {
   #open(): void {
     this.#cancelStart = undefined
     const generation = ++this.#generation
+    const isCurrent = () => generation === this.#generation
     this.#link = this.#parts.openLink({
-      reply: message => {
-        if (generation === this.#generation) this.#replied(message)
-      },
-      ended: how => {
-        if (generation === this.#generation) this.#ended(how)
-      },
+      reply: message => isCurrent() && this.#replied(message),
+      ended: how => isCurrent() && this.#ended(how),
     })
     this.#reloads = Array.from(this.#models.values(), ({ load }) => load)
     for (const message of this.#reloads) this.#link.post(message)
@@ -247,19 +247,19 @@ export class LaneSupervisor {
     }
     const expiredMs = this.#expiredMs
     const head = this.#reloads.length > 0 ? undefined : this.#calls.shift()
-    if (head) this.#blame(head, { name: this.#parts.name, how, expiredMs })
+    if (head) this.#blame(head, { name: this.#name, how, expiredMs })
     this.#replace(how, expiredMs === undefined ? 'crash' : 'timeout', head?.message.type !== 'run')
   }
 
   #replace(how: string, reason: keyof LaneRestarts, counts: boolean): void {
-    const { name, logger } = this.#parts
+    const { id, logger } = this.#parts
     this.#link = undefined
     this.#reloads = []
     this.#expiredMs = undefined
     this.#restarts[reason]++
     if (counts) this.#losses.add()
     const restMs = Math.round(this.#losses.restMs())
-    const facts = { lane: name, reason: how, restMs, inARow: this.#losses.inARow }
+    const facts = { lane: id, reason: how, restMs, inARow: this.#losses.inARow }
     if (this.#closing !== undefined) {
       logger.warn(facts, 'a lane was lost while it closed')
       this.#giveUp(this.#lost(`lost its worker while it closed: ${how}`))
@@ -295,6 +295,6 @@ export class LaneSupervisor {
   }
 
   #lost(what: string): RunInferenceError {
-    return new RunInferenceError('LANE_LOST', `${this.#parts.name} ${what}`)
+    return new RunInferenceError('LANE_LOST', `${this.#name} ${what}`)
   }
 }

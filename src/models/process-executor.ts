@@ -27,7 +27,7 @@ export function createProcessExecutor(options: ExecutorOptions, parts: ProcessEx
     Array.from({ length: lanes }, (_, index) => {
       const id = firstLane + index
       const { logger, clock } = parts
-      const openLink = openChild({ name: `lane-${id}`, logger, clock, execArgv })
+      const openLink = openChild({ lane: id, logger, clock, execArgv })
       return createLane({ id, isolation: 'process', options, stamp: sharedNow, openLink, ...rest })
     }),
   )

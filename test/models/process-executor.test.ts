@@ -111,7 +111,7 @@ describe('process executor: children that are killed', () => {
 describe('process executor: time', () => {
   for (const [what, spec, parts] of [
     ['timeoutMs', { timeoutMs: 400 }, {}],
-    ['stuckMs', {}, { stuckMs: 2_000 }],
+    ['stuckMs', {}, { stuckMs: 5_000 }],
   ] as const) {
     test(`a run that never returns is ended after ${what}; the application and all other runs go on`, async () => {
       const { executor, lane, pids } = setUp(parts)

@@ -37,7 +37,7 @@ export function scripted({ killable = true, stuckMs = 60_000 } = {}): Scripted {
   const reloaded: number[] = []
   const workers: (ScriptedWorker & { killed: boolean })[] = []
   const supervisor = new LaneSupervisor({
-    name: 'lane 0',
+    id: 0,
     logger: silentLogger,
     clock,
     random: () => 1,
