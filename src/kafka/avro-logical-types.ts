@@ -144,9 +144,9 @@ class ConvertedType extends LogicalType {
     if (this.#raw) return value
     if (this.typescript === 'string' && typeof value !== 'string') throw new Error('not a text')
     const under = this.#conversion.to(value as never)
-    if (typeof under !== 'bigint' || this.underlyingType.typeName.startsWith('abstract:')) return under
-    if (!Number.isSafeInteger(Number(under))) throw new Error("beyond 2^53: needs avro(…, { longs: 'bigint' })")
-    return Number(under)
+    const takesBigInts = this.underlyingType.typeName.startsWith('abstract:')
+    // A long beyond 2^53 is refused by the type under it, rounded or not.
+    return typeof under === 'bigint' && !takesBigInts ? Number(under) : under
   }
 
   _update(resolver: { _read?: (tap: Tap) => unknown }, writer: RawType, options: unknown): void {

@@ -90,6 +90,7 @@ suite('json codec', () => {
         }
       }),
     )
+    for (const value of [2 ** 53, 1e20, 123456789012345680000]) assert.equal(read(written(value)), value)
     assert.throws(() => read('{"id":9007199254740993}'), fails('DECODE_MALFORMED', /9007199254740993 of field id/))
     assert.throws(() => read('1e400'), fails('DECODE_MALFORMED', /1e400 of the value itself is too large/))
     assert.throws(() => written({ id: 2n ** 60n }), fails('ENCODE_SCHEMA', /field id: .*1152921504606846976n/))
