@@ -74,5 +74,8 @@ function added(before: readonly string[], after: readonly string[]): string[] {
 }
 
 function more(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): string[] {
-  return [...after].filter(([name, count]) => count > (before.get(name) ?? 0)).map(([name]) => name)
+  return [...after]
+    .filter(([name, count]) => count > (before.get(name) ?? 0))
+    .map(([name]) => name)
+    .sort()
 }
