@@ -137,7 +137,7 @@ export interface Lane {
   busyMs(): number
   /** How often its worker was lost and replaced. */
   readonly restarts: LaneRestarts
-  /** Why its worker cannot be brought back for now (LANE_LOST); undefined when all is well. The next call tries again. */
+  /** Why its worker cannot be brought back for now (LANE_LOST); undefined when all is well. It is tried again and again. */
   readonly trouble: RunInferenceError | undefined
   /** Waits for the running call, then ends the worker: never while it is inside native code. */
   close(): Promise<void>

@@ -5,8 +5,8 @@
  * S1. Messages are served in order, one reply each, so only the call at the head can have ended the worker: it rejects
  *     WORKER_LOST, or TIMEOUT when we ended the worker for it. All others are sent again, unharmed.
  * S2. A new worker first loads again what was loaded, the same bytes under the same numbers, then goes on with the calls.
- * S3. Losses in a row are answered with growing pauses. After too many, what waits rejects LANE_LOST (an outage: nothing is
- *     said of the rows), and the next call tries again, after the pause. A run or control batch that was answered ends the row;
+ * S3. Losses in a row are answered with growing pauses. After too many, each further one rejects what waits with LANE_LOST (an
+ *     outage: nothing is said of the rows), and it is tried again, after the pause. A run or control batch that was answered ends the row;
  *     a worker that cannot load the models again counts as lost. A loss by a run does not count: bisection asks for such
  *     losses, and its control batch tells whether the lane or the rows are to blame.
  * S4. Where the worker can be ended, the call at the head has its time, from when it came there: `timeoutMs` of its model,
@@ -264,17 +264,17 @@ export class LaneSupervisor {
       logger.warn(facts, 'a lane was lost while it closed')
       this.#giveUp(this.#lost(`lost its worker while it closed: ${how}`))
       this.#closed.resolve()
-    } else if (counts && this.#losses.areTooMany) {
+      return
+    }
+    if (counts && this.#losses.areTooMany) {
       logger.error(facts, 'a lane is lost again and again: its calls fail until it comes back')
       this.#trouble = this.#lost(
-        `has lost its worker ${this.#losses.inARow} times in a row, the last time: ${how}. ` +
-          `Its rows stay queued; it is tried again with the next call, in ${restMs} ms at the earliest`,
+        `has lost its worker ${this.#losses.inARow} times in a row, the last time: ${how}. Its rows stay queued; ` +
+          `it is tried again in ${restMs} ms`,
       )
       this.#giveUp(this.#trouble)
-    } else {
-      logger.warn(facts, 'a lane was lost, and is replaced')
-      if (this.#calls.length > 0 || this.#models.size > 0) this.#start()
-    }
+    } else logger.warn(facts, 'a lane was lost, and is replaced')
+    if (this.#calls.length > 0 || this.#models.size > 0) this.#start()
   }
 
   #giveUp(error: RunInferenceError): void {

@@ -63,8 +63,10 @@ export class InferenceStep {
     return runs.length > 0
   }
 
+  /** Lanes that are in trouble are left alone while others are well. */
   canRunOn(lane: Lane): boolean {
-    return this.#options.models.has(lane)
+    const { models } = this.#options
+    return models.has(lane) && (lane.trouble === undefined || this.#healthiest() === lane)
   }
 
   /** A free slot of the lane; undefined when its places are taken. */
@@ -101,8 +103,12 @@ export class InferenceStep {
 
   /** Known good input: rejects while the lane cannot do its work. */
   async probe(): Promise<void> {
-    const [model] = this.#options.models.values()
-    await model?.runControl()
+    await this.#options.models.get(this.#healthiest())!.runControl()
+  }
+
+  #healthiest(): Lane {
+    const lanes = [...this.#options.models.keys()]
+    return lanes.find(lane => lane.trouble === undefined) ?? lanes[0]!
   }
 
   #fillSlot(slot: BatchSlot, batch: Batch): readonly TensorData[] {

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { RunInferenceError } from '../../src/errors.ts'
+import { type ErrorCode, RunInferenceError } from '../../src/errors.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
 import { type FakeLane, type FakeStep, fakeLane, fakeStep } from '../support/fake-lanes.ts'
 import { blockOf, flowOf, sourceRecord, workOf } from '../support/work-blocks.ts'
 
-const throwing = (
-  code: 'DEVICE_MEMORY' | 'INFERENCE_FAILED' | 'LANE_LOST' | 'RESULT_COUNT' | 'SHAPE_MISMATCH',
-  why = 'asked for',
-) => new RunInferenceError(code, why)
+const throwing = (code: ErrorCode, why = 'asked for') => new RunInferenceError(code, why)
 
 function work(rows: number): WorkBlock {
   return workOf(blockOf(Array.from({ length: rows }, (_, i) => sourceRecord(i))), flowOf())
@@ -65,6 +62,37 @@ describe('a step at work', () => {
       }),
       { numRuns: 400 },
     )
+  })
+
+  it('rows that end their worker, or do not return, are found; the others are delivered, and each failure keeps its code', async () => {
+    const lane = fakeLane()
+    const fake = fakeStep([lane])
+    const block = work(64)
+    lane.answer = values => {
+      if (values.includes(17)) throw throwing('WORKER_LOST', `${values.length} rows`)
+      if (values.includes(40)) throw throwing('TIMEOUT', `${values.length} rows`)
+    }
+    fake.queue(block, [...new Array(64).keys()])
+    await runNext(fake, lane)
+    while (fake.batcher.queuedRows > 0) await runNext(fake, lane)
+    assert.deepEqual(
+      bad(block).map(row => block.failuresOf(row)!.map(({ error }) => error.message)),
+      [['[WORKER_LOST] 1 rows'], ['[TIMEOUT] 1 rows']],
+    )
+    assert.equal(fake.delivered.length, 62)
+    const deaths = lane.runs.filter(run => run.includes(17) || run.includes(40)).length
+    assert.ok(deaths <= 2 * (Math.log2(64) + 2) + 1, `${deaths} workers were ended for two rows`)
+  })
+
+  it('a lane in trouble gets no batch while another one is well, and when none is, the first one does', async () => {
+    const [first, second] = [fakeLane(0), fakeLane(1)]
+    const { step } = fakeStep([first!, second!])
+    first!.trouble = throwing('LANE_LOST')
+    assert.deepEqual([step.canRunOn(first!), step.canRunOn(second!)], [false, true])
+    await step.probe()
+    second!.trouble = throwing('LANE_LOST')
+    assert.deepEqual([step.canRunOn(first!), step.canRunOn(second!)], [true, false])
+    assert.deepEqual([first!.controls, second!.controls], [0, 1])
   })
 
   it('rows that come back stand at the front, in their old order', async () => {

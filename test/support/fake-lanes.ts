@@ -20,6 +20,7 @@ export interface FakeLane extends Lane {
   readonly controls: number
   answer: Answer
   controlFails: boolean
+  trouble: RunInferenceError | undefined
 }
 
 /** A lane of LANE_PLACES whose rows are single numbers. */
