@@ -9,7 +9,7 @@ WORKDIR /build
 ENV ONNXRUNTIME_NODE_INSTALL=skip
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund --ignore-scripts
-COPY tsconfig.json tsconfig.build.json README.md LICENSE ./
+COPY tsconfig.json tsconfig.build.json LICENSE ./
 COPY src src
 COPY scripts/prune-image.mjs scripts/prune-image.mjs
 RUN npm run build

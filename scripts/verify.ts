@@ -11,7 +11,7 @@ const steps: readonly (readonly [name: string, command: readonly string[]])[] = 
   ['types', ['node_modules/.bin/tsc', '-p', '.']],
   ['tests', node('scripts/test.ts')],
   ['build', ['node_modules/.bin/tsc', '-p', 'tsconfig.build.json']],
-  ['the built command line', [process.execPath, 'dist/cli/main.js', '--version']],
+  ['the built command line', [process.execPath, 'dist/cli/bin.js', '--version']],
 ]
 
 for (const [name, [command, ...args]] of steps) {
