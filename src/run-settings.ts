@@ -15,7 +15,7 @@ export interface RunSettings {
   readonly rebalanceTimeoutMs: number
   readonly maxBytesPerPartition: number
   readonly maxFetchWaitMs: number
-  /** A lane that is inside one native call for longer makes health red, then ends the process. */
+  /** A thread that is inside one native call for longer makes health red, then ends the application; a child process is replaced. */
   readonly stuckMs: number
   /** Where a group begins that has never committed. */
   readonly start: StartPosition

@@ -83,7 +83,7 @@ export const settingsSchema = z.strictObject({
 
   lanes: whole(1, 1024)
     .default(Math.max(1, availableParallelism() - 1))
-    .describe('workers that run models (default: cores - 1)'),
+    .describe('threads or child processes that run models; those on a GPU have one (default: cores - 1)'),
   maxInFlightRows: whole(1)
     .default(RUN.maxInFlightRows)
     .describe('records taken from Kafka and not committed; above it, partitions pause'),
@@ -103,7 +103,9 @@ export const settingsSchema = z.strictObject({
     .default(RUN.maxFetchWaitMs)
     .describe('how long a broker may hold a fetch that finds nothing'),
   stallMs: whole(1_000).default(30_000).describe('a main loop that stands still for so long ends the process'),
-  stuckMs: whole(1_000).default(RUN.stuckMs).describe('a model call that takes so long ends the process'),
+  stuckMs: whole(1_000)
+    .default(RUN.stuckMs)
+    .describe('a model call that takes so long ends its child process, or the application if it is in a thread'),
   start: start
     .default(RUN.start)
     .describe(
