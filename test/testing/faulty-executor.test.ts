@@ -54,6 +54,16 @@ describe('faulty executor', () => {
     await executor.close()
   })
 
+  test('has memory for so many rows, until it is told otherwise', async () => {
+    const { executor, slot } = await setUp()
+    executor.outOfMemoryAbove(4)
+    await rejects(slot.run(0, 8), 'DEVICE_MEMORY', '8 rows')
+    assert.equal((await slot.run(0, 4)).rows, 4)
+    executor.outOfMemoryAbove(undefined)
+    assert.equal((await slot.run(0, 8)).rows, 8)
+    await executor.close()
+  })
+
   test('fails the control batch and loads while told to', async () => {
     const { executor, lane, model } = await setUp()
     executor.failControl(true)
