@@ -2,7 +2,6 @@
  * The main job from end to end, on real parts: cluster → topics and schemas → input → topology → read back → check.
  * Everything that has to be ended is put on the stack of resources as soon as it exists, whatever happens after.
  */
-import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import type { Digit, DigitPrediction } from '../schemas/types.ts'
 import { clusterStatus, keepCluster } from '../src/cluster/background.ts'
@@ -12,6 +11,7 @@ import { avro } from '../src/kafka/avro-codec.ts'
 import type { CodecContext, RowEncoder, SchemaRegistryPort } from '../src/kafka/codec.ts'
 import type { KafkaPort } from '../src/kafka/port.ts'
 import type { RecordBlock } from '../src/kafka/record-block.ts'
+import { readSchemaFile } from '../src/kafka/schema-files.ts'
 import { createSchemaRegistry } from '../src/kafka/schema-registry.ts'
 import { FAILED_STAGES } from '../src/kafka/topic-names.ts'
 import { registerSchemas, schemaNeeds } from '../src/kafka/topic-schemas.ts'
@@ -54,7 +54,6 @@ interface Parts extends Job {
 }
 
 const MAX_BATCH_ROWS = 256
-const readSchema = (name: string) => readFile(`schemas/${name}.avsc`, 'utf8')
 
 export async function runMainJob(job: Job): Promise<DemoResult & { readonly cluster: Cluster }> {
   const { signal, resources, logger } = job
@@ -116,7 +115,7 @@ async function applyTopics({ topology, port, registry, screen, flags }: Parts, c
   const brokerCount = await port.admin.brokerCount()
   const plan = planTopics(topology, [], { partitions: flags.partitions, replicationFactor: 1, minIsr: 1, brokerCount })
   await applyPlan(plan, port.admin)
-  const schemas = await registerSchemas(schemaNeeds(topology), registry, readSchema)
+  const schemas = await registerSchemas(schemaNeeds(topology), registry, readSchemaFile)
   step.done(`${names.length} topics of ${flags.partitions} partitions, ${schemas.length} Avro schemas`)
 }
 
@@ -165,7 +164,7 @@ async function classify(parts: Parts): Promise<ClassifyCounts> {
       { logger, clock: systemClock, random: Math.random },
     ),
     registry,
-    readSchema,
+    readSchema: readSchemaFile,
     settings: DEFAULT_RUN_SETTINGS,
     clock: systemClock,
     random: Math.random,
@@ -219,7 +218,7 @@ function expectation(topology: Topology, images: readonly DigitImage[], number: 
 }
 
 function codecContext(topic: string, registry: SchemaRegistryPort, logger: Logger): CodecContext {
-  return { topic, field: 'value', registry, readSchema, logger, now: systemClock.now }
+  return { topic, field: 'value', registry, readSchema: readSchemaFile, logger, now: systemClock.now }
 }
 
 function encodeWith<T>(encoder: RowEncoder<T>, value: T): Buffer {
