@@ -37,8 +37,11 @@ export function createProcessExecutor(options: ExecutorOptions, parts: ProcessEx
 function ownArguments(): string[] {
   const own = process.execArgv
   return own.filter((argument, index) => {
+    const before = own[index - 1]
     if (/^--(inspect|test|watch)/.test(argument)) return false
-    return !isScript(argument) && !isScript(own[index - 1])
+    // The value of such an option may stand apart.
+    if (/^--(inspect|test|watch)[^=]*$/.test(before ?? '') && !argument.startsWith('-')) return false
+    return !isScript(argument) && !isScript(before)
   })
 }
 
