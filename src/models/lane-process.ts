@@ -29,14 +29,23 @@ export interface ChildOptions {
 
 /** Starts a child process with the entry lane-child. */
 export function openChild(options: ChildOptions): OpenLink {
-  return events => new ChildLink(options, events)
+  return events => {
+    try {
+      return new ChildLink(options, events)
+    } catch (error) {
+      // Some reasons are thrown (no memory for it), others come as an event.
+      queueMicrotask(() => events.ended(notStarted(error)))
+      return { post: () => {}, kill: () => {} }
+    }
+  }
 }
 
 class ChildLink implements LaneLink {
   readonly #options: ChildOptions
   readonly #events: LinkEvents
   readonly #child: ChildProcess
-  readonly #requests: Writable
+  /** Undefined when the process could not be started. */
+  readonly #requests: Writable | undefined
   readonly #sent = new Map<number, ToLane>()
   readonly #models = new Map<number, LoadedModel>()
   #lastWords = ''
@@ -51,11 +60,12 @@ class ChildLink implements LaneLink {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
     })
     this.#child = child
+    child.on('error', error => this.#end(notStarted(error)))
+    if (child.pid === undefined) return
     options.logger.info({ lane: options.lane, pid: child.pid }, 'a child process runs the models')
     this.#requests = child.stdio[REQUESTS_FD] as Writable
     // The end of the process follows, and tells.
     this.#requests.on('error', () => {})
-    child.on('error', error => this.#end(`it cannot be started: ${error.message}`))
     child.on('exit', () => options.clock.after(END_MS, () => this.#end(this.#how())))
     child.on('close', () => this.#end(this.#how()))
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text: Buffer) => this.#heard(text))
@@ -65,6 +75,7 @@ class ChildLink implements LaneLink {
   post(message: ToLane): void {
     const model = message.type === 'run' ? this.#models.get(message.model) : undefined
     const { head, body } = requestFrame(message, model)
+    if (!this.#requests) return
     this.#sent.set(message.call, message)
     // No more waits here than the places of the lane hold: nothing is copied, so nothing is gained by waiting for 'drain'.
     this.#requests.cork()
@@ -131,7 +142,11 @@ class ChildLink implements LaneLink {
   #end(how: string): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
-    this.#requests.destroy()
+    this.#requests?.destroy()
     this.#events.ended(how)
   }
+}
+
+function notStarted(error: unknown): string {
+  return `its process cannot be started: ${error instanceof Error ? error.message : String(error)}`
 }

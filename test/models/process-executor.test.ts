@@ -110,7 +110,7 @@ describe('process executor: children that are killed', () => {
 
 describe('process executor: time', () => {
   for (const [what, spec, parts] of [
-    ['timeoutMs', { timeoutMs: 400 }, {}],
+    ['timeoutMs', { timeoutMs: 1_000 }, {}],
     ['stuckMs', {}, { stuckMs: 5_000 }],
   ] as const) {
     test(`a run that never returns is ended after ${what}; the application and all other runs go on`, async () => {
@@ -158,6 +158,12 @@ describe('process executor: the life of a child', () => {
   test('one that cannot start says why', async () => {
     const { executor, lane } = setUp({ execArgv: ['--no-such-option'] })
     await rejects(lane.load(digitsSpec()), 'LANE_LOST', 'exit code 9', 'bad option', '--no-such-option')
+    await executor.close()
+  })
+
+  test('one that the system refuses to start is an outage like any other', async () => {
+    const { executor, lane } = setUp({ execArgv: [`--title=${'x'.repeat(300_000)}`] })
+    await rejects(lane.load(digitsSpec()), 'LANE_LOST', 'cannot be started')
     await executor.close()
   })
 
