@@ -37,8 +37,8 @@ export interface ContainerGroup {
 
 /** Rejects CLUSTER_UNAVAILABLE when testcontainers is not installed. */
 export async function openContainerGroup(name: string, outlive: boolean): Promise<ContainerGroup> {
-  const { GenericContainer, getContainerRuntimeClient, getReaper, LABEL_TESTCONTAINERS_SESSION_ID, Wait } = await load()
-  const client = await getContainerRuntimeClient()
+  const { GenericContainer, getReaper, LABEL_TESTCONTAINERS_SESSION_ID, Wait } = await load()
+  const client = await connect()
   const labels = outlive ? {} : { [LABEL_TESTCONTAINERS_SESSION_ID]: (await getReaper(client)).sessionId }
   const network = await client.network.create({ Name: name, Driver: 'bridge', Labels: labels })
 
@@ -100,7 +100,7 @@ export async function openContainerGroup(name: string, outlive: boolean): Promis
 export async function containerStates(
   ids: readonly string[],
 ): Promise<readonly ({ readonly pid: number; readonly running: boolean } | undefined)[]> {
-  const client = await (await load()).getContainerRuntimeClient()
+  const client = await connect()
   return Promise.all(
     ids.map(async id => {
       const state = await unlessGone(client.container.getById(id).inspect())
@@ -111,7 +111,7 @@ export async function containerStates(
 
 /** Removes containers with their data, and their network. What is gone already is fine. */
 export async function removeContainers(ids: readonly string[], networkId: string): Promise<void> {
-  const client = await (await load()).getContainerRuntimeClient()
+  const client = await connect()
   await Promise.all(ids.map(id => unlessGone(client.container.getById(id).remove({ force: true, v: true }))))
   await unlessGone(client.network.getById(networkId).remove())
 }
@@ -122,6 +122,19 @@ async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
   } catch (error) {
     if ((error as { statusCode?: number }).statusCode === 404) return undefined
     throw error
+  }
+}
+
+async function connect() {
+  const { getContainerRuntimeClient } = await load()
+  try {
+    return await getContainerRuntimeClient()
+  } catch (error) {
+    throw RunInferenceError.from(
+      error,
+      'CLUSTER_UNAVAILABLE',
+      "Docker's engine does not answer; start it and try again",
+    )
   }
 }
 
