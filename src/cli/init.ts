@@ -11,6 +11,7 @@ const SAMPLE_RECORDS = 100
 
 // Two folders up from the sources and from the build alike.
 const packageFolder = fileURLToPath(new URL('../../', import.meta.url))
+const isInstalled = packageFolder.includes(join('/', 'node_modules', '/'))
 
 export interface InitFlags {
   readonly name?: string
@@ -51,9 +52,13 @@ function tell(target: string, created: readonly string[], replaced: readonly str
   for (const file of replaced) console.log(`replaced ${file}`)
   const below = relative('.', target)
   const where = below.startsWith('..') ? target : below
-  console.log(
-    `\nNext:\n${where === '' ? '' : `  cd ${where}\n`}  npm install\n  npm test\n\nREADME.md has the way to a running topology.`,
-  )
+  const steps = [
+    // A clone is used as it was built.
+    ...(isInstalled ? [] : [`npm run build --prefix ${packageFolder}`]),
+    ...(where === '' ? [] : [`cd ${where}`]),
+    ...['npm install', 'npm test'],
+  ]
+  console.log(`\nNext:\n  ${steps.join('\n  ')}\n\nREADME.md has the way to a running topology.`)
 }
 
 /** Every file of the new project. */
@@ -64,9 +69,7 @@ async function contents(target: string, name: string, codec: InitCodec): Promise
       throw RunInferenceError.from(error, 'SETTINGS_INVALID', `this kri lacks ${file} (an image?); ${remedy}`)
     })
   const { version } = JSON.parse((await ours('package.json')).toString()) as { version: string }
-  const dependency = packageFolder.includes(`${join('/', 'node_modules', '/')}`)
-    ? `^${version}`
-    : `file:${relative(target, packageFolder)}`
+  const dependency = isInstalled ? `^${version}` : `file:${relative(target, packageFolder)}`
   const digits = (await ours('data/digits-test.ndjson')).toString().trim().split('\n').slice(0, SAMPLE_RECORDS)
   const pixels = (line: string) => JSON.stringify((JSON.parse(line) as { pixels: number[] }).pixels)
   const sample = codec === 'raw' ? digits.map(pixels) : digits
