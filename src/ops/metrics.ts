@@ -151,7 +151,7 @@ export function createMetrics(): Metrics {
   const compute = histogram('kri_batch_compute_seconds', 'Time of a batch inside the model.', SECONDS, LABEL.step)
   const ceiling = gauge(
     'kri_batch_ceiling_rows',
-    'The most rows of a batch: maxSize, or fewer since the device ran out of memory.',
+    'The most rows of a batch: maxSize, or fewer since larger ones were too much for the device or for their time.',
     LABEL.step,
   )
   let models: () => readonly ServedModel[] = () => []

@@ -145,7 +145,10 @@ function buildSteps(
         metrics.batchCeiling(node.step, rows)
         if (failedRows === undefined) logger.info({ step: node.step, rows }, 'trying larger batches again')
         else
-          logger.warn({ step: node.step, rows, failedRows }, 'a batch did not fit the device: smaller ones from now on')
+          logger.warn(
+            { step: node.step, rows, failedRows },
+            'a batch was too large for the device or for its time: smaller ones from now on',
+          )
       }),
       models: opened.laneModels.get(node)!,
       failures: points.ofStep(node, 'inference'),

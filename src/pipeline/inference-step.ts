@@ -26,6 +26,8 @@ import type { WorkBlock } from './work-block.ts'
 const OUTAGES = new Set(['LANE_LOST', 'MODEL_OUTAGE', 'CLOSED'])
 /** Errors that every row of the batch shares: searching for the guilty row would be in vain. */
 const WHOLE_BATCH = new Set(['SHAPE_MISMATCH', 'RESULT_COUNT'])
+/** Errors for which the number of rows may be to blame, and no row: they ended the worker. */
+const ENDED_WORKER = new Set(['TIMEOUT', 'WORKER_LOST'])
 
 export interface InferenceStepOptions {
   readonly step: string
@@ -165,6 +167,9 @@ export class InferenceStep {
       },
       failure => !isOutage(failure),
     )
+    const isInnocent = verdict.bad.length === 0 && verdict.undecided.length === 0
+    // All rows ran in smaller batches: without a ceiling each batch to come would end its worker again.
+    if (isInnocent && ENDED_WORKER.has(codeOf(error))) this.#options.ceiling.tooMany(batch.rows)
     this.#failRows(batch, verdict.bad)
     this.#putBack(batch, verdict.undecided, verdict.outage)
   }

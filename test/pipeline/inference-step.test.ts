@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type ErrorCode, RunInferenceError } from '../../src/errors.ts'
+import { RowCeiling } from '../../src/pipeline/row-ceiling.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
 import { type FakeLane, type FakeStep, fakeLane, fakeStep } from '../support/fake-lanes.ts'
 import { blockOf, flowOf, sourceRecord, workOf } from '../support/work-blocks.ts'
@@ -82,6 +83,33 @@ describe('a step at work', () => {
     assert.equal(fake.delivered.length, 62)
     const deaths = lane.runs.filter(run => run.includes(17) || run.includes(40)).length
     assert.ok(deaths <= 2 * (Math.log2(64) + 2) + 1, `${deaths} workers were ended for two rows`)
+  })
+
+  it('batches that are too large for their time, or end their worker, become smaller; no row is blamed', async () => {
+    for (const code of ['TIMEOUT', 'WORKER_LOST'] as const) {
+      const lane = fakeLane()
+      const changes: number[] = []
+      let batcher: FakeStep['batcher'] | undefined
+      const ceiling = new RowCeiling(64, rows => {
+        changes.push(rows)
+        batcher!.ceiling = rows
+      })
+      const fake = fakeStep([lane], { maxSize: 64 }, { ceiling })
+      batcher = fake.batcher
+      const block = work(400)
+      let deaths = 0
+      lane.answer = values => {
+        if (values.length <= 20) return
+        deaths++
+        throw throwing(code)
+      }
+      fake.queue(block, [...new Array(400).keys()])
+      fake.step.collect()
+      while (fake.batcher.queuedRows > 0) await runNext(fake, lane)
+      assert.deepEqual([fake.delivered.length, bad(block)], [400, []])
+      assert.deepEqual(changes, [32, 16])
+      assert.ok(deaths <= 4, `${deaths} workers were ended`)
+    }
   })
 
   it('a lane in trouble gets no batch while another one is well, and when none is, the first one does', async () => {
