@@ -11,6 +11,14 @@ export interface Loss {
   readonly expiredMs: number | undefined
 }
 
+/** What the worker was at, and how it ended. */
+export function causeOf(message: ToLane | undefined, { how, expiredMs }: Loss): string {
+  if (message === undefined) return `while idle: ${how}`
+  if (expiredMs === undefined) return `during a '${message.type}': ${how}`
+  const setting = message.type === 'run' || message.type === 'control' ? '' : 'stuckMs, '
+  return `since a '${message.type}' took longer than ${setting}${expiredMs} ms: ${how}`
+}
+
 /** The error of a run or control batch that ended its worker. */
 export function guilty(message: ToLane, { uri, timeoutMs }: ModelSpec, loss: Loss): RunInferenceError {
   const { name, how, expiredMs } = loss

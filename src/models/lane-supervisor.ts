@@ -11,15 +11,14 @@
  *     losses, and its control batch tells whether the lane or the rows are to blame.
  * S4. Where the worker can be ended, the call at the head has its time, from when it came there: `timeoutMs` of its model,
  *     else `stuckMs`, or less while a batch is searched (call-limits.ts). A load that is lost with its worker, or takes too long, rejects LANE_LOST: no row is to blame.
- * S5. Every call ends. `close` lets those that were made before it end, and waits for the worker's own end; where the worker can
- *     be ended, no longer than CLOSE_BUDGET_MS.
+ * S5. Every call ends. `close` lets those before it end, and the worker; one that can be ended has CLOSE_BUDGET_MS for it.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import { CallLimits } from './call-limits.ts'
 import type { LaneRestarts, LoadedModel, ModelSpec } from './executor.ts'
-import { guilty, type Loss, reloadProblem } from './lane-blame.ts'
+import { causeOf, guilty, type Loss, reloadProblem } from './lane-blame.ts'
 import type { LaneAnswer, LaneCall, LaneLink, OpenLink } from './lane-link.ts'
 import { LaneLosses } from './lane-losses.ts'
 import { type FromLane, type LoadMessage, reviveError, type ToLane } from './lane-messages.ts'
@@ -135,8 +134,7 @@ export class LaneSupervisor {
       this.#link!.post(call.message)
     } catch (error) {
       this.#calls.splice(this.#calls.indexOf(call), 1)
-      const what = `a '${call.message.type}' message cannot be sent to ${this.#name}`
-      call.reject(RunInferenceError.from(error, 'BUG', what))
+      call.reject(RunInferenceError.from(error, 'BUG', `a '${call.message.type}' cannot be sent to ${this.#name}`))
       return
     }
     if (call === this.#calls[0]) this.#comesToHead(call.message)
@@ -201,7 +199,7 @@ export class LaneSupervisor {
     const problem = reloadProblem(reply, spec.uri, this.#models.get(model)?.sha256)
     if (problem !== undefined) {
       this.#discard()
-      this.#replace(`its models cannot be loaded again: ${problem}`, 'crash', true)
+      this.#replace(`since its models cannot be loaded again: ${problem}`, 'crash', true)
       return
     }
     if (reply.type === 'loaded') this.#parts.onReloaded?.(model, reply.loaded)
@@ -245,10 +243,11 @@ export class LaneSupervisor {
       this.#closed.resolve()
       return
     }
-    const expiredMs = this.#expiredMs
+    const loss: Loss = { name: this.#name, how, expiredMs: this.#expiredMs }
     const head = this.#reloads.length > 0 ? undefined : this.#calls.shift()
-    if (head) this.#blame(head, { name: this.#name, how, expiredMs })
-    this.#replace(how, expiredMs === undefined ? 'crash' : 'timeout', head?.message.type !== 'run')
+    if (head) this.#blame(head, loss)
+    const cause = causeOf(head?.message ?? this.#reloads[0], loss)
+    this.#replace(cause, loss.expiredMs === undefined ? 'crash' : 'timeout', head?.message.type !== 'run')
   }
 
   #replace(how: string, reason: keyof LaneRestarts, counts: boolean): void {
@@ -262,14 +261,14 @@ export class LaneSupervisor {
     const facts = { lane: id, reason: how, restMs, inARow: this.#losses.inARow }
     if (this.#closing !== undefined) {
       logger.warn(facts, 'a lane was lost while it closed')
-      this.#giveUp(this.#lost(`lost its worker while it closed: ${how}`))
+      this.#giveUp(this.#lost(`lost its worker while it closed, ${how}`))
       this.#closed.resolve()
       return
     }
     if (counts && this.#losses.areTooMany) {
       logger.error(facts, 'a lane is lost again and again: its calls fail until it comes back')
       this.#trouble = this.#lost(
-        `has lost its worker ${this.#losses.inARow} times in a row, the last time: ${how}. Its rows stay queued; ` +
+        `has lost its worker ${this.#losses.inARow} times in a row, the last time ${how}. Its rows stay queued; ` +
           `it is tried again in ${restMs} ms`,
       )
       this.#giveUp(this.#trouble)
@@ -284,7 +283,7 @@ export class LaneSupervisor {
   #blame(call: Call, loss: Loss): void {
     const spec = this.#specOf(call.message)
     if (spec) call.reject(guilty(call.message, spec, loss))
-    else this.#endWithoutWorker(call, this.#lost(`lost its worker during a '${call.message.type}': ${loss.how}`))
+    else this.#endWithoutWorker(call, this.#lost(`lost its worker ${causeOf(call.message, loss)}`))
   }
 
   #endWithoutWorker({ message, resolve, reject }: Call, error: RunInferenceError): void {

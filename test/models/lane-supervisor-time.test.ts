@@ -44,7 +44,7 @@ describe('S4: the call at the head has its time', () => {
     await lane.worker.die()
     await run
     await lane.worker.answer()
-    const load = rejects(lane.load(2, { timeoutMs: 5 }), 'LANE_LOST', 'load')
+    const load = rejects(lane.load(2, { timeoutMs: 5 }), 'LANE_LOST', "a 'load' took longer than stuckMs, 2000 ms")
     await lane.clock.advance(1_999)
     assert.equal(lane.worker.isKilled, false)
     await lane.clock.advance(1)
