@@ -38,7 +38,9 @@ function commandLines({ name, argument, flags }: CompletedCommand): readonly str
   return [
     ...(argument === undefined ? [] : [`${start} ${offer(argument)}`]),
     ...flags.map(({ flag, help, value }) => {
-      const values = value === undefined ? '' : ` -r ${offer(value)}`.trimEnd()
+      // A value that is required brings files along unless it is exclusive.
+      const required = value === 'file' ? '-r' : '-x'
+      const values = value === undefined ? '' : ` ${required} ${offer(value)}`.trimEnd()
       return `${start} -l ${flag.slice(2)}${values} -d ${quote(help)}`
     }),
   ]

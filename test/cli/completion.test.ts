@@ -75,10 +75,39 @@ describe('completion in bash', { skip: missing('bash') }, () => {
   })
 })
 
+/** What fish offers for the end of this line. */
+function offeredByFish(line: string): readonly string[] {
+  const program = `source ${scriptFile('fish')}; complete -C '${line}'`
+  const { stdout, stderr } = spawnSync('fish', ['--no-config', '-c', program], { cwd: folder, encoding: 'utf8' })
+  assert.equal(stderr, '')
+  return stdout
+    .trim()
+    .split('\n')
+    .map(offer => offer.split('\t')[0]!)
+}
+
+function scriptFile(shell: string): string {
+  const file = join(folder, `completion.${shell}`)
+  writeFileSync(file, scripts.get(shell)!)
+  return file
+}
+
+describe('completion in fish', { skip: missing('fish') }, () => {
+  it('commands, and the commands of a group', () => {
+    assert.deepEqual(offeredByFish('kri c'), ['check', 'cluster', 'completion'])
+    assert.deepEqual(offeredByFish('kri topics '), ['apply', 'plan'])
+  })
+
+  it('flags and their values', () => {
+    assert.deepEqual(offeredByFish('kri run topologies/x.ts --w'), ['--workers'])
+    assert.deepEqual(offeredByFish('kri init --codec '), ['avro', 'json', 'raw'])
+  })
+})
+
 describe('completion in other shells', () => {
   for (const shell of ['zsh', 'fish']) {
     it(`${shell} takes the script`, { skip: missing(shell) }, () => {
-      const { status, stderr } = spawnSync(shell, ['-n'], { input: scripts.get(shell)!, encoding: 'utf8' })
+      const { status, stderr } = spawnSync(shell, ['-n', scriptFile(shell)], { encoding: 'utf8' })
       assert.equal(status, 0, stderr)
     })
 
