@@ -31,6 +31,7 @@ async function checkModel(sharing: readonly StepNode[], executor: Executor, find
     const [lane] = lanesFor(executor, spec)
     const { loaded } = await lane!.load(spec)
     warnOfFallback(where, loaded, findings)
+    warnOfCpuShare(where, loaded, findings)
     const { provider, refusedProviders, sizeBytes, sha256, loadMs } = loaded
     return { ...report, ok: true, provider, refusedProviders, sizeBytes, sha256, loadMs }
   } catch (error) {
@@ -58,6 +59,17 @@ function warnOfFallback(where: string, { provider, refusedProviders }: LoadedMod
     expected: first.provider,
     got: refusedProviders.map(({ provider, reason }) => `${provider}: ${reason}`).join('; '),
     remedy: `Install what ${first.provider} needs on this machine, or set providerPolicy: 'required' to refuse`,
+  })
+}
+
+function warnOfCpuShare(where: string, { provider, partlyOnCpu }: LoadedModel, findings: Findings): void {
+  if (!partlyOnCpu) return
+  findings.warning('models', {
+    where,
+    what: `${provider} does not have all operators of the model: some or all of it runs on cpu`,
+    expected: `every operator on ${provider}`,
+    got: 'operators that only cpu has',
+    remedy: `Measure it: without ${provider} it may be as fast, or faster`,
   })
 }
 
