@@ -76,15 +76,13 @@ class ChildLink implements LaneLink {
     const model = message.type === 'run' ? this.#models.get(message.model) : undefined
     const { head, body } = requestFrame(message, model)
     if (!this.#requests) return
+    const bodyBytes = body.reduce((sum, { length }) => sum + length, 0)
+    // May throw: of what cannot be written nothing is, and the pipe stays as it is.
+    const start = frameStart(head, bodyBytes)
     this.#sent.set(message.call, message)
     // No more waits here than the places of the lane hold: nothing is copied, so nothing is gained by waiting for 'drain'.
     this.#requests.cork()
-    this.#requests.write(
-      frameStart(
-        head,
-        body.reduce((sum, { length }) => sum + length, 0),
-      ),
-    )
+    this.#requests.write(start)
     for (const part of body) this.#requests.write(part)
     this.#requests.uncork()
   }

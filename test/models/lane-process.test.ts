@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { FromLane, LoadMessage } from '../../src/models/lane-messages.ts'
+import { openChild } from '../../src/models/lane-process.ts'
+import { systemClock } from '../../src/ops/clock.ts'
+import { silentLogger } from '../../src/ops/logger.ts'
+import { eventually } from '../support/eventually.ts'
+import { digitsSpec } from '../support/model-specs.ts'
+
+describe('the pipes to a child process', () => {
+  it('a message that cannot be written holds up none behind it', async () => {
+    const replies: FromLane[] = []
+    const ends: string[] = []
+    const link = openChild({ lane: 0, logger: silentLogger, clock: systemClock, execArgv: [] })({
+      reply: message => replies.push(message),
+      ended: how => ends.push(how),
+    })
+    // As one does that is beyond the limits of a frame.
+    const unwritable = { type: 'load', call: 1, model: 1, spec: { ...digitsSpec(), timeoutMs: 1n } }
+    assert.throws(() => link.post(unwritable as unknown as LoadMessage), /BigInt/)
+    link.post({ type: 'close', call: 2 })
+    try {
+      await eventually('the next one is answered', () => replies.length > 0)
+      assert.deepEqual(replies, [{ type: 'done', call: 2 }])
+    } finally {
+      link.kill?.()
+    }
+    await eventually('the child has ended', () => ends.length === 1)
+  })
+})
