@@ -17,6 +17,7 @@ import type { CloseReason } from './row-run.ts'
 
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 5_000
+const NO_LANES: readonly Lane[] = []
 
 export interface DispatcherStep {
   readonly step: InferenceStep
@@ -106,7 +107,7 @@ export class Dispatcher {
       for (const { step } of steps) step.collect()
       const idle = lanes.filter(lane => lane.occupied === 0)
       const place = batches === 'any' ? 'idle' : 'prefetch'
-      for (const [i, lane] of idle.entries()) this.#offer(lane, place, idle.length - i)
+      for (let i = 0; i < idle.length; i++) this.#offer(idle[i]!, place, idle, i)
       this.#prefetch()
       if (batches === 'any') this.#armTimer()
     } catch (error) {
@@ -118,19 +119,19 @@ export class Dispatcher {
   #prefetch(): void {
     const { lanes } = this.#options
     for (let occupied = 1; occupied < LANE_PLACES; occupied++) {
-      for (const lane of lanes) if (lane.occupied === occupied) this.#offer(lane, 'prefetch', 1)
+      for (const lane of lanes) if (lane.occupied === occupied) this.#offer(lane, 'prefetch', NO_LANES, 0)
     }
   }
 
-  /** One batch for this lane, from the next step in turn that has one. */
-  #offer(lane: Lane, place: LanePlace, idleLanes: number): void {
+  /** One batch for this lane, from the next step in turn that has one. It shares with the idle lanes from `first` on. */
+  #offer(lane: Lane, place: LanePlace, idle: readonly Lane[], first: number): void {
     const { steps, clock } = this.#options
     for (let i = 0; i < steps.length; i++) {
       const { step, breaker } = steps[(this.#turn + i) % steps.length]!
       if (!step.canRunOn(lane) || this.#resting.has(step) || breaker.state !== 'closed') continue
       // A step that waits behind another one is not put off until it has a full batch.
       const given = this.#served === undefined || this.#served === step ? place : 'idle'
-      const batch = step.batcher.take(given, idleLanes, clock.now())
+      const batch = step.batcher.take(given, sharing(step, idle, first), clock.now())
       if (!batch) continue
       const slot = step.acquire(lane)
       if (!slot) {
@@ -205,4 +206,11 @@ export class Dispatcher {
     if (deadlines.length === 0) return
     this.#cancelTimer = clock.after(Math.min(...(deadlines as number[])) - now, () => this.schedule())
   }
+}
+
+/** How many of the lanes from `first` on run the step. */
+function sharing(step: InferenceStep, lanes: readonly Lane[], first: number): number {
+  let count = 0
+  for (let i = first; i < lanes.length; i++) if (step.canRunOn(lanes[i]!)) count++
+  return count
 }

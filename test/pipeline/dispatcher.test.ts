@@ -68,6 +68,18 @@ describe('the dispatcher', () => {
     assert.equal(dispatcher.running, 0)
   })
 
+  it('shares what waits among those lanes only that run its model', async () => {
+    const [device, ...others] = [fakeLane(0), fakeLane(1), fakeLane(2), fakeLane(3)]
+    const [onDevice, onAll] = [fakeStep([device!], { maxSize: 10 }), fakeStep([device!, ...others], { maxSize: 10 })]
+    const { clock, dispatcher } = setUp([device!, ...others], [onDevice, onAll])
+    onDevice.queue(block(), numbers(8))
+    onAll.queue(block(), numbers(9, 100))
+    dispatcher.schedule()
+    await clock.settle()
+    assert.deepEqual(sizes(device!), [8])
+    assert.deepEqual(others.map(sizes), [[3], [3], [3]])
+  })
+
   it('lets steps take turns, so that a busy one does not starve a quiet one', async () => {
     const lane = fakeLane()
     const [busy, quiet] = [fakeStep([lane], { maxSize: 5 }), fakeStep([lane], { maxSize: 5 })]
