@@ -4,16 +4,19 @@ export interface Clock {
   now(): number
   /** Milliseconds since 1970, for what is written to Kafka. */
   wallTime(): number
-  /** Calls once after `delayMs`; the returned function cancels. */
+  /** Calls once after `delayMs`, or 25 days if these are fewer; the returned function cancels. */
   after(delayMs: number, call: () => void): () => void
 }
+
+/** About 25 days. Of a longer delay setTimeout would make one millisecond: "never" would be "at once". */
+const LONGEST_MS = 2 ** 31 - 1
 
 /** The real clock. Its timers do not keep the process alive on their own. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallTime: () => Date.now(),
   after(delayMs, call) {
-    const timer = setTimeout(call, delayMs)
+    const timer = setTimeout(call, Math.min(delayMs, LONGEST_MS))
     timer.unref()
     return () => clearTimeout(timer)
   },

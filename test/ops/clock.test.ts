@@ -1,0 +1,12 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { systemClock } from '../../src/ops/clock.ts'
+
+it('a delay beyond what a timer takes does not end at once', async () => {
+  const called: number[] = []
+  const cancels = [2 ** 31, Number.POSITIVE_INFINITY].map(ms => systemClock.after(ms, () => called.push(ms)))
+  // A timer that was set later has come: those before it would have, if they were short.
+  await new Promise(resolve => setTimeout(resolve, 20))
+  for (const cancel of cancels) cancel()
+  assert.deepEqual(called, [])
+})
