@@ -167,8 +167,8 @@ export class InferenceStep {
       },
       failure => !isOutage(failure),
     )
-    const isInnocent = verdict.bad.length === 0 && verdict.undecided.length === 0
-    // All rows ran in smaller batches: without a ceiling each batch to come would end its worker again.
+    // No row is to blame, as far as was searched: without a ceiling each batch to come would end its worker again.
+    const isInnocent = verdict.bad.length === 0 && verdict.outage === undefined
     if (isInnocent && ENDED_WORKER.has(codeOf(error))) this.#options.ceiling.tooMany(batch.rows)
     this.#failRows(batch, verdict.bad)
     this.#putBack(batch, verdict.undecided, verdict.outage)

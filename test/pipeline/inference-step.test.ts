@@ -112,6 +112,26 @@ describe('a step at work', () => {
     }
   })
 
+  it('batches that are far too large for their time become smaller too, though the search cannot try all their rows', async () => {
+    const lane = fakeLane()
+    const changes: number[] = []
+    const ceiling = new RowCeiling(256, rows => {
+      changes.push(rows)
+      batcher.ceiling = rows
+    })
+    const fake = fakeStep([lane], { maxSize: 256 }, { ceiling })
+    const { batcher } = fake
+    const block = work(1_000)
+    lane.answer = values => {
+      if (values.length > 2) throw throwing('TIMEOUT')
+    }
+    fake.queue(block, [...new Array(1_000).keys()])
+    do await runNext(fake, lane)
+    while (fake.batcher.queuedRows > 0)
+    assert.deepEqual([fake.delivered.length, bad(block)], [1_000, []])
+    assert.deepEqual(changes, [128, 64, 32, 16, 8, 4, 2])
+  })
+
   it('a lane in trouble gets no batch while another one is well, and when none is, the first one does', async () => {
     const [first, second] = [fakeLane(0), fakeLane(1)]
     const { step } = fakeStep([first!, second!])
