@@ -129,7 +129,8 @@ describe('a step at work', () => {
     do await runNext(fake, lane)
     while (fake.batcher.queuedRows > 0)
     assert.deepEqual([fake.delivered.length, bad(block)], [1_000, []])
-    assert.deepEqual(changes, [128, 64, 32, 16, 8, 4, 2])
+    // Larger ones are tried again later.
+    assert.deepEqual(changes.slice(0, 7), [128, 64, 32, 16, 8, 4, 2])
   })
 
   it('a lane in trouble gets no batch while another one is well, and when none is, the first one does', async () => {
