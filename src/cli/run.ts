@@ -4,7 +4,7 @@ import { systemClock } from '../ops/clock.ts'
 import { letHeapGrow } from '../ops/heap-growth.ts'
 import { startOpsServer } from '../ops/http-server.ts'
 import { startLaneWatch } from '../ops/lane-watch.ts'
-import { isProcessOne, onTermination } from '../ops/lifecycle.ts'
+import { isProcessOne, onTermination, type TerminationOptions } from '../ops/lifecycle.ts'
 import { createLogger, type LogLevel } from '../ops/logger.ts'
 import { createMetrics } from '../ops/metrics.ts'
 import { tallyRun } from '../ops/run-tally.ts'
@@ -99,8 +99,9 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
   }
   // Ctrl-C reaches workers too, but their parent is the one to say what becomes of them.
   if (parent !== undefined) for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
-  const signals: readonly NodeJS.Signals[] = parent === undefined ? ['SIGTERM', 'SIGINT', 'SIGHUP'] : ['SIGTERM']
-  resources.defer(onTermination({ stop, signals, budgetMs: settings.shutdownBudgetMs, clock: systemClock, logger }))
+  const led: Pick<TerminationOptions, 'signals' | 'isLed'> =
+    parent === undefined ? {} : { signals: ['SIGTERM'], isLed: true }
+  resources.defer(onTermination({ stop, budgetMs: settings.shutdownBudgetMs, clock: systemClock, logger, ...led }))
   parent?.onOrphaned(() => process.kill(process.pid, 'SIGTERM'))
   if (settings.httpPort !== 'off') {
     const health = () => running.health()

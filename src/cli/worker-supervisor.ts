@@ -24,6 +24,9 @@ export interface SupervisorOptions {
   readonly logger: Logger
 }
 
+/** Signals that ask for an end, where nobody listens for them. */
+const ASKING: ReadonlySet<NodeJS.Signals | null> = new Set(['SIGTERM', 'SIGINT', 'SIGHUP'])
+
 /** One of the workers, as it is now. */
 export interface WorkerView {
   readonly index: number
@@ -141,8 +144,8 @@ export class WorkerSupervisor {
     const whole: WorkerEnd = { ...end, wasReady, ...(failure && { failure }) }
     const reason = describeEnd(whole)
     if (this.#stopping) {
-      // Asked before it could listen, it ends by the signal itself.
-      if (end.code !== 0 && end.signal !== 'SIGTERM') this.#fail(slot, `did not end in order: ${reason}`)
+      // Before it could listen, it ends by the signal itself: ours, or one that a terminal sends to all of a group.
+      if (end.code !== 0 && !ASKING.has(end.signal)) this.#fail(slot, `did not end in order: ${reason}`)
       this.#noticeEnd()
       return
     }
@@ -151,6 +154,8 @@ export class WorkerSupervisor {
       this.#noticeEnd()
       return
     }
+    // It may have said so, and crashed after that.
+    slot.done = false
     const next = slot.decide(whole)
     if ('giveUp' in next) this.#giveUp(slot, next.giveUp)
     else {
@@ -165,6 +170,8 @@ export class WorkerSupervisor {
     this.#options.logger.error({ worker: slot.index, reason }, 'a worker cannot be kept running: all end')
     this.#fail(slot, reason)
     this.stop().catch(() => {}) // Told by `finished`.
+    // A stop that goes on already does not look again.
+    this.#noticeEnd()
   }
 
   #fail(slot: Slot, reason: string): void {

@@ -3,7 +3,8 @@
  *
  * 1. The first SIGTERM, SIGINT or SIGHUP drains: `stop` is called once, and has its budget and a little more.
  * 2. The second ends the process at once; so does a drain that outlasts its time. Nothing is committed then: what was in
- *    flight comes again to whoever takes over.
+ *    flight comes again to whoever takes over. A process that is led by another is often told twice, by its leader and by
+ *    whoever stops them all (systemd): it goes on draining, and its leader kills it if need be.
  * 3. Ending at once means SIGKILL to ourselves: a lane may be inside native code, where any other end aborts.
  */
 import type { Clock } from './clock.ts'
@@ -30,17 +31,29 @@ export interface TerminationOptions {
   readonly signals?: readonly NodeJS.Signals[]
   /** Default: this process. */
   readonly source?: SignalSource
+  /** Another process leads this one and is the one to end it: signals after the first do nothing. Default: false. */
+  readonly isLed?: boolean
   /** Ends the process at once; default: SIGKILL. */
   readonly die?: () => void
 }
 
 /** Listens for signals until the returned function is called. */
 export function onTermination(options: TerminationOptions): () => void {
-  const { stop, budgetMs, clock, logger, signals = ALL, source = process, die = killThisProcess } = options
+  const {
+    stop,
+    budgetMs,
+    clock,
+    logger,
+    signals = ALL,
+    source = process,
+    isLed = false,
+    die = killThisProcess,
+  } = options
   let isStopping = false
   let cancel = () => {}
   const listener = (signal: NodeJS.Signals) => {
     if (isStopping) {
+      if (isLed) return
       logger.error({ signal }, 'second signal: ending at once, with nothing more committed')
       die()
       return

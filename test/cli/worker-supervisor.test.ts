@@ -31,6 +31,10 @@ class FakeWorker {
   end(code: number | null, signal: NodeJS.Signals | null = null): void {
     this.#end.resolve({ code, signal })
   }
+
+  refuse(): void {
+    this.#end.reject(new Error('spawn EAGAIN'))
+  }
 }
 
 function setup({ workers = 2, untilEnd = false } = {}) {
@@ -149,6 +153,25 @@ suite('the parent of several workers', () => {
     assert.equal(started.length, 1)
   })
 
+  test('W2. when none can be started, that is the end and no wait for those that never were', async () => {
+    const { started, supervisor, clock } = setup()
+    for (const worker of started) worker.refuse()
+    let end: unknown
+    supervisor.finished.catch(error => {
+      end = error
+    })
+    await clock.advance(0)
+    assert.match(String(end), /worker 0: .*spawn EAGAIN/)
+  })
+
+  test('W2. Ctrl-C reaches a worker that does not listen yet: it ends by that, and in order', async () => {
+    const { started, supervisor } = setup()
+    const stopped = supervisor.stop()
+    started[0]!.end(null, 'SIGINT')
+    started[1]!.end(null, 'SIGHUP')
+    await stopped
+  })
+
   test('W3. until the end: it is over when each has come there, also one that was replaced', async () => {
     const { started, supervisor, clock } = setup({ untilEnd: true })
     started[0]!.end(null, 'SIGKILL')
@@ -160,5 +183,22 @@ suite('the parent of several workers', () => {
     started[2]!.end(0)
     await supervisor.finished
     assert.deepEqual([supervisor.reachedEnd, supervisor.summaries.length], [true, 2])
+  })
+
+  test('W3. one that crashes after its summary is not done: what was started again is waited for', async () => {
+    const { started, supervisor, clock } = setup({ untilEnd: true })
+    let isOver = false
+    supervisor.finished.then(() => {
+      isOver = true
+    })
+    started[0]!.tell({ kind: 'summary', summary: SUMMARY, reachedEnd: true })
+    started[0]!.end(null, 'SIGSEGV')
+    started[1]!.tell({ kind: 'summary', summary: SUMMARY, reachedEnd: true })
+    started[1]!.end(0)
+    await clock.advance(500)
+    assert.deepEqual([started.length, isOver, supervisor.reachedEnd], [3, false, false])
+    started[2]!.tell({ kind: 'summary', summary: SUMMARY, reachedEnd: true })
+    started[2]!.end(0)
+    await supervisor.finished
   })
 })

@@ -98,6 +98,19 @@ describe('kri run --workers 2', { skip }, () => {
     assert.deepEqual(offsets, { [`${prefix}end.in`]: { 0: 10_000, 1: 10_000, 2: 10_000, 3: 10_000 } })
   })
 
+  it('a SIGTERM to parent and workers alike, as systemd sends it, is a stop in order', async () => {
+    await prepare('alike')
+    const parent = run(rows('alike'))
+    await parent.whenReady()
+    await fill('alike')
+    await eventually('it works', async () => (await committed('alike')).some(offset => offset > 0), 30_000)
+    const workers = [...pids(parent).values()]
+    for (const pid of workers) process.kill(pid, 'SIGTERM')
+    parent.child.kill('SIGTERM')
+    assert.equal(await parent.ended, 0, parent.log())
+    assertGone(workers)
+  })
+
   it('when the parent is killed, its workers end too, by themselves', async () => {
     await prepare('orphans')
     const parent = run(rows('orphans'))

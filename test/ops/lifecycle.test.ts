@@ -5,7 +5,7 @@ import { onTermination } from '../../src/ops/lifecycle.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import { createManualClock } from '../../src/testing/manual-clock.ts'
 
-function setup(stop: () => Promise<void>) {
+function setup(stop: () => Promise<void>, { isLed = false } = {}) {
   const clock = createManualClock()
   const signals = new EventEmitter()
   const calls: string[] = []
@@ -15,6 +15,7 @@ function setup(stop: () => Promise<void>) {
       return stop()
     },
     budgetMs: 10_000,
+    isLed,
     clock,
     logger: silentLogger,
     source: signals,
@@ -37,6 +38,16 @@ suite('termination', () => {
     await clock.advance(100)
     assert.deepEqual(calls, ['stop'])
     signals.emit('SIGTERM', 'SIGTERM')
+    assert.deepEqual(calls, ['stop', 'die'])
+  })
+
+  test('2. a process that is led goes on draining at a second signal, and has its time all the same', async () => {
+    const { clock, signals, calls } = setup(() => new Promise(() => {}), { isLed: true })
+    signals.emit('SIGTERM', 'SIGTERM')
+    signals.emit('SIGTERM', 'SIGTERM')
+    await clock.advance(14_999)
+    assert.deepEqual(calls, ['stop'])
+    await clock.advance(1)
     assert.deepEqual(calls, ['stop', 'die'])
   })
 
