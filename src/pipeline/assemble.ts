@@ -147,7 +147,7 @@ function buildSteps(
         else
           logger.warn(
             { step: node.step, rows, failedRows },
-            'a batch was too large for the device or for its time: smaller ones from now on',
+            'a batch was too large for the device, the model or its time: smaller ones from now on',
           )
       }),
       models: opened.laneModels.get(node)!,

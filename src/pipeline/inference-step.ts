@@ -26,8 +26,8 @@ import type { WorkBlock } from './work-block.ts'
 const OUTAGES = new Set(['LANE_LOST', 'MODEL_OUTAGE', 'CLOSED'])
 /** Errors that every row of the batch shares: searching for the guilty row would be in vain. */
 const WHOLE_BATCH = new Set(['SHAPE_MISMATCH', 'RESULT_COUNT'])
-/** Errors for which the number of rows may be to blame, and no row: they ended the worker. */
-const ENDED_WORKER = new Set(['TIMEOUT', 'WORKER_LOST'])
+/** Errors for which the number of rows may be to blame, and no row: they ended the worker, or calls that do not fit together. */
+const BY_NUMBER = new Set(['TIMEOUT', 'WORKER_LOST', 'SHAPE_MISMATCH'])
 
 export interface InferenceStepOptions {
   readonly step: string
@@ -145,8 +145,11 @@ export class InferenceStep {
     if (isOutage(error)) return this.#putBack(batch, [{ from: 0, rows: batch.rows }], error)
     if (codeOf(error) === 'DEVICE_MEMORY' && batch.rows > 1)
       return this.#putBack(batch, [{ from: 0, rows: batch.rows }], undefined)
-    const control = () => this.#options.models.get(lane)!.runControl()
-    if (WHOLE_BATCH.has(codeOf(error))) {
+    const model = this.#options.models.get(lane)!
+    const control = () => model.runControl()
+    // Rows of several calls share no more than the batch: each call may be right by itself.
+    const isOneCall = batch.rows <= (model.loaded.fixedRows ?? batch.rows)
+    if (isOneCall && WHOLE_BATCH.has(codeOf(error))) {
       try {
         await control()
       } catch (outage) {
@@ -167,9 +170,9 @@ export class InferenceStep {
       },
       failure => !isOutage(failure),
     )
-    // No row is to blame, as far as was searched: without a ceiling each batch to come would end its worker again.
+    // No row is to blame, as far as was searched: without a ceiling each batch to come would fail again.
     const isInnocent = verdict.bad.length === 0 && verdict.outage === undefined
-    if (isInnocent && ENDED_WORKER.has(codeOf(error))) this.#options.ceiling.tooMany(batch.rows)
+    if (isInnocent && BY_NUMBER.has(codeOf(error))) this.#options.ceiling.tooMany(batch.rows)
     this.#failRows(batch, verdict.bad)
     this.#putBack(batch, verdict.undecided, verdict.outage)
   }

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { float16, float32, from, inference, int64, onnx, string, topology, utf8 } from 'kafka-run-inference'
 import type { OutputRecord } from '../../src/testing/index.ts'
 import { deadLetters } from '../support/digit-topology.ts'
 import { type Digit, type Expectation, readNdjson } from '../support/model-specs.ts'
 import { feed, onDriver } from '../support/on-driver.ts'
+import { writeOwnLengthModel } from '../support/written-models.ts'
 
 const digits = readNdjson<Digit>('data/digits-test.ndjson').slice(0, 50)
 const texts = ({ value }: OutputRecord) => String(value)
@@ -98,5 +102,32 @@ describe('models of every kind, from topic to topic', () => {
         for (const [j, number] of wanted[i]!.probabilities.entries()) assert.ok(Math.abs(row[j]! - number) <= 1e-6)
       }
     })
+  })
+
+  it('one row a call, each result of a length of its own: no row is blamed for its neighbours in the batch', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'own-length-'))
+    try {
+      const model = onnx({
+        model: writeOwnLengthModel(folder),
+        inputs: { x: float32(4) },
+        outputs: { y: float32(null) },
+      }).withPostprocess(({ inference }) => inference.y.join())
+      const rows = from('in', float32(4))
+        .map(x => ({ x }))
+        .runInference('own', model)
+        .to('out', utf8())
+      const lengths = Array.from({ length: 40 }, (_, i) => 1 + ((i * 7) % 4))
+      await onDriver(topology('t', [rows]), async driver => {
+        await feed(
+          driver,
+          lengths.map(length => ({ value: Float32Array.of(length, 0, 0, 0) })),
+        )
+        assert.deepEqual(await deadLetters(driver, 'inference', 't.own'), [])
+        const wanted = lengths.map(length => [length, 0, 0, 0].slice(0, length).join())
+        assert.deepEqual((await driver.read('out')).map(texts), wanted)
+      })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })

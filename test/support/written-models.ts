@@ -33,6 +33,24 @@ export function writeFixedEcho(folder: string, rows: number): string {
   return write(folder, `echo-${rows}.onnx`, graph)
 }
 
+/** x[1, 4] float32 → its first elements, as many as the first one says: one row a call, of a length that only the model knows. */
+export function writeOwnLengthModel(folder: string): string {
+  const number = (name: string, value: bigint) =>
+    ({ name, dtype: 'int64', shape: [1], data: BigInt64Array.of(value) }) as const
+  const graph = {
+    inputs: [{ name: 'x', dtype: 'float32', shape: [1, 4] }] as const,
+    outputs: [{ name: 'y', dtype: 'float32', shape: [1, 'length'] }] as const,
+    constants: [number('zero', 0n), number('one', 1n)],
+    nodes: [
+      { op: 'Slice', inputs: ['x', 'zero', 'one', 'one'], outputs: ['first'] },
+      { op: 'Reshape', inputs: ['first', 'one'], outputs: ['list'] },
+      { op: 'Cast', inputs: ['list'], outputs: ['length'], attributes: { to: 7 } },
+      { op: 'Slice', inputs: ['x', 'zero', 'length', 'one'], outputs: ['y'] },
+    ],
+  }
+  return write(folder, 'own-length.onnx', graph)
+}
+
 /** x[batch, 1] float32 → x + 1: on its way a row takes a mebibyte. */
 export function writeWideModel(folder: string): string {
   const width = 262_144
