@@ -55,9 +55,17 @@ export function problemsOf(error: unknown, where: string, remedy: string): reado
   return [{ where, what: text.replace(/^\[\w+\] /, '').replace(/\.$/, ''), remedy }]
 }
 
-/** A value as a person would write it; cut where it is long. */
+/** A value as a person would write it; cut where it is long, and named by its kind where JSON cannot say it. */
 export function show(value: unknown): string {
-  const text =
-    typeof value === 'string' ? `"${value}"` : typeof value === 'object' ? JSON.stringify(value) : String(value)
+  const text = typeof value === 'string' ? `"${value}"` : typeof value === 'object' ? objectText(value) : String(value)
   return text.length <= 80 ? text : `${text.slice(0, 79)}…`
+}
+
+function objectText(value: object | null): string {
+  try {
+    return JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner))
+  } catch {
+    // It contains itself, or is nested too deep.
+    return Object.prototype.toString.call(value)
+  }
 }

@@ -5,8 +5,9 @@
  * 1. A count larger than the bytes that are left is refused before anything is allocated for it.
  * 2. A block size never moves the reading position backwards.
  * 3. Typed arrays are written as they stand, so that a model's output needs no copy into a plain array.
+ * 4. Items that take no bytes (null) are bounded over the whole value: blocks of them, however many, do not add up.
  */
-import { bytesLeft } from './avro-bounds.ts'
+import { bytesLeft, takeItems, ZERO_SIZED_ITEMS } from './avro-bounds.ts'
 import { readText } from './avro-scalars.ts'
 import { ArrayType, type ErrorHook, MapType, type RawType, type Tap } from './avsc.ts'
 
@@ -18,8 +19,13 @@ interface Values {
   readonly valuesType: RawType
 }
 
-/** Items that take no bytes (null) may be more than the bytes that are left, but not many more. */
-const ZERO_SIZED_ITEMS = 1024
+/** Refuses a block that cannot be there. */
+function checkCount(count: number, tap: Tap): void {
+  const left = Math.max(bytesLeft(tap), 0)
+  if (!(count <= Math.max(left, ZERO_SIZED_ITEMS)))
+    throw new Error(`a block of ${count} items in the ${left} bytes that are left`)
+  if (!takeItems(count)) throw new Error('more items than the value has bytes for')
+}
 
 /** The size of the next block of items; 0 at the end. */
 function readCount(tap: Tap): number {
@@ -29,9 +35,7 @@ function readCount(tap: Tap): number {
     tap.skipLong()
   }
   if (count === 0) return 0
-  if (!(count <= Math.max(bytesLeft(tap), ZERO_SIZED_ITEMS))) {
-    throw new Error(`a block of ${count} items in the ${Math.max(bytesLeft(tap), 0)} bytes that are left`)
-  }
+  checkCount(count, tap)
   return count
 }
 
@@ -43,7 +47,7 @@ function skipBlocks(tap: Tap, skipOne: (tap: Tap) => void): void {
       if (!(size >= 0 && size <= bytesLeft(tap))) throw new Error(`a block of ${size} bytes`)
       tap.pos += size
     } else {
-      if (!(count <= Math.max(bytesLeft(tap), ZERO_SIZED_ITEMS))) throw new Error(`a block of ${count} items`)
+      checkCount(count, tap)
       while (count-- > 0) skipOne(tap)
     }
   }

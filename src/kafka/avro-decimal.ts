@@ -18,9 +18,11 @@ export function decimalForm(schema: Readonly<Record<string, unknown>>): DecimalF
 }
 
 /** `12.30`, always with all digits of the scale. */
-export function decimalText(bytes: Buffer, { precision, scale }: DecimalForm): string {
-  // A decimal digit takes less than half a byte: more bytes are refused before they are turned into a number.
-  if (bytes.length === 0 || bytes.length > precision / 2 + 16) throw new Error(`a decimal of ${bytes.length} bytes`)
+export function decimalText(bytes: Buffer, { precision, scale, size }: DecimalForm): string {
+  // A decimal digit takes less than half a byte: more bytes than the schema asks for are refused before they are turned
+  // into a number.
+  if (bytes.length === 0 || bytes.length > (size ?? precision / 2 + 16))
+    throw new Error(`a decimal of ${bytes.length} bytes`)
   const unscaled = BigInt.asIntN(8 * bytes.length, BigInt(`0x${bytes.toString('hex')}`))
   const digits = String(unscaled < 0n ? -unscaled : unscaled)
   if (digits.length > precision) throw new Error(`a decimal of more than ${precision} digits`)

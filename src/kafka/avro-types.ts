@@ -1,6 +1,6 @@
 /** Avro types as this project reads and writes them. */
 import { RunInferenceError } from '../errors.ts'
-import { readUpTo } from './avro-bounds.ts'
+import { readWithin } from './avro-bounds.ts'
 import { BoundedArray, BoundedMap, IntArray } from './avro-collections.ts'
 import { logicalType } from './avro-logical-types.ts'
 import { bigLong, utf8String } from './avro-scalars.ts'
@@ -57,7 +57,7 @@ export function avroReader(reader: Type, writer: Type): AvroRead {
   })
   const resolver = isEqual ? undefined : reader.createResolver(writer, { ignoreNamespaces: true })
   return (bytes, start, end) => {
-    readUpTo(end)
+    readWithin(start, end)
     let read: { value: unknown; offset: number }
     try {
       read = reader.decode(bytes, start, resolver)

@@ -188,7 +188,7 @@ suite('the parent of several workers', () => {
   test('W3. one that crashes after its summary is not done: what was started again is waited for', async () => {
     const { started, supervisor, clock } = setup({ untilEnd: true })
     let isOver = false
-    supervisor.finished.then(() => {
+    void supervisor.finished.then(() => {
       isOver = true
     })
     started[0]!.tell({ kind: 'summary', summary: SUMMARY, reachedEnd: true })

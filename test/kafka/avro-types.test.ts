@@ -83,6 +83,21 @@ suite('Avro types', () => {
     assert.deepEqual({ ...(read(reader, longs(-2, 2, 5, 6, 0, 42), writer) as object) }, { kept: 42 })
   })
 
+  test('4. items without bytes in many small blocks do not add up, read or skipped', () => {
+    const nulls = Buffer.concat([longs(...Array<number>(2_000).fill(1_024)), longs(0)])
+    assert.throws(() => read(array('null'), nulls), malformed(/items/))
+    assert.throws(
+      () => read(array(JSON.parse(array('null'))), Buffer.concat([longs(1), nulls, longs(0)])),
+      malformed(/items/),
+    )
+    const writer = record('R', { dropped: { type: 'array', items: 'null' }, kept: 'int' })
+    assert.throws(
+      () => read(record('R', { kept: 'int' }), Buffer.concat([nulls, longs(7)]), writer),
+      malformed(/items/),
+    )
+    assert.deepEqual(read(array('null'), longs(1_000, 0)), Array<null>(1_000).fill(null))
+  })
+
   test('random bytes are a value or DECODE_MALFORMED, soon', () => {
     const schema = readFileSync(new URL('../../schemas/digit.avsc', import.meta.url), 'utf8')
     fc.assert(

@@ -163,6 +163,11 @@ suite('Avro values', () => {
     }
   })
 
+  test('a decimal in a fixed that is larger than its digits need comes back', () => {
+    const schema = logical('fixed', 'decimal', { name: 'Money', size: 32, precision: 10, scale: 2 })
+    for (const value of ['12.30', '-12.30', '99999999.99']) assert.equal(read(schema, written(schema, value)), value)
+  })
+
   test('timestamps are taken with an offset, and Dates as text, as JSON has them', () => {
     const micros = logical('long', 'timestamp-micros')
     assert.equal(read(micros, written(micros, '2024-05-01T02:00:00.5+02:00')), '2024-05-01T00:00:00.500000Z')
