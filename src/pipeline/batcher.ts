@@ -72,13 +72,15 @@ export class Batcher {
     bucket.rows += run.count
   }
 
-  /** Returns rows that were taken and not run, to the front and in their old order. */
+  /** Returns rows that were taken and not run, to the front and in their old order: behind older ones that came back before. */
   putBack(segments: readonly RunSegment[]): void {
     for (const segment of segments.toReversed()) {
       if (segment.run.work.lost) continue
       const bucket = this.#bucketOf(segment.run.bucketKey)
-      bucket.segments.splice(0, bucket.head, segment)
+      bucket.segments.splice(0, bucket.head)
       bucket.head = 0
+      const at = bucket.segments.findIndex(queued => !isOlder(queued, segment))
+      bucket.segments.splice(at < 0 ? bucket.segments.length : at, 0, segment)
       bucket.rows += segment.to - segment.from
     }
   }
@@ -208,6 +210,11 @@ export class Batcher {
 function isBefore({ first, reach }: Choice, other: Choice): boolean {
   const ms = first.run.arrivedAtMs - other.first.run.arrivedAtMs
   return ms < 0 || (ms === 0 && reach.closes !== undefined && other.reach.closes === undefined)
+}
+
+/** Of one run the rows tell; rows that came at one time may change places. */
+function isOlder(queued: RunSegment, { run, from }: RunSegment): boolean {
+  return queued.run === run ? queued.from < from : queued.run.arrivedAtMs < run.arrivedAtMs
 }
 
 /** The shape of a batch: its rows' own, or, where they differ, that of the longest. */

@@ -24,6 +24,26 @@ describe('batcher', () => {
     )
   })
 
+  it('B2: batches that come back one by one, the first one first, leave again in the order of their rows', () => {
+    const batcher = new Batcher(batchPolicy({ maxSize: 4 }))
+    const [older, younger] = [rowRun(work(), 's', 6, 10), rowRun(work(), 's', 6, 11)]
+    batcher.add(older)
+    batcher.add(younger)
+    const taken = [1, 2].map(() => batcher.take('idle', 1, 20)!)
+    for (const { segments } of taken) batcher.putBack(segments)
+    const again = [1, 2, 3].flatMap(() => batcher.take('idle', 1, 20)!.segments)
+    assert.deepEqual(
+      again.map(({ run, from, to }) => [run === older ? 'older' : 'younger', from, to]),
+      [
+        ['older', 0, 4],
+        ['older', 4, 6],
+        ['younger', 0, 2],
+        ['younger', 2, 6],
+      ],
+    )
+    assert.equal(batcher.queuedRows, 0)
+  })
+
   it('B4: a held batch closes for time at its deadline, for count when it is full, for the reason of a flush', () => {
     const batcher = new Batcher(batchPolicy({ maxSize: 4, maxWaitMs: 50 }))
     const add = (count: number, nowMs: number) => batcher.add(rowRun(work(), 's', count, nowMs))
