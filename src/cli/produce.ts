@@ -1,4 +1,6 @@
-import { createReadStream, statSync } from 'node:fs'
+import { once } from 'node:events'
+import { createReadStream, type ReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RunInferenceError } from '../errors.ts'
@@ -33,14 +35,16 @@ export async function produce(module: string, flags: ProduceFlags): Promise<void
   const interrupt = () => interrupted.abort()
   const progress = createProgress()
   const writer = connected.port.writer()
+  let file: InputFile | undefined
   try {
+    if (flags.file !== undefined) file = await openFile(flags.file)
     const source = sourceOf(connected.topology, flags.source, module)
     const { partitions } = await writer.topic(source.topic)
     const encoder = await openLineEncoder(source, flags.keyField, { ...connected, readSchema, clock: systemClock })
     // Until now nothing is lost when the process just ends.
     process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
     const production = new Production(writer, { name: source.topic, partitions }, progress, flags, interrupted.signal)
-    await production.run(encoder)
+    await production.run(encoder, file)
     progress.clear()
     report(production, source.topic, flags.json === true)
     if (production.bad > 0) process.exitCode = 1
@@ -48,8 +52,26 @@ export async function produce(module: string, flags: ProduceFlags): Promise<void
   } finally {
     progress.clear()
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+    file?.stream.destroy()
     await writer.close()
     await connected.close()
+  }
+}
+
+interface InputFile {
+  readonly stream: ReadStream
+  readonly bytes: number
+}
+
+async function openFile(path: string): Promise<InputFile> {
+  try {
+    const found = await stat(path)
+    if (found.isDirectory()) throw new Error('expected a file of NDJSON, got a folder')
+    const stream = createReadStream(path)
+    await once(stream, 'open')
+    return { stream, bytes: found.size }
+  } catch (error) {
+    throw RunInferenceError.from(error, 'SETTINGS_INVALID', `--file: cannot read ${path}`)
   }
 }
 
@@ -83,10 +105,11 @@ class Production {
     return (performance.now() - this.#startedAt) / 1000
   }
 
-  async run(encoder: LineEncoder): Promise<void> {
-    const { file, rate } = this.#flags
-    const input = file === undefined ? process.stdin : createReadStream(file)
-    const totalBytes = file === undefined ? undefined : statSync(file).size
+  /** Without a file from standard input. */
+  async run(encoder: LineEncoder, file: InputFile | undefined): Promise<void> {
+    const { rate } = this.#flags
+    const input = file?.stream ?? process.stdin
+    const totalBytes = file?.bytes
     // A fast stream in large chunks; a slow one a record or so at a time, ten times a second.
     const chunkRecords =
       rate === undefined ? CHUNK_RECORDS : Math.max(1, Math.min(CHUNK_RECORDS, Math.floor(rate / 10)))

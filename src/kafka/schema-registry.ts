@@ -4,12 +4,13 @@
  * insists on compatibility levels, and gives compiled schemas, which have lost the names of logical types.
  */
 import api from '@kafkajs/confluent-schema-registry/dist/api/index.js'
+import { withoutCredentials } from '../credentials.ts'
 import { RunInferenceError } from '../errors.ts'
 import { type Clock, systemClock } from '../ops/clock.ts'
 import type { RegisteredSchema, SchemaRegistryPort, SchemaType } from './codec.ts'
 
 export interface SchemaRegistryOptions {
-  /** Base URL, e.g. `http://localhost:8081` or `http://localhost:8080/apis/ccompat/v7`. */
+  /** Base URL, e.g. `http://localhost:8081` or `http://localhost:8080/apis/ccompat/v7`; may hold user and password. */
   readonly url: string
   readonly auth?: { readonly username: string; readonly password: string }
   /** How long one request may take; default 5,000. */
@@ -57,7 +58,7 @@ export function createSchemaRegistry(options: SchemaRegistryOptions): SchemaRegi
       const response = await Promise.race([request(requests), deadline])
       return response.data() as T
     } catch (error) {
-      throw translate(error, `The schema registry at ${url} cannot ${what}`)
+      throw translate(error, `The schema registry at ${withoutCredentials(url)} cannot ${what}`)
     } finally {
       cancel()
     }
@@ -135,9 +136,17 @@ function bodyOf(schema: string, type: SchemaType = 'AVRO') {
 }
 
 function connect(options: SchemaRegistryOptions, timeoutMs: number): Requests {
+  const url = new URL(options.url)
+  const { username, password } = url
+  const own =
+    username === '' ? undefined : { username: decodeURIComponent(username), password: decodeURIComponent(password) }
+  const auth = options.auth ?? own
+  // The client's errors carry the URL, and errors are logged.
+  url.username = ''
+  url.password = ''
   return api.default({
-    host: options.url.replace(/\/+$/, ''),
-    ...(options.auth ? { auth: options.auth } : {}),
+    host: url.href.replace(/\/+$/, ''),
+    ...(auth ? { auth } : {}),
     // Its retries hide an outage for seconds; the pipeline pauses and backs off by itself.
     retry: { retries: 0 },
     middlewares: [() => ({ request: request => Promise.resolve(request.enhance({ timeout: timeoutMs })) })],

@@ -49,6 +49,20 @@ describe('the command line', () => {
     assert.doesNotMatch(log, /\n {4}at /)
   })
 
+  it('produce says what is wrong with its file before it asks the brokers', async () => {
+    const produce = (file: string) =>
+      kri('produce', 'topologies/digits.ts', '--file', file, '--brokers', '127.0.0.1:1', '--json')
+    const missing = await produce('nowhere.ndjson')
+    assert.deepEqual([missing.code, missing.log], [1, ''])
+    assert.equal(JSON.parse(missing.output).error.code, 'SETTINGS_INVALID')
+    assert.match(JSON.parse(missing.output).error.message, /^--file: cannot read nowhere\.ndjson: ENOENT/)
+    const folder = await produce('test')
+    assert.match(
+      JSON.parse(folder.output).error.message,
+      /^--file: cannot read test: expected a file of NDJSON, got a folder/,
+    )
+  })
+
   it('every command has help: what it does, examples that are its own, exit codes', async () => {
     for (const { name, examples } of COMMANDS) {
       const { code, output } = await kri(...name.split(' '), '--help')

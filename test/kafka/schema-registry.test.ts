@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, suite, test } from 'node:test'
+import { inspect } from 'node:util'
 import { createSchemaRegistry } from '../../src/kafka/schema-registry.ts'
 import { schemaRegistryContract } from '../contract/schema-registry.contract.ts'
 import { type FakeRegistryServer, startFakeRegistry } from '../support/fake-registry-server.ts'
@@ -44,6 +45,17 @@ suite('schema registry over HTTP', () => {
       })
     })
   }
+
+  test('what goes wrong is told without the password in the URL', async () => {
+    const url = server.url.replace('://', '://bob:s3cret@')
+    await withFault(503, async () => {
+      const error: unknown = await createSchemaRegistry({ url })
+        .schemaById(1)
+        .catch(reason => reason)
+      assert.match(inspect(error, { depth: 10 }), /The schema registry at http:\/\/\*\*\*@/)
+      assert.doesNotMatch(inspect(error, { depth: 10 }), /s3cret/)
+    })
+  })
 
   test('no answer in time is an outage, and the next call does not wait for the one that hangs', async () => {
     const registry = open(150)
