@@ -16,6 +16,7 @@
 import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
+import { startDeadline } from './call-deadline.ts'
 import { CallLimits } from './call-limits.ts'
 import type { LaneRestarts, LoadedModel, ModelSpec } from './executor.ts'
 import { causeOf, guilty, type Loss, reloadProblem } from './lane-blame.ts'
@@ -174,7 +175,7 @@ export class LaneSupervisor {
     this.#headSince = clock.now()
     if (!kill) return
     const limitMs = this.#limits.of(message, this.#specOf(message))
-    this.#cancelDeadline = clock.after(limitMs, () => {
+    this.#cancelDeadline = startDeadline(clock, limitMs, () => {
       this.#expiredMs = limitMs
       kill()
     })
