@@ -6,7 +6,7 @@ const DAY_MS = 86_400_000n
 
 const DATE = /^(?:\d{4}|[+-]\d{6})-\d\d-\d\d$/
 const TIME = /^(\d\d):(\d\d):(\d\d)(?:\.(\d+))?$/
-const ZONE = /(?:Z|[+-]\d\d:\d\d)$/
+const ZONE = /(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
 
 /** Days since 1970-01-01 as `2024-05-01`. */
 export function dateText(days: number): string {

@@ -184,6 +184,8 @@ suite('Avro values', () => {
       [logical('long', 'timestamp-millis'), 5, /timestamp-millis \(a Date\), got 5/],
       [logical('long', 'timestamp-micros'), '2024-05-01T00:00:00', /timestamp-micros/],
       [logical('long', 'timestamp-micros'), '9999-01-01T00:00:00Z', /timestamp-micros/],
+      [logical('long', 'timestamp-micros'), '2024-05-01T00:00:00+99:00', /timestamp-micros/],
+      [logical('long', 'timestamp-micros'), '2024-05-01T00:00:00+01:60', /timestamp-micros/],
       [logical('long', 'local-timestamp-millis'), '2024-05-01T00:00:00Z', /local-timestamp-millis/],
       [logical('string', 'uuid'), 'no', /uuid/],
       [logical('bytes', 'decimal', { precision: 4, scale: 2 }), '1.234', /decimal\(4, 2\)/],
