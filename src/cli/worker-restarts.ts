@@ -2,7 +2,6 @@
 import type { ErrorCode } from '../errors.ts'
 
 const FIRST_DELAY_MS = 500
-const MAX_DELAY_MS = 30_000
 /** One that lived so long had got somewhere: its end counts as the first. */
 const STEADY_MS = 60_000
 const MAX_QUICK_ENDS = 5
@@ -27,7 +26,7 @@ export function createRestarts(): (end: WorkerEnd) => Restart {
     quickEnds = end.livedMs >= STEADY_MS ? 1 : quickEnds + 1
     if (quickEnds >= MAX_QUICK_ENDS)
       return { giveUp: `ended ${quickEnds} times, each within ${STEADY_MS / 1000} s: ${describeEnd(end)}` }
-    return { delayMs: Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (quickEnds - 1)) }
+    return { delayMs: FIRST_DELAY_MS * 2 ** (quickEnds - 1) }
   }
 }
 

@@ -39,8 +39,9 @@ interface CompatibilityAnswer {
 type Requests = ReturnType<typeof api.default>
 
 /**
- * Every method rejects with REGISTRY_UNAVAILABLE (retriable: no answer, a timeout, 408, 429, 5xx), AUTHORISATION (401, 403),
- * DECODE_UNKNOWN_SCHEMA (`schemaById` of an unknown id) or REGISTRY_REFUSED (anything else). Nothing is retried here.
+ * Every method rejects with REGISTRY_UNAVAILABLE (retriable: no answer, or none of a registry, a timeout, 408, 429, 5xx),
+ * AUTHORISATION (401, 403), DECODE_UNKNOWN_SCHEMA (`schemaById` of an unknown id) or REGISTRY_REFUSED (anything else).
+ * Nothing is retried here.
  */
 export function createSchemaRegistry(options: SchemaRegistryOptions): SchemaRegistryPort {
   const { url, timeoutMs = 5_000, clock = systemClock } = options
@@ -160,8 +161,17 @@ function statusOf(error: unknown): number | undefined {
   return 'status' in error ? Number(error.status) : undefined
 }
 
+/** Of a gateway without a way to the registry, or of a path that is none of a registry: its own 404 names what it lacks. */
+function isForeign404(error: unknown): boolean {
+  return statusOf(error) === 404 && /Error, status 404|HTTP 404 Not Found/.test((error as Error).message)
+}
+
 function translate(error: unknown, what: string): RunInferenceError {
   const status = statusOf(error)
+  if (isForeign404(error)) {
+    const remedy = 'it answers 404, and not as a registry does; check the path of its URL, and what stands before it'
+    return RunInferenceError.from(error, 'REGISTRY_UNAVAILABLE', `${what}: ${remedy}`)
+  }
   if (status === 401 || status === 403) {
     return RunInferenceError.from(error, 'AUTHORISATION', `${what} to this client (${status})`)
   }

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, suite, test } from 'node:test'
 import { inspect } from 'node:util'
 import { createSchemaRegistry } from '../../src/kafka/schema-registry.ts'
@@ -78,6 +81,26 @@ suite('schema registry over HTTP', () => {
       })
     })
   }
+
+  test('a 404 of something else than a registry is an outage, and makes no schema unknown', async () => {
+    for (const [type, body] of [
+      ['text/html', '<h1>404 Not Found</h1>'],
+      ['text/plain', ''],
+      ['application/json', '{"error_code":404,"message":"HTTP 404 Not Found"}'],
+    ] as const) {
+      const gateway = createServer((_, response) => response.writeHead(404, { 'content-type': type }).end(body))
+      await once(gateway.listen(0, '127.0.0.1'), 'listening')
+      const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`
+      const registry = createSchemaRegistry({ url })
+      const isTold = fails('REGISTRY_UNAVAILABLE', true, /check the path of its URL/)
+      try {
+        await assert.rejects(registry.schemaById(1), isTold)
+        await assert.rejects(registry.lookup('s', schema), isTold)
+      } finally {
+        gateway.close()
+      }
+    }
+  })
 
   test('a real bad request is refused, not an outage', async () => {
     await withFault(400, () => assert.rejects(open().schemaById(1), fails('REGISTRY_REFUSED', false)))
