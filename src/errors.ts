@@ -54,7 +54,9 @@ export const ERROR_CODES = {
   ),
   BROKER_UNAVAILABLE: outage('No broker answers, or its answer says to try again.'),
   BROKER_REFUSED: entry('application', 'The broker refuses a request for a reason that trying again does not mend.'),
-  REGISTRY_UNAVAILABLE: outage('The schema registry does not answer.'),
+  REGISTRY_UNAVAILABLE: outage(
+    "The schema registry does not answer, or something else does in its place (a 404 that is not the registry's).",
+  ),
   REGISTRY_REFUSED: entry('application', 'The schema registry answers that it cannot do what was asked.'),
   MODEL_UNUSABLE: entry(
     'application',
