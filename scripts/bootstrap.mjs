@@ -11,6 +11,11 @@ const windows = process.platform === 'win32'
 const [script, ...args] = process.argv.slice(2)
 if (script === undefined) fail('usage: node scripts/bootstrap.mjs SCRIPT [arguments]')
 
+const WATCH_MS = 500
+// npm dies of SIGHUP without passing it on, and with SIGTERM it ends its shell only: then nobody is left who could end us.
+// Started by hand we may well be meant to outlive the shell.
+const starters = process.env.npm_lifecycle_event === undefined ? undefined : starterIds()
+
 const stale = staleness()
 if (stale !== undefined) install(stale)
 
@@ -21,11 +26,21 @@ const child = spawn(node, ['--conditions=kri-source', `--import=${endWithParent}
   // The channel closes when this process dies, even by SIGKILL.
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
 })
+let isTold = false
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
-    // A terminal's Ctrl-C, and its end, reach the child by themselves; a second signal would be taken for impatience.
-    if (signal === 'SIGTERM' || !process.stdin.isTTY) child.kill(signal)
+    isTold = true
+    // It may have it already, as one of a group (Ctrl-C on a terminal); scripts take the same again as one.
+    child.kill(signal)
   })
+}
+if (starters !== undefined) {
+  const watch = setInterval(() => {
+    if (starterIds() === starters) return
+    clearInterval(watch)
+    // Often it is a signal to all that ended them: once is enough.
+    if (!isTold) child.kill('SIGTERM')
+  }, WATCH_MS)
 }
 child.on('error', error => fail(`${node} cannot be run: ${error.message}`))
 child.on('exit', (code, signal) => {
@@ -33,6 +48,19 @@ child.on('exit', (code, signal) => {
   process.removeAllListeners(signal)
   process.kill(process.pid, signal)
 })
+
+/** Who started this process: npm, or the shell of npm and npm. Changes when one of them ends. */
+function starterIds() {
+  const parent = process.ppid
+  try {
+    const [, option] = readFileSync(`/proc/${parent}/cmdline`, 'utf8').split('\0')
+    if (option !== '-c') return `${parent}`
+    return `${parent} ${/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${parent}/status`, 'utf8'))[1]}`
+  } catch {
+    // Without /proc, and elsewhere shells mostly hand over to the command, so that the parent is npm.
+    return `${parent}`
+  }
+}
 
 /** Why the installed packages are not those of package-lock.json, or undefined when they are. */
 function staleness() {

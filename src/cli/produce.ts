@@ -7,6 +7,7 @@ import { RunInferenceError } from '../errors.ts'
 import type { SourceNode } from '../graph.ts'
 import type { KafkaWriter } from '../kafka/port.ts'
 import { systemClock } from '../ops/clock.ts'
+import { createEchoFilter, killThisProcess } from '../ops/lifecycle.ts'
 import type { Topology } from '../topology.ts'
 import { connect, readSchema, type TopologyFlags } from './connect.ts'
 import { encodeLine, type LineEncoder, openLineEncoder } from './produce-lines.ts'
@@ -32,7 +33,12 @@ export interface ProduceFlags extends TopologyFlags {
 export async function produce(module: string, flags: ProduceFlags): Promise<void> {
   const connected = await connect(module, flags)
   const interrupted = new AbortController()
-  const interrupt = () => interrupted.abort()
+  const isEcho = createEchoFilter(systemClock)
+  const interrupt = (signal: NodeJS.Signals) => {
+    if (isEcho(signal)) return
+    if (interrupted.signal.aborted) killThisProcess()
+    interrupted.abort()
+  }
   const progress = createProgress()
   const writer = connected.port.writer()
   let file: InputFile | undefined
@@ -42,7 +48,7 @@ export async function produce(module: string, flags: ProduceFlags): Promise<void
     const { partitions } = await writer.topic(source.topic)
     const encoder = await openLineEncoder(source, flags.keyField, { ...connected, readSchema, clock: systemClock })
     // Until now nothing is lost when the process just ends.
-    process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
+    process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
     const production = new Production(writer, { name: source.topic, partitions }, progress, flags, interrupted.signal)
     await production.run(encoder, file)
     progress.clear()

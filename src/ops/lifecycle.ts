@@ -5,6 +5,8 @@
  * 2. The second ends the process at once; so does a drain that outlasts its time. Nothing is committed then: what was in
  *    flight comes again to whoever takes over. A process that is led by another is often told twice, by its leader and by
  *    whoever stops them all (systemd): it goes on draining, and its leader kills it if need be.
+ *    The same signal again within a second is the first one once more: Ctrl-C and systemd reach all processes of a group,
+ *    and npm and its like pass on what they got besides.
  * 3. Ending at once means SIGKILL to ourselves: a lane may be inside native code, where any other end aborts.
  */
 import type { Clock } from './clock.ts'
@@ -13,6 +15,9 @@ import type { Logger } from './logger.ts'
 const ALL: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP']
 /** Beyond the budget that `stop` keeps itself: for leaving the group and closing connections. */
 export const CLOSING_MS = 5_000
+
+/** One event may send its signal twice, by two ways, but not later than this. */
+const ECHO_MS = 1_000
 
 /** `process`, or what stands for it in a test. */
 export interface SignalSource {
@@ -49,9 +54,11 @@ export function onTermination(options: TerminationOptions): () => void {
     isLed = false,
     die = killThisProcess,
   } = options
+  const isEcho = createEchoFilter(clock)
   let isStopping = false
   let cancel = () => {}
   const listener = (signal: NodeJS.Signals) => {
+    if (isEcho(signal)) return
     if (isStopping) {
       if (isLed) return
       logger.error({ signal }, 'second signal: ending at once, with nothing more committed')
@@ -71,6 +78,17 @@ export function onTermination(options: TerminationOptions): () => void {
   return () => {
     cancel()
     for (const signal of signals) source.off(signal, listener)
+  }
+}
+
+/** Told of every signal; true for one that says again what the one before has just said. */
+export function createEchoFilter(clock: Pick<Clock, 'now'>): (signal: NodeJS.Signals) => boolean {
+  let last: { readonly signal: NodeJS.Signals; readonly at: number } | undefined
+  return signal => {
+    const at = clock.now()
+    if (signal === last?.signal && at - last.at < ECHO_MS) return true
+    last = { signal, at }
+    return false
   }
 }
 

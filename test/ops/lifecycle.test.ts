@@ -41,6 +41,17 @@ suite('termination', () => {
     assert.deepEqual(calls, ['stop', 'die'])
   })
 
+  test('2. the same signal within a second is the first once more, passed on by whoever started the process', async () => {
+    const { clock, signals, calls } = setup(() => new Promise(() => {}))
+    signals.emit('SIGINT', 'SIGINT')
+    await clock.advance(999)
+    signals.emit('SIGINT', 'SIGINT')
+    assert.deepEqual(calls, ['stop'])
+    await clock.advance(1)
+    signals.emit('SIGINT', 'SIGINT')
+    assert.deepEqual(calls, ['stop', 'die'])
+  })
+
   test('2. a process that is led goes on draining at a second signal, and has its time all the same', async () => {
     const { clock, signals, calls } = setup(() => new Promise(() => {}), { isLed: true })
     signals.emit('SIGTERM', 'SIGTERM')
