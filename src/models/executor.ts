@@ -101,7 +101,7 @@ export interface BatchOutputs {
  */
 export interface BatchSlot {
   /** Room for `rows` rows with these row shapes; one array per model input (an empty string[] to push to, for
-   * strings). The arrays still hold what earlier batches left: write every element. */
+   * strings). The arrays still hold what earlier batches left: write every element. Throws DEVICE_MEMORY. */
   prepare(rows: number, rowShapes: readonly (readonly number[])[]): readonly TensorData[]
   /**
    * Runs rows [from, from + rows). One call per slot at a time. Rejects with RunInferenceError: SHAPE_MISMATCH, RESULT_COUNT,

@@ -42,7 +42,13 @@ export class Batch implements BatchSlot {
     const sized = Math.max(rows, firstRows)
     // Rows of an open shape may be few and long: room for the most rows, each as long, would be far too much.
     const inputRows = loaded.inputs.some(({ shape }) => shape.includes(null)) ? rows : sized
-    memory.ensure(layOut(loaded.inputs, rowShapes, inputRows).bytes, layOut(loaded.outputs, outputShapes, sized).bytes)
+    const inputBytes = layOut(loaded.inputs, rowShapes, inputRows).bytes
+    const outputBytes = layOut(loaded.outputs, outputShapes, sized).bytes
+    try {
+      memory.ensure(inputBytes, outputBytes)
+    } catch (error) {
+      throw noRoom(loaded.modelId, rows, inputBytes + outputBytes, error)
+    }
     const { rooms } = layOut(loaded.inputs, rowShapes, rows)
     this.#outputs = layOut(loaded.outputs, outputShapes, rows)
     this.#prepared = rows
@@ -125,6 +131,12 @@ export class Batch implements BatchSlot {
     if (this.#released) throw bug(`${what} of a released slot`)
     if (this.#running) throw bug(`${what} of a slot that is running; one call per slot at a time`)
   }
+}
+
+function noRoom(modelId: string, rows: number, bytes: number, cause: unknown): RunInferenceError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  const what = `${modelId}: no memory for a batch of ${rows} rows, which needs ${bytes} bytes: ${why}`
+  return new RunInferenceError('DEVICE_MEMORY', what, { cause })
 }
 
 function bug(message: string): RunInferenceError {

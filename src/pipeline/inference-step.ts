@@ -86,6 +86,7 @@ export class InferenceStep {
     metrics.batchDispatched(this.step, batch.reason, batch.rows, waits(batch, now()), batch.paddingBytes)
     try {
       const inputs = this.#fillSlot(slot, batch)
+      if (inputs instanceof Failed) return this.#hasNoRoom(batch, inputs.error)
       const bytesPerRow = byteLength(inputs) / batch.rows
       const result = await this.#call(slot, 0, batch.rows).catch((error: unknown) => new Failed(error))
       if (result instanceof Failed) {
@@ -113,14 +114,28 @@ export class InferenceStep {
     return lanes.find(lane => lane.trouble === undefined) ?? lanes[0]!
   }
 
-  #fillSlot(slot: BatchSlot, batch: Batch): readonly TensorData[] {
-    const inputs = slot.prepare(batch.rows, batch.rowShapes)
+  #fillSlot(slot: BatchSlot, batch: Batch): readonly TensorData[] | Failed {
+    let inputs: readonly TensorData[]
+    try {
+      inputs = slot.prepare(batch.rows, batch.rowShapes)
+    } catch (error) {
+      if (codeOf(error) === 'DEVICE_MEMORY') return new Failed(error)
+      throw error
+    }
     let at = 0
     for (const { run, from, to } of batch.segments) {
       run.fill(from, to - from, inputs, at, batch.paddedLength)
       at += to - from
     }
     return inputs
+  }
+
+  /** This process has no memory for the batch, whatever its lane could do (N4). */
+  #hasNoRoom(batch: Batch, error: unknown): void {
+    this.#options.metrics.batchFailed(this.step)
+    this.#options.ceiling.tooMany(batch.rows)
+    if (batch.rows > 1) this.#putBack(batch, [{ from: 0, rows: batch.rows }], undefined)
+    else this.#failRows(batch, [{ row: 0, error }])
   }
 
   #learn(batch: Batch, computeMs: number): void {

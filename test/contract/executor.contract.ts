@@ -170,6 +170,18 @@ export function executorContract(name: string, create: CreateExecutor): void {
       })
     })
 
+    test('rows for which there is no memory are DEVICE_MEMORY, and the slot can be used for others', () => {
+      const spec = modelSpec(writeOpenModel(folder), { x: tensor('float32', null) }, { y: tensor('float32', null) })
+      return withModel(create, spec, async model => {
+        const slot = model.acquire()!
+        assert.throws(() => slot.prepare(2, [[2 ** 48]]), { code: 'DEVICE_MEMORY', message: /2 rows, which needs/ })
+        fill(slot, [[1], [2]])
+        const { outputs } = await slot.run(0, 2)
+        assert.deepEqual([...outputs[0]!.data], [2, 4])
+        slot.release()
+      })
+    })
+
     test('several inputs lie in one slot, and sub-ranges take the same rows of each', () => {
       const inputs = { b: tensor('float32', 3), a: tensor('float32', 2) }
       return withModel(

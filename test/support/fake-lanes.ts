@@ -20,6 +20,8 @@ export interface FakeLane extends Lane {
   readonly controls: number
   answer: Answer
   controlFails: boolean
+  /** Rows for which a slot has memory. */
+  roomFor: number
   trouble: RunInferenceError | undefined
 }
 
@@ -43,6 +45,7 @@ export function fakeLane(id = 0): FakeLane {
     let released = false
     return {
       prepare(rows) {
+        if (rows > lane.roomFor) throw new RunInferenceError('DEVICE_MEMORY', `no room for ${rows} rows`)
         values = new Float64Array(rows)
         return [values]
       },
@@ -74,6 +77,7 @@ export function fakeLane(id = 0): FakeLane {
     },
     answer: () => {},
     controlFails: false,
+    roomFor: Number.POSITIVE_INFINITY,
     load: async () => model,
     busyMs: () => 0,
     restarts: { crash: 0, timeout: 0 },
