@@ -68,7 +68,12 @@ class Running implements RunningTopology {
   }
 
   async whenCaughtUp(onProgress?: (done: number, total: number) => void): Promise<boolean> {
-    await this.#ready
+    try {
+      await this.#ready
+    } catch (error) {
+      if (this.#stopSignal.signal.aborted) return false
+      throw error
+    }
     const { port, clock } = this.#parts
     const topics = this.#topology.sources.map(source => source.topic)
     const ends = await this.#whenAvailable('broker', () => Promise.all(topics.map(topic => port.admin.offsets(topic))))
@@ -104,7 +109,9 @@ class Running implements RunningTopology {
   async #start(): Promise<void> {
     const { port, settings, logger } = this.#parts
     assertValid(this.#topology)
-    await this.#whenAvailable('broker', () => this.#requireTopics())
+    // Asked for nothing but names so far: a stop need not wait for a broker that does not answer.
+    await Promise.race([this.#whenAvailable('broker', () => this.#requireTopics()), this.#whenStopped()])
+    this.#health.topicsChecked()
     const assembly = await this.#whenAvailable('broker or registry', () =>
       assemble(this.#topology, {
         ...this.#parts,
@@ -162,6 +169,13 @@ class Running implements RunningTopology {
         await sleep(clock, delayMs * (0.5 + random() / 2), this.#stopSignal.signal)
       }
     }
+  }
+
+  #whenStopped(): Promise<never> {
+    return new Promise((_, reject) => {
+      const stopped = () => reject(new RunInferenceError('CLOSED', 'the topology was stopped before it had started'))
+      this.#stopSignal.signal.addEventListener('abort', stopped, { once: true })
+    })
   }
 
   async #requireTopics(): Promise<void> {

@@ -21,6 +21,8 @@ import { prepareConnections, type TopologyFlags } from './connect.ts'
 const NOTHING: Checked = { models: [], topics: [], schemas: [], examples: [] }
 /** Not asked, where there is no cluster; the setting must be there. */
 const NO_BROKERS = { brokers: 'offline:1' }
+/** Less than what the check gives the broker in all, so that the cause is told and not just that time is over. */
+const BROKER_PATIENCE_MS = 3_000
 /** Examples are few. */
 const BATCH_ROWS = 8
 
@@ -144,7 +146,7 @@ async function connectionsInto(
 ): Promise<{ port: KafkaPort | undefined; registry: SchemaRegistryPort | undefined; close(): Promise<void> }> {
   if (!offline) {
     try {
-      return await prepareConnections(settings, logger)
+      return await prepareConnections(settings, logger, { adminPatienceMs: BROKER_PATIENCE_MS })
     } catch (error) {
       findings.thrown('settings', error, 'settings', 'Correct the settings')
     }

@@ -33,18 +33,22 @@ export interface Connected {
 export async function connect(
   module: string,
   flags: TopologyFlags,
-  makeLogger: (level: LogLevel) => Logger = createLogger,
+  {
+    makeLogger = createLogger,
+    ...patience
+  }: { readonly makeLogger?: (level: LogLevel) => Logger; readonly adminPatienceMs?: number } = {},
 ): Promise<Connected> {
   const settings = loadSettings({ flags, configFile: flags.config })
   const topology = await loadTopology(module, flags.param ?? {})
   const logger = makeLogger(settings.logLevel)
-  return { topology, settings, logger, ...(await prepareConnections(settings, logger)) }
+  return { topology, settings, logger, ...(await prepareConnections(settings, logger, patience)) }
 }
 
 /** Kafka and the registry as the settings say; nothing is connected yet. */
 export async function prepareConnections(
   settings: Settings,
   logger: Logger,
+  patience: Pick<KafkaPortOptions, 'adminPatienceMs'> = {},
 ): Promise<Pick<Connected, 'port' | 'registry' | 'close'>> {
   const port = createKafkaPort({
     brokers: settings.brokers,
@@ -52,6 +56,7 @@ export async function prepareConnections(
     logger,
     clock: systemClock,
     random: Math.random,
+    ...patience,
     ...(await security(settings)),
   })
   return { port, registry: registryOf(settings), close: () => port.close() }

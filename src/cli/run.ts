@@ -19,6 +19,8 @@ import { type WorkerChannel, workerChannel } from './worker-channel.ts'
 
 const DEFAULT_BATCH_ROWS = 256
 const INTERRUPTED = 130
+/** What fails for longer is told, and then tried again by the topology. */
+const BROKER_PATIENCE_MS = 1_000
 
 export interface RunFlags extends TopologyFlags {
   readonly untilEnd?: boolean
@@ -55,8 +57,9 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
     const logger = createLogger(level, progress?.destination)
     return asWorker === undefined ? logger : logger.child({ worker: asWorker })
   }
-  const { topology: whole, settings, logger, port, registry, close } = await connect(module, flags, makeLogger)
-  resources.defer(close)
+  const connected = await connect(module, flags, { makeLogger, adminPatienceMs: BROKER_PATIENCE_MS })
+  const { topology: whole, settings, logger, port, registry } = connected
+  resources.defer(connected.close)
   const topology = flags.part === undefined ? whole : partOf(whole, flags.part)
   if (isProcessOne())
     logger.warn(
@@ -69,6 +72,17 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
   const { metrics, summary } = tallyRun(prometheus)
   const watch = startStallWatch({ stallMs: settings.stallMs, onDelay: ms => metrics.stalled(ms) })
   resources.defer(() => watch.stop())
+  // Before anything is loaded, since it fails on a port that is taken; nothing is asked of it until the topology is there.
+  const server =
+    settings.httpPort === 'off'
+      ? undefined
+      : await startOpsServer({
+          host: settings.httpHost,
+          port: settings.httpPort,
+          health: () => running.health(),
+          metrics,
+        })
+  resources.defer(() => server?.close())
   const maxBatchRows = Math.max(...topology.steps.map(step => step.options.batch?.maxSize ?? DEFAULT_BATCH_ROWS), 1)
   const models = topology.steps.map(step => step.handler.model)
   const executor = createExecutor(
@@ -103,10 +117,7 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
     parent === undefined ? {} : { signals: ['SIGTERM'], isLed: true }
   resources.defer(onTermination({ stop, budgetMs: settings.shutdownBudgetMs, clock: systemClock, logger, ...led }))
   parent?.onOrphaned(() => process.kill(process.pid, 'SIGTERM'))
-  if (settings.httpPort !== 'off') {
-    const health = () => running.health()
-    const server = await startOpsServer({ host: settings.httpHost, port: settings.httpPort, health, metrics })
-    resources.defer(() => server.close())
+  if (server !== undefined) {
     logger.info({ url: server.url }, 'health and metrics')
     await parent?.tell({ kind: 'listening', url: server.url })
   }

@@ -10,8 +10,6 @@ import { brokerError, clientError, errorName } from './protocol-errors.ts'
 import { requireTopics } from './topic-check.ts'
 import { describeTopicConfigs, TOPIC_RESOURCE } from './topic-configs.ts'
 
-/** How long a call goes on trying. */
-const DEADLINE_MS = 30_000
 /** How long the controller may take to create or delete. */
 const CONTROLLER_TIMEOUT_MS = 8_000
 
@@ -32,12 +30,21 @@ export class Admin implements KafkaAdmin {
   readonly #clock: Clock
   readonly #random: () => number
   readonly #purpose: string
+  /** How long a call goes on trying. */
+  readonly #patienceMs: number
 
-  constructor(context: { cluster: Cluster; clock: Clock; random: () => number; purpose: string }) {
+  constructor(context: {
+    cluster: Cluster
+    clock: Clock
+    random: () => number
+    purpose: string
+    patienceMs: number
+  }) {
     this.#cluster = context.cluster
     this.#clock = context.clock
     this.#random = context.random
     this.#purpose = context.purpose
+    this.#patienceMs = context.patienceMs
   }
 
   describeTopics(names: readonly string[]): Promise<readonly TopicDescription[]> {
@@ -154,7 +161,7 @@ export class Admin implements KafkaAdmin {
 
   /** Tries again while an outage lasts, until the deadline. */
   async #persist<T>(what: string, attempt: () => Promise<T>): Promise<T> {
-    const deadlineMs = this.#clock.now() + DEADLINE_MS
+    const deadlineMs = this.#clock.now() + this.#patienceMs
     const backoff = new Backoff(this.#clock, this.#random)
     for (;;) {
       try {

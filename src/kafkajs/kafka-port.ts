@@ -41,6 +41,8 @@ export interface KafkaPortOptions {
   readonly connectionTimeoutMs?: number
   /** How long an answer may take before the connection is given up; default 10,000 ms. */
   readonly requestTimeoutMs?: number
+  /** How long a call of `admin` goes on trying through an outage; default 30,000 ms. */
+  readonly adminPatienceMs?: number
   /** How often leaders and partition counts are asked for anew; default 30,000 ms. */
   readonly metadataMaxAgeMs?: number
 }
@@ -70,7 +72,7 @@ export function createKafkaPort(options: KafkaPortOptions): KafkaPort {
     return { cluster, clock, random, logger, purpose: `${kind}-${lastUser}` }
   }
   return {
-    admin: new Admin(context('admin')),
+    admin: new Admin({ ...context('admin'), patienceMs: options.adminPatienceMs ?? 30_000 }),
     member: (memberOptions, events) =>
       new Member(
         { ...context('member'), logger: logger.child({ group: memberOptions.groupId }) },

@@ -67,10 +67,12 @@ function respond(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`)
 }
 
+const SETTING = '--http-port or KRI_HTTP_PORT'
+
 function refusal(error: NodeJS.ErrnoException, host: string, port: number): RunInferenceError {
   const why: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'another process listens there. Stop it, or choose another port (0 = any free one)',
-    EACCES: 'this user may not listen there. Choose a port above 1023',
+    EADDRINUSE: `another process listens there. Stop it, or choose another port: ${SETTING} (0 = any free one, off = none)`,
+    EACCES: `this user may not listen there. Choose a port above 1023: ${SETTING}`,
     EADDRNOTAVAIL: 'this machine has no such address. Choose one that it has, e.g. 127.0.0.1 or 0.0.0.0',
   }
   const reason = why[error.code ?? ''] ?? error.message

@@ -19,6 +19,7 @@ export interface HealthReport {
 
 export interface Health {
   report(member: GroupMember | undefined): HealthReport
+  topicsChecked(): void
   modelsWarm(models: () => readonly ServedModel[]): void
   joined(): void
   member(state: ConnectionState, reason: RunInferenceError | undefined): void
@@ -29,7 +30,7 @@ export interface Health {
 
 /** Collects what the parts say; no checks of its own but lane and heartbeat ages. */
 export function createHealth(lanes: readonly Lane[], settings: RunSettings): Health {
-  const problems = new Map<string, string>([['start', 'models are being loaded']])
+  const problems = new Map<string, string>([['start', 'the broker is asked for the topics']])
   let state: HealthReport['state'] = 'starting'
   let ready = false
   let models: () => readonly ServedModel[] = () => []
@@ -51,6 +52,7 @@ export function createHealth(lanes: readonly Lane[], settings: RunSettings): Hea
         models: models(),
       }
     },
+    topicsChecked: () => problems.set('start', 'models are being loaded'),
     modelsWarm(served) {
       models = served
       problems.set('start', 'joining the group')
