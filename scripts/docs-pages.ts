@@ -90,7 +90,16 @@ is \`kri.json\` in the working directory, or what \`--config\` names: a JSON obj
 \`{ "brokers": "kafka-1:9092,kafka-2:9092", "lanes": 4 }\`. All problems of all sources are told at once, each with where
 its value came from. Passwords belong into the environment: they are masked wherever settings are shown.
 
-${sections.join('\n')}`
+${sections.join('\n')}
+## Variables for local clusters
+
+They are no settings: \`kri cluster\`, \`npm run demo\` and the tests read them.
+
+| variable | default | meaning |
+|---|---|---|
+| \`KRI_CACHE_FOLDER\` | \`$XDG_CACHE_HOME/kafka-run-inference\`, else \`~/.cache/kafka-run-inference\` | what was fetched, logs, and where the cluster of \`kri cluster up\` is: there is one for each such folder |
+| \`KRI_CLUSTER\` | containers if Docker's engine answers, else Java processes | \`docker\` or \`jvm\`: only that |
+`
 }
 
 function settingRow({ name, help, fallback }: SettingHelp): string {

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { ClusterBackend } from './cluster/parts.ts'
+import { exportLine, mayBeRunning, readState } from './cluster/state-file.ts'
 import { MASK, withoutCredentials } from './credentials.ts'
 import { RunInferenceError } from './errors.ts'
 import { suggestion } from './nearest-name.ts'
@@ -57,13 +58,13 @@ export function loadSettings(sources: SettingsSources = {}): Settings {
   throw problemsError(
     'SETTINGS_INVALID',
     'the settings have',
-    parsed.problems.map(problem => settingProblem(problem, given.get(problem.name))),
+    parsed.problems.map(problem => settingProblem(problem, given.get(problem.name), env)),
   )
 }
 
 type Given = { readonly value: unknown; readonly origin: string }
 
-function settingProblem({ name, expected }: ParsedProblem, given: Given | undefined): Problem {
+function settingProblem({ name, expected }: ParsedProblem, given: Given | undefined, env: Environment): Problem {
   const where = given === undefined ? name : `${name} (${given.origin})`
   if (expected === undefined) {
     const names = settingsHelp().map(help => help.name)
@@ -72,11 +73,17 @@ function settingProblem({ name, expected }: ParsedProblem, given: Given | undefi
   const ways = `${settingFlag(name)} or ${settingVariable(name)}`
   const help = settingsHelp().find(setting => setting.name === name)
   if (given === undefined && help?.fallback === undefined) {
-    const remedy = name === 'brokers' ? `Set ${ways}; for a cluster on this machine: kri cluster up` : `Set ${ways}`
+    const remedy = name === 'brokers' ? `Set ${ways}; ${localCluster(env)}` : `Set ${ways}`
     return { where, what: 'it is missing', expected, got: 'nothing', remedy }
   }
   const got = given === undefined ? `its default ${show(name, help?.fallback)}` : show(name, given.value)
   return { where, what: 'the value cannot be used', expected, got, remedy: `Change it, or set ${ways}` }
+}
+
+function localCluster(env: Environment): string {
+  const cluster = readState(cacheFolder(env))
+  if (cluster === undefined || !mayBeRunning(cluster)) return 'for a cluster on this machine: kri cluster up'
+  return `a local cluster is running: ${exportLine(cluster)}`
 }
 
 /** The settings for a log line: secrets are masked, and user names and passwords inside URLs too. */
@@ -147,19 +154,23 @@ const BACKENDS: readonly ClusterBackend[] = ['docker', 'jvm']
 export function clusterEnvironment(env: Environment = process.env): ClusterEnvironment {
   const brokers = (env.KRI_BROKERS ?? '').split(',').map(broker => broker.trim())
   const given = brokers.filter(broker => broker !== '')
-  const cacheHome = env.XDG_CACHE_HOME || join(homedir(), '.cache')
   const backend = BACKENDS.find(name => name === env.KRI_CLUSTER)
   if (env.KRI_CLUSTER && backend === undefined)
     throw new RunInferenceError('SETTINGS_INVALID', `KRI_CLUSTER: expected docker or jvm, got ${env.KRI_CLUSTER}`)
   return {
     ...(given.length > 0 ? { brokers: given } : {}),
     ...(env.KRI_REGISTRY_URL ? { registryUrl: env.KRI_REGISTRY_URL } : {}),
-    cacheFolder: env.KRI_CACHE_FOLDER || join(cacheHome, 'kafka-run-inference'),
+    cacheFolder: cacheFolder(env),
     ...(backend === undefined ? {} : { backend }),
     dockerHosts: env.DOCKER_HOST ? [env.DOCKER_HOST] : dockerSockets(env).map(path => `unix://${path}`),
     java: env.JAVA_HOME ? join(env.JAVA_HOME, 'bin', 'java') : 'java',
     maven: 'mvn',
   }
+}
+
+function cacheFolder(env: Environment): string {
+  const cacheHome = env.XDG_CACHE_HOME || join(homedir(), '.cache')
+  return env.KRI_CACHE_FOLDER || join(cacheHome, 'kafka-run-inference')
 }
 
 /** Of engines that run for everybody, for one user, and on a desktop. */

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { writeState } from '../src/cluster/state-file.ts'
 import { DEFAULT_RUN_SETTINGS } from '../src/run-settings.ts'
 import { clusterEnvironment, describeSettings, loadSettings } from '../src/settings.ts'
 
@@ -103,6 +104,21 @@ describe('settings', () => {
     assert.throws(() => loadSettings({ configFile: join(folder, 'none.json'), env: {} }), /none\.json cannot be read/)
     assert.throws(() => loadSettings({ configFile: file('{'), env: {} }), /is not JSON/)
     assert.throws(() => loadSettings({ configFile: file('[]'), env: {} }), /expected a JSON object/)
+  })
+
+  test('without brokers it is said how to use the local cluster that runs, or to start one', () => {
+    const env = { KRI_CACHE_FOLDER: folder }
+    assert.throws(() => loadSettings({ env }), /; for a cluster on this machine: kri cluster up/)
+    const brokers = ['127.0.0.1:1', '127.0.0.1:2']
+    const address = { brokers, registryUrl: 'http://127.0.0.1:3', logFolder: folder, startedAt: '2026-01-01' }
+    writeState(folder, { backend: 'docker', containers: {}, networkId: '', ...address })
+    assert.throws(
+      () => loadSettings({ env }),
+      /; a local cluster is running: export KRI_BROKERS=127\.0\.0\.1:1,127\.0\.0\.1:2 KRI_REGISTRY_URL=http:\/\/127\.0\.0\.1:3/,
+    )
+    // Its folder names no process that lives.
+    writeState(folder, { backend: 'jvm', folder, ...address })
+    assert.throws(() => loadSettings({ env }), /; for a cluster on this machine: kri cluster up/)
   })
 
   test('a local cluster learns brokers, registry, cache and Java from the environment', () => {

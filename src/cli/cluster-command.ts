@@ -6,7 +6,8 @@ export const clusterUpCommand: CommandSpec = {
   details:
     "In containers if Docker's engine answers (and the package testcontainers is installed), else as Java processes, which need " +
     'Java 17 and Maven; the first start fetches images or 150 MB of jars. KRI_CLUSTER=docker and KRI_CLUSTER=jvm are as the flags. ' +
-    'Where KRI_BROKERS and KRI_REGISTRY_URL name a cluster, nothing is started.',
+    'Where KRI_BROKERS and KRI_REGISTRY_URL name a cluster, nothing is started. There is one for each KRI_CACHE_FOLDER ' +
+    '(default: ~/.cache/kafka-run-inference), which holds what was fetched, logs, and where it is.',
   options: [
     { flags: '--brokers <count>', help: 'how many brokers', choices: ['1', '3'], fallback: '1' },
     { flags: '--docker', help: 'in containers, or not at all' },
@@ -16,7 +17,7 @@ export const clusterUpCommand: CommandSpec = {
     ['cluster up', 'one broker and a registry'],
     ['cluster up --brokers 3', 'to try replication and the loss of a broker'],
   ],
-  json: 'one object: backend, brokers, registryUrl, logFolder, startedAt, processes',
+  json: 'one object: backend, brokers, registryUrl, logFolder, startedAt, startedFrom, processes',
   load: async () => (await import('./cluster.ts')).clusterUp,
 }
 
@@ -28,7 +29,7 @@ export const clusterStatusCommand: CommandSpec = {
     ['cluster status --json', 'the same for a script'],
   ],
   exitCodes: { 0: 'it runs', 1: 'none runs, or a part of it has ended' },
-  json: 'one object: running, backend, brokers, registryUrl, logFolder, startedAt, processes',
+  json: 'one object: running, backend, brokers, registryUrl, logFolder, startedAt, startedFrom, processes',
   load: async () => (await import('./cluster.ts')).clusterStatus,
 }
 

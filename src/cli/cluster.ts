@@ -1,4 +1,5 @@
 import * as background from '../cluster/background.ts'
+import { exportLine } from '../cluster/state-file.ts'
 import { RunInferenceError } from '../errors.ts'
 import { createLogger } from '../ops/logger.ts'
 import { clusterEnvironment } from '../settings.ts'
@@ -26,6 +27,7 @@ export async function clusterUp({ brokers = '1', docker, jvm, json = false }: Cl
   }
   const progress = createProgress()
   const onProgress = ({ text }: { readonly text: string }) => progress.show(text)
+  const askedAt = new Date().toISOString()
   try {
     const status = await background.clusterUp({
       brokers: brokers === '3' ? 3 : 1,
@@ -34,6 +36,7 @@ export async function clusterUp({ brokers = '1', docker, jvm, json = false }: Cl
       onProgress,
     })
     progress.clear()
+    if (!json && status.startedAt < askedAt) console.log(`already running ${origin(status)}: nothing to start\n`)
     print(status, json)
   } finally {
     progress.clear()
@@ -60,9 +63,10 @@ export async function clusterDown({ json = false }: ClusterFlags): Promise<void>
 }
 
 function print(status: background.BackgroundStatus, json: boolean): void {
-  const { backend, brokers, registryUrl, logFolder, startedAt, processes } = status
+  const { backend, brokers, registryUrl, logFolder, startedAt, startedFrom, processes } = status
   if (json) {
-    console.log(JSON.stringify({ running: true, backend, brokers, registryUrl, logFolder, startedAt, processes }))
+    const told = { backend, brokers, registryUrl, logFolder, startedAt, startedFrom, processes }
+    console.log(JSON.stringify({ running: true, ...told }))
     return
   }
   const ended = processes.filter(({ running }) => !running).map(({ name }) => name)
@@ -72,5 +76,9 @@ schema registry  ${registryUrl}
 logs             ${logFolder}
 since            ${startedAt}, ${backend === 'docker' ? 'in containers' : 'as Java processes'}${ended.length > 0 ? `\nENDED            ${ended.join(', ')} (see the logs; kri cluster down and up again)` : ''}
 
-To use it:  export KRI_BROKERS=${brokers.join(',')} KRI_REGISTRY_URL=${registryUrl}`)
+To use it:  ${exportLine(status)}`)
+}
+
+function origin({ startedAt, startedFrom }: background.BackgroundStatus): string {
+  return `since ${startedAt}${startedFrom === undefined ? '' : `, started from ${startedFrom}`}`
 }

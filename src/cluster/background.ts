@@ -2,8 +2,6 @@
  * The cluster of `kri cluster up`: one per user, which outlives the command and is found again by a state file. What a
  * state file says is looked at again each time: machines and engines are restarted.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RunInferenceError } from '../errors.ts'
 import type { ClusterEnvironment } from '../settings.ts'
@@ -11,16 +9,11 @@ import { type Cluster, type ClusterOptions, startCluster } from './cluster.ts'
 import { containerStates, removeContainers } from './containers.ts'
 import { brokerName, type ClusterHome } from './parts.ts'
 import { endLeftovers, isRunning, readRunFile } from './run-file.ts'
+import { type BackgroundCluster, mayBeRunning, readState, removeState, writeState } from './state-file.ts'
 
 const STOP_DEADLINE_MS = 10_000
 
 type JvmHome = Extract<ClusterHome, { readonly backend: 'jvm' }>
-
-export type BackgroundCluster = ClusterHome & {
-  readonly brokers: readonly string[]
-  readonly registryUrl: string
-  readonly startedAt: string
-}
 
 export type BackgroundStatus = BackgroundCluster & {
   readonly processes: readonly { readonly name: string; readonly pid: number; readonly running: boolean }[]
@@ -51,22 +44,22 @@ export async function keepCluster(cluster: Cluster, environment: ClusterEnvironm
     registryUrl: cluster.registryUrl!,
     ...cluster.local!,
     startedAt: new Date().toISOString(),
+    startedFrom: process.cwd(),
   }
-  mkdirSync(environment.cacheFolder, { recursive: true })
-  writeFileSync(stateFile(environment), JSON.stringify(state, undefined, 2))
+  writeState(environment.cacheFolder, state)
   await cluster.release()
   return (await clusterStatus(environment))!
 }
 
 /** Undefined when none runs. */
 export async function clusterStatus(environment: ClusterEnvironment): Promise<BackgroundStatus | undefined> {
-  const state = readState(environment)
+  const state = readState(environment.cacheFolder)
   if (state === undefined) return undefined
   const processes = state.backend === 'docker' ? await containersOf(state.containers) : processesOf(state)
   if (processes === undefined) {
     // The machine was restarted, or somebody killed the supervisor; whatever it left behind goes too.
     await endAll(state)
-    rmSync(stateFile(environment), { force: true })
+    removeState(environment.cacheFolder)
     return undefined
   }
   return { ...state, processes }
@@ -78,17 +71,17 @@ export async function clusterDown(environment: ClusterEnvironment): Promise<bool
   if (status === undefined) return false
   if (status.backend === 'jvm') await endSupervisor(status)
   await endAll(status)
-  rmSync(stateFile(environment), { force: true })
+  removeState(environment.cacheFolder)
   return true
 }
 
 /** Undefined when the supervisor does not live. */
 function processesOf(state: BackgroundCluster & JvmHome): BackgroundStatus['processes'] | undefined {
+  if (!mayBeRunning(state)) return undefined
   const { folder, brokers } = state
-  const run = readRunFile(folder)
-  if (run === undefined || !isRunning(run.supervisorPid, folder)) return undefined
+  const services = readRunFile(folder)?.services ?? []
   return [...brokers.map((_, i) => brokerName(i)), 'registry'].map(name => {
-    const pid = run.services.find(service => service.name === name)?.pid
+    const pid = services.find(service => service.name === name)?.pid
     return { name, pid: pid ?? 0, running: pid !== undefined && isRunning(pid, folder) }
   })
 }
@@ -119,17 +112,4 @@ async function endSupervisor({ folder }: JvmHome): Promise<void> {
 async function endAll(home: ClusterHome): Promise<void> {
   if (home.backend === 'jvm') endLeftovers(home.folder)
   else await removeContainers(Object.values(home.containers), home.networkId)
-}
-
-function stateFile(environment: ClusterEnvironment): string {
-  return join(environment.cacheFolder, 'cluster.json')
-}
-
-function readState(environment: ClusterEnvironment): BackgroundCluster | undefined {
-  try {
-    // Earlier versions knew no other backend, and did not write it.
-    return { backend: 'jvm', ...JSON.parse(readFileSync(stateFile(environment), 'utf8')) } as BackgroundCluster
-  } catch {
-    return undefined
-  }
 }

@@ -14,6 +14,7 @@ import type { Logger } from '../../src/ops/logger.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import { type ClusterEnvironment, clusterEnvironment } from '../../src/settings.ts'
 import { type FakeDockerEngine, startFakeDockerEngine } from '../support/fake-docker-engine.ts'
+import { kriOutput } from '../support/kri-output.ts'
 
 // Its reaper would be one more container, of an image that no fake can run.
 process.env.TESTCONTAINERS_RYUK_DISABLED = 'true'
@@ -125,6 +126,13 @@ describe('a cluster in containers', () => {
     for (const { body } of containers) assert.equal(body.Labels[SESSION], undefined)
     for (const { Labels } of engine.networks.values()) assert.equal(Labels[SESSION], undefined)
     assert.deepEqual(await clusterStatus(given), up)
+    const again = await kriOutput(['cluster', 'up'], {
+      env: { KRI_CACHE_FOLDER: cacheFolder, DOCKER_HOST: engine.host },
+    })
+    assert.equal(again.code, 0, again.stderr)
+    const first = again.stdout.split('\n')[0]
+    assert.equal(first, `already running since ${up.startedAt}, started from ${process.cwd()}: nothing to start`)
+    assert.equal(engine.containers.filter(there).length, 2)
     containers[0]!.state = 'exited'
     assert.deepEqual(
       (await clusterStatus(given))!.processes.map(({ running }) => running),
