@@ -19,6 +19,8 @@ const LONG_WHOLE = /^\d{16}/
 const LARGE = /\d[eE]\+?\d{3}/
 const INTEGER = /^-?\d+$/
 const POSITION = /at position (\d+)/
+// The search parses a text some twenty times: of a large one that would take longer than all else that is done with its record.
+const MAX_SEARCHED_LENGTH = 65_536
 
 /** Parses a text. Throws SyntaxError with the position, or RangeError with the number that cannot be held. */
 export function parseJson(text: string, longs: JsonLongs = 'number'): unknown {
@@ -28,7 +30,9 @@ export function parseJson(text: string, longs: JsonLongs = 'number'): unknown {
   } catch (error) {
     // V8 tells where most errors are.
     if (!(error instanceof SyntaxError) || POSITION.test(error.message)) throw error
-    throw new SyntaxError(`${error.message}, at position ${positionOf(text, error)} of ${text.length}`)
+    const isLarge = text.length > MAX_SEARCHED_LENGTH
+    const where = isLarge ? 'in a text' : `at position ${positionOf(text, error)}`
+    throw new SyntaxError(`${error.message}, ${where} of ${text.length}`)
   }
 }
 

@@ -106,6 +106,7 @@ suite('json codec', () => {
       [`["${'y'.repeat(100)}",tru]`, /position 107 of 108/],
       ['[1,2', /position 4/],
       ['{}}', /position 2/],
+      [`["${'y'.repeat(100_000)}",tru]`, /in a text of 100008/],
       ['\ufeff1', /position 0/],
     ] as const) {
       assert.throws(() => read(bytes), fails('DECODE_MALFORMED', what), bytes)
