@@ -7,11 +7,16 @@ import { type Problem, unknownNames } from './problem.ts'
 /** Rows in flight are capped here by default (I5), so no batch can be larger. */
 const ROW_CAP = 32_768
 
+/** What is wrong with the settings of the model that a step runs; a model that has problems is not loaded. */
+export function modelProblems({ step, handler }: StepNode): Problem[] {
+  return handlerProblems(`step "${step}"`, handler.model, ROW_CAP)
+}
+
 export function stepProblems(step: StepNode): Problem[] {
   const at = `step "${step.step}"`
   const { model, keyed, preprocess } = step.handler
   const problems = [
-    ...handlerProblems(at, model, ROW_CAP),
+    ...modelProblems(step),
     ...unknownNames(at, 'option', step.options, ['batch']),
     ...batchProblems(at, step.options.batch ?? {}, model, ROW_CAP),
   ]

@@ -49,7 +49,8 @@ export function from(
   codecs: Decoder<unknown> | KeyedDecoders<unknown, unknown>,
   options: SourceOptions = {},
 ): Stream<unknown> {
-  const keyed = 'key' in codecs
+  // Anything else is one codec, or none, which is for the rules of the graph to say.
+  const keyed = typeof codecs === 'object' && codecs !== null && 'key' in codecs
   return stream({
     kind: 'source',
     topic,
@@ -85,7 +86,7 @@ function sink(
   codecs: Encoder<never> | KeyedEncoders<never, never>,
   options: SinkOptions,
 ): Sink {
-  const keyed = 'key' in codecs
+  const keyed = typeof codecs === 'object' && codecs !== null && 'key' in codecs
   const node: SinkNode = Object.freeze({
     kind: 'to',
     input,

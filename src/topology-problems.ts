@@ -1,3 +1,4 @@
+import { codecProblems } from './codec-problems.ts'
 import type { GraphNode, SinkNode, SourceNode } from './graph.ts'
 import { deadLetterTopics, isTopicName, replayTopic } from './kafka/topic-names.ts'
 import { badValue, type Problem, unknownNames } from './problem.ts'
@@ -47,9 +48,11 @@ function nameProblems({ name, applicationId, sinks, sources, steps }: Topology):
   return problems
 }
 
-function sourceProblems({ topic, options }: SourceNode, { sinks }: Topology): Problem[] {
+function sourceProblems({ topic, options, key, value }: SourceNode, { sinks }: Topology): Problem[] {
   const where = `source "${topic}"`
   const problems = unknownNames(where, 'option', options, ['tombstones'])
+  if (key !== undefined) problems.push(...codecProblems(where, 'key', key, 'openDecoder'))
+  problems.push(...codecProblems(where, 'value', value, 'openDecoder'))
   if (!isTopicName(topic)) problems.push(badValue(where, 'the topic', TOPIC_RULE, topic))
   if (sinks.some(sink => sink.topic === topic)) problems.push(circle(where, 'an output topic of this topology'))
   const { tombstones = 'dead-letter' } = options
@@ -61,11 +64,13 @@ function sourceProblems({ topic, options }: SourceNode, { sinks }: Topology): Pr
 function sinkProblems(sink: SinkNode): Problem[] {
   const where = `output "${sink.topic}"`
   const problems = unknownNames(where, 'option', sink.options, ['partition'])
+  if (sink.key !== undefined) problems.push(...codecProblems(where, 'key', sink.key, 'openEncoder'))
+  problems.push(...codecProblems(where, 'value', sink.value, 'openEncoder'))
   if (!isTopicName(sink.topic)) problems.push(badValue(where, 'the topic', TOPIC_RULE, sink.topic))
   const { partition } = sink.options
   if (partition !== undefined && partition !== 'source' && partition !== 'key')
     problems.push(badValue(where, 'partition', 'source or key', partition))
-  if (sink.value.inferenceOf && !comesFromStep(sink)) {
+  if (sink.value?.inferenceOf && !comesFromStep(sink)) {
     problems.push({
       where,
       what: `${sink.value.label} writes predictions, but no step is above it`,

@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { bytes, float32, from, inference, int64, keyed, onnx, type Sink, topology, utf8 } from 'kafka-run-inference'
+import {
+  bytes,
+  float32,
+  from,
+  inference,
+  int64,
+  json,
+  keyed,
+  onnx,
+  type Sink,
+  topology,
+  utf8,
+} from 'kafka-run-inference'
 import type { StepOptions } from '../src/graph.ts'
 import type { Codec } from '../src/kafka/codec.ts'
 import { problemText } from '../src/problem.ts'
@@ -53,6 +65,25 @@ const wrong: readonly (readonly [Topology, RegExp])[] = [
   [
     topology('t'.repeat(120), [source.runInference('s'.repeat(120), handler).to('out', inference())]),
     /at most 249 characters, got 259/,
+  ],
+  [
+    withSinks(from('in', json as never).to('out', bytes() as never)),
+    /source "in": its value codec is none, .*got the function json. Did you forget \(\)\? Write value: json\(\)/,
+  ],
+  [withSinks(from('in', 'json' as never).to('out', bytes() as never)), /source "in": .* got "json".* value: json\(\)/],
+  [
+    withSinks(from('in', undefined as never).to('out', bytes() as never)),
+    /source "in": its value codec is none, .* got nothing/,
+  ],
+  [
+    withSinks(from('in', { key: utf8, value: bytes() } as never).to('out', bytes() as never)),
+    /its key codec is none, .*utf8/,
+  ],
+  [withSinks(source.to('out', float32 as never)), /output "out": its value codec is none, .*the function float32/],
+  [withSinks(source.to('out', undefined as never)), /output "out": its value codec is none, .* got nothing/],
+  [
+    withSinks(from('in', inference() as never).to('out', bytes() as never)),
+    /source "in": its value codec cannot read, got "inference\(\)"/,
   ],
   [withSinks(source.to('out', inference() as never)), /inference\(\) writes predictions, but no step is above it/],
   [withSinks(source.runInference('a step', handler).to('out', inference())), /step "a step": the name cannot/],

@@ -1,5 +1,6 @@
 /** Codecs and the registry: every schema file, its version there, and whether what is there can be read. */
 
+import { isCodec } from '../codec-problems.ts'
 import { RunInferenceError } from '../errors.ts'
 import type {
   Codec,
@@ -44,15 +45,20 @@ export async function checkSchemas(topology: Topology, parts: CheckParts, findin
   return (await Promise.all(uses.map(use => checkUse(use, parts, findings)))).flat()
 }
 
+/** What is no codec is a problem of the graph. */
 function usesOf({ sources, sinks }: Topology): Use[] {
   const read = sources.flatMap(({ topic, key, value }) =>
     [['key', key] as const, ['value', value] as const].flatMap(([field, decoder]) =>
-      decoder === undefined ? [] : [{ topic, field, decoder, encoder: undefined, schemas: decoder.schemas ?? [] }],
+      decoder !== undefined && isCodec(decoder, 'openDecoder')
+        ? [{ topic, field, decoder, encoder: undefined, schemas: decoder.schemas ?? [] }]
+        : [],
     ),
   )
   const written = sinks.flatMap(({ topic, key, value }) =>
     [['key', key] as const, ['value', value] as const].flatMap(([field, encoder]) =>
-      encoder === undefined ? [] : [{ topic, field, decoder: undefined, encoder, schemas: encoder.schemas ?? [] }],
+      encoder !== undefined && isCodec(encoder, 'openEncoder')
+        ? [{ topic, field, decoder: undefined, encoder, schemas: encoder.schemas ?? [] }]
+        : [],
     ),
   )
   return [...read, ...written]

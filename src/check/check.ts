@@ -9,6 +9,7 @@ import type { Executor } from '../models/executor.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Settings } from '../settings.ts'
+import { modelProblems } from '../step-problems.ts'
 import type { Topology } from '../topology.ts'
 import { topologyProblems } from '../topology-problems.ts'
 import { runExample } from './check-example.ts'
@@ -45,9 +46,10 @@ export type Checked = Pick<CheckReport, 'models' | 'topics' | 'schemas' | 'examp
 /** Everything behind loading the module. What is wrong is in `findings` afterwards; never rejects for it. */
 export async function checkTopology(topology: Topology, parts: CheckParts, findings: Findings): Promise<Checked> {
   for (const problem of topologyProblems(topology)) findings.problem('topology', 'TOPOLOGY_INVALID', problem)
-  warnOfSizes(topology.steps, parts.settings, findings)
+  const loadable = topology.steps.filter(step => modelProblems(step).length === 0)
+  warnOfSizes(loadable, parts.settings, findings)
   const [models, schemas, { reports: topics, existing }] = await Promise.all([
-    checkModels(topology.steps, parts.executor, findings),
+    checkModels(loadable, parts.executor, findings),
     checkSchemas(topology, parts, findings),
     reachTopics(topology, parts, findings),
   ])

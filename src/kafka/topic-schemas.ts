@@ -8,7 +8,8 @@ interface CodecSchemas {
 interface TopicCodecs {
   readonly topic: string
   readonly key: CodecSchemas | undefined
-  readonly value: CodecSchemas
+  /** Undefined in a topology with problems. */
+  readonly value: CodecSchemas | undefined
 }
 
 /** What this module reads of a topology. */

@@ -1,7 +1,7 @@
 // Every model file that is broken or incompatible: what check says, and that run would have ended with the same.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { float32, from, inference, int64, onnx, type TensorSpec, topology } from 'kafka-run-inference'
+import { avro, float32, from, inference, int64, onnx, type TensorSpec, topology } from 'kafka-run-inference'
 import { createTopologyDriver } from '../../src/testing/index.ts'
 import { checkOffline } from '../support/check-offline.ts'
 
@@ -94,6 +94,33 @@ describe('a model file that', () => {
         { steps: ['a', 'b'], ok: false },
         { steps: ['c'], ok: true },
       ],
+    )
+  })
+})
+
+describe('a model whose settings are problems already', () => {
+  const raw = { model: 'models/digits-width32.onnx', input: float32(64), output: float32(10) }
+  for (const [what, settings] of [
+    ['isolation', { isolation: 'proces' }],
+    ['providers', { providers: ['gpu'] }],
+  ] as const) {
+    test(`${what} is not loaded, so it is told once`, async () => {
+      const rows = from('in', float32(64)).runInference('s', onnx({ ...raw, ...settings } as never) as never)
+      const { problems, models } = await checkOffline(topology('bad', [rows.to('out', inference() as never)]))
+      assert.deepEqual(
+        problems.map(({ area, code, what: told }) => [area, code, told]),
+        [['topology', 'TOPOLOGY_INVALID', `${what} cannot be used`]],
+      )
+      assert.deepEqual(models, [])
+    })
+  }
+
+  test('a codec that is none is told once, and the other codecs are still looked at', async () => {
+    const sink = from('in', undefined as never).to('out', avro('no-such-schema') as never)
+    const { problems } = await checkOffline(topology('bad', [sink]))
+    assert.deepEqual(
+      problems.map(({ area }) => area),
+      ['topology', 'schemas'],
     )
   })
 })
