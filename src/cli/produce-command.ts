@@ -9,7 +9,7 @@ export const produceCommand: CommandSpec = {
     { flags: '--file <path>', help: 'what to send; default: standard input', completes: 'file' },
     {
       flags: '--key-field <name>',
-      help: 'the field of each object that is the key; without it records have none',
+      help: 'the field of each object that is the key; needed where the source has a key codec',
     },
     { flags: '--rate <number>', help: 'records per second at most', parse: positiveNumber },
   ],

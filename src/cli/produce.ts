@@ -134,6 +134,8 @@ class Production {
         chunk.push(record)
         chunkBytes += record.value.length
       } catch (error) {
+        // Of all lines, so none is sent.
+        if (error instanceof RunInferenceError && error.code === 'SETTINGS_INVALID') throw error
         this.#refuse({ line, reason: error instanceof Error ? error.message : String(error) })
       }
       if (chunk.length < chunkRecords && chunkBytes < CHUNK_BYTES) continue

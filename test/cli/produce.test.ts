@@ -101,6 +101,14 @@ describe('produce', () => {
     assert.throws(() => encodeLine('{', 1, encoder), SyntaxError)
   })
 
+  test('a source with a key codec needs the name of the field, or everything would be dead letters', () => {
+    const encoder = { value: text, key: text, keyLabel: 'utf8', keyField: undefined }
+    assert.throws(
+      () => encodeLine('{"id":17,"text":"hello"}', 1, encoder),
+      /\[SETTINGS_INVALID\] the source has a key codec, utf8: .* --key-field <name>, one of: id, text$/,
+    )
+  })
+
   test('numbers in arrays are a row of a raw tensor codec; what is no number of its type is said', async () => {
     const context = codecContext(undefined)
     const line = async (codec: TensorCodec<'float32'> | TensorCodec<'int64'> | TensorCodec<'uint8'>, text: string) => {
