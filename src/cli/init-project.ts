@@ -21,6 +21,9 @@ export const tsconfigFile = `{
 
 export const projectFiles: readonly (readonly [file: string, content: string])[] = [['.gitignore', 'node_modules/\n']]
 
+/** onnxruntime-node would fetch CUDA libraries, which takes long and fails without a network. */
+export const installCommand = 'ONNXRUNTIME_NODE_INSTALL=skip npm install'
+
 export function packageFile(name: string, dependency: string): string {
   const content = {
     name,
@@ -28,10 +31,14 @@ export function packageFile(name: string, dependency: string): string {
     private: true,
     type: 'module',
     engines: { node: '>=24' },
+    // npm looks at `engines` of what is installed, and at this before scripts too.
+    devEngines: { runtime: { name: 'node', version: '>=24', onFail: 'error' } },
     scripts: {
+      kri: 'kri',
       check: `kri check topologies/${name}.ts`,
       start: `kri run topologies/${name}.ts`,
-      test: 'node --test',
+      // An older Node would find no test in TypeScript by itself, and be content.
+      test: 'node --test "test/**/*.test.ts"',
       typecheck: 'tsc',
     },
     dependencies: { 'kafka-run-inference': dependency },
@@ -69,7 +76,7 @@ test('every digit gets a prediction${raw ? '' : ', and nine of ten are right'}',
 `
 }
 
-export function readme(name: string, codec: InitCodec): string {
+export function readme(name: string, codec: InitCodec, buildSteps: readonly string[]): string {
   const file = `topologies/${name}.ts`
   const key = codec === 'raw' ? '' : ' --key-field id'
   const schemas = codec === 'avro' ? ' --schemas' : ''
@@ -79,23 +86,33 @@ export function readme(name: string, codec: InitCodec): string {
 Reads \`${name}.images\`, runs \`models/digits.onnx\` on it, writes \`${name}.predictions\`; what fails goes to
 \`${name}.classify.failed-preprocess\`, \`.failed-inference\` and \`.failed-postprocess\`.
 
+With Node 24 or newer:
+
 \`\`\`sh
-npm install
+${[...buildSteps, installCommand].join('\n')}
 npm test            # the topology on a broker in memory
 npm run typecheck
+npm run kri -- check ${file} --offline --example data/digits.ndjson${key}
 \`\`\`
+
+\`ONNXRUNTIME_NODE_INSTALL=skip\` leaves out CUDA libraries, which would be fetched on Linux.${
+    buildSteps.length === 0
+      ? ''
+      : `
+kafka-run-inference is used from a clone, as it was built last.`
+  }
 
 On a Kafka:
 
 \`\`\`sh
-npx kri cluster up      # one on this machine, with a schema registry; then export what it prints
-npx kri check ${file}
-npx kri topics apply ${file}${schemas}
-npx kri produce ${file} --file data/digits.ndjson${key}
-npx kri run ${file} --until-end
+npm run kri -- cluster up      # one on this machine, with a schema registry; then export what it prints
+npm run kri -- topics apply ${file}${schemas}
+npm run check
+npm run kri -- produce ${file} --file data/digits.ndjson${key}
+npm run kri -- run ${file} --until-end
 \`\`\`
 
-To make it yours: put your model into \`models/\`, say in \`${file}\` what its rows look like, and run \`npx kri check\`
+To make it yours: put your model into \`models/\`, say in \`${file}\` what its rows look like, and run \`npm run check\`
 until it has nothing to say.
 
 The data are from the Optical Recognition of Handwritten Digits set of the UCI repository (CC BY 4.0), by way of

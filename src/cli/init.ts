@@ -1,17 +1,15 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { RunInferenceError } from '../errors.ts'
-import { packageFile, projectFiles, readme, testFile, tsconfigFile } from './init-project.ts'
+import { dependencySpec, isInstalled, packageFolder } from './init-dependency.ts'
+import { installCommand, packageFile, projectFiles, readme, testFile, tsconfigFile } from './init-project.ts'
 import { type InitCodec, schemaFiles, topologyFile } from './init-topology.ts'
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/
 const SAMPLE_RECORDS = 100
 
-// Two folders up from the sources and from the build alike.
-const packageFolder = fileURLToPath(new URL('../../', import.meta.url))
-const isInstalled = packageFolder.includes(join('/', 'node_modules', '/'))
+const buildSteps = isInstalled ? [] : [`npm run build --prefix ${packageFolder}`]
 
 export interface InitFlags {
   readonly name?: string
@@ -52,12 +50,7 @@ function tell(target: string, created: readonly string[], replaced: readonly str
   for (const file of replaced) console.log(`replaced ${file}`)
   const below = relative('.', target)
   const where = below.startsWith('..') ? target : below
-  const steps = [
-    // A clone is used as it was built.
-    ...(isInstalled ? [] : [`npm run build --prefix ${packageFolder}`]),
-    ...(where === '' ? [] : [`cd ${where}`]),
-    ...['npm install', 'npm test'],
-  ]
+  const steps = [...buildSteps, ...(where === '' ? [] : [`cd ${where}`]), installCommand, 'npm test']
   console.log(`\nNext:\n  ${steps.join('\n  ')}\n\nREADME.md has the way to a running topology.`)
 }
 
@@ -65,11 +58,11 @@ function tell(target: string, created: readonly string[], replaced: readonly str
 async function contents(target: string, name: string, codec: InitCodec): Promise<ReadonlyMap<string, string | Buffer>> {
   const ours = (file: string) =>
     readFile(join(packageFolder, file)).catch(error => {
-      const remedy = 'kri init needs the package as npm installs it: npx kafka-run-inference init'
+      const remedy = 'kri init needs a clone of the project, or the package as npm installs it'
       throw RunInferenceError.from(error, 'SETTINGS_INVALID', `this kri lacks ${file} (an image?); ${remedy}`)
     })
   const { version } = JSON.parse((await ours('package.json')).toString()) as { version: string }
-  const dependency = isInstalled ? `^${version}` : `file:${relative(target, packageFolder)}`
+  const dependency = dependencySpec(target, version)
   const digits = (await ours('data/digits-test.ndjson')).toString().trim().split('\n').slice(0, SAMPLE_RECORDS)
   const pixels = (line: string) => JSON.stringify((JSON.parse(line) as { pixels: number[] }).pixels)
   const sample = codec === 'raw' ? digits.map(pixels) : digits
@@ -84,7 +77,7 @@ async function contents(target: string, name: string, codec: InitCodec): Promise
     ...schemaFiles(codec),
     ['models/digits.onnx', await ours('models/digits-mlp-v2.onnx')],
     ['data/digits.ndjson', `${sample.join('\n')}\n`],
-    ['README.md', readme(name, codec)],
+    ['README.md', readme(name, codec, buildSteps)],
   ])
 }
 

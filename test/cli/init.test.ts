@@ -41,7 +41,7 @@ describe('kri init', () => {
       const project = join(folder, codec)
       await install(project)
       await node(project, join(root, 'node_modules/typescript/bin/tsc'), '-p', '.', '--customConditions', 'kri-source')
-      await node(project, '--conditions=kri-source', '--test')
+      await node(project, '--conditions=kri-source', '--test', 'test/**/*.test.ts')
       const topology = `topologies/${name}.ts`
       const key = codec === 'raw' ? [] : ['--key-field=id']
       const example = ['--example=data/digits.ndjson', ...key]
@@ -69,6 +69,21 @@ describe('kri init', () => {
     const { created, replaced } = JSON.parse(await kri(0, folder, 'init', 'taken', '--json', '--force'))
     assert.deepEqual(replaced, ['README.md'])
     assert.ok(created.includes('topologies/taken.ts'))
+  })
+
+  it('is no project for an older Node, names its tests, and asks no registry for a command', async () => {
+    const output = await kri(0, folder, 'init', 'steps')
+    const project = join(folder, 'steps')
+    const { devEngines, scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'))
+    const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    assert.deepEqual(devEngines, { runtime: { name: 'node', version: engines.node, onFail: 'error' } })
+    assert.equal(scripts.test, 'node --test "test/**/*.test.ts"')
+    assert.equal(scripts.kri, 'kri')
+    const readme = readFileSync(join(project, 'README.md'), 'utf8')
+    assert.doesNotMatch(readme, /\bnpx\b/)
+    // From a clone, which has to be built first.
+    for (const text of [output, readme])
+      assert.match(text, /npm run build --prefix \S+\n[^`]*ONNXRUNTIME_NODE_INSTALL=skip npm install\n\s*npm test/)
   })
 
   it('takes its name from the folder, and says what is wrong with one that is given', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createKafkaPort } from '../../src/kafkajs/kafka-port.ts'
 import { systemClock } from '../../src/ops/clock.ts'
@@ -17,6 +17,7 @@ const cluster = await testCluster()
 const folder = mkdtempSync(join(tmpdir(), 'kri-package-'))
 const project = join(folder, 'project')
 const kri = join(project, 'node_modules', '.bin', 'kri')
+let tarball: string
 let packed: readonly string[] = []
 
 before(async () => {
@@ -25,6 +26,7 @@ before(async () => {
   const [{ filename, files }] = JSON.parse(
     await npm(['pack', '--ignore-scripts', '--json', '--pack-destination', folder], root),
   ) as [{ filename: string; files: { path: string }[] }]
+  tarball = join(folder, filename)
   packed = files.map(({ path }) => path)
   for (const used of ['models/digits-mlp-v1.onnx', 'schemas', 'data']) {
     mkdirSync(project, { recursive: true })
@@ -32,7 +34,7 @@ before(async () => {
   }
   cpSync(join(root, 'test', 'package', 'consumer'), project, { recursive: true })
   writeFileSync(join(project, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }')
-  await npm(['install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, filename)], project)
+  await npm(['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], project)
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -85,11 +87,12 @@ describe('the installed package', () => {
     assert.equal(code, 0, stdout)
   })
 
-  it('writes a new topology that depends on this version, and whose test passes with it', async () => {
-    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  it('writes a new topology that depends on the tarball it was installed from, and whose test passes with it', async () => {
     await npm(['exec', '--offline', '--', 'kri', 'init', 'fresh', '--codec', 'avro'], project)
     const { dependencies } = JSON.parse(readFileSync(join(project, 'fresh', 'package.json'), 'utf8'))
-    assert.deepEqual(dependencies, { 'kafka-run-inference': `^${version}` })
+    const spec: string = dependencies['kafka-run-inference']
+    assert.match(spec, /^file:/)
+    assert.equal(resolve(project, 'fresh', spec.slice('file:'.length)), tarball)
     // What stands in the folder above is found from there too.
     const { code, stdout } = await runIn(join(project, 'fresh'), process.execPath, ['--test'])
     assert.equal(code, 0, stdout)
