@@ -31,7 +31,7 @@ function commandsPage(): string {
 # Commands
 
 Written by \`npm run docs\` from the commands themselves; a test keeps it so. In a clone of this project a command is
-\`npm run kri -- …\`, where the package is installed \`npx kri …\`.
+\`npm run kri -- …\`, where the package is installed \`npx --no-install kri …\`.
 
 ## Exit codes
 
