@@ -14,6 +14,7 @@ import { Batcher } from './batcher.ts'
 import { Commits } from './commits.ts'
 import { type CompiledGraph, compile } from './compile.ts'
 import { encodeFailure } from './dead-letter.ts'
+import { DeadLetterLog } from './dead-letter-log.ts'
 import { Dispatcher, type DispatcherStep } from './dispatcher.ts'
 import { FailurePoints } from './failure-points.ts'
 import { InferenceStep, type InferenceStepOptions } from './inference-step.ts'
@@ -79,6 +80,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     resume: partition => parts.member().resume(partition),
   }
   const outbox = buildOutbox(topology, parts, writer, points, outputs, member, unit => pipeline.acknowledged(unit))
+  const deadLetterLog = new DeadLetterLog(parts.logger, clock)
   const pipeline: Pipeline = new Pipeline({
     sourceOf: topic => sourceOf(topology, graph, topic),
     sinkCount: topology.sinks.length,
@@ -96,6 +98,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
       ({ topic, partition, committed }) => metrics.committed(topic, partition, committed),
       onFatal,
     ),
+    deadLetterLog,
     clock,
     random,
     metrics,
@@ -110,6 +113,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     async close() {
       outbox.close()
       dispatcher.close()
+      deadLetterLog.close()
       await writer.close()
     },
   }

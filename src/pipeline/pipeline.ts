@@ -19,12 +19,14 @@ import type { Clock } from '../ops/clock.ts'
 import type { Admission } from './admission.ts'
 import { ColumnPool } from './column-pool.ts'
 import type { Commits } from './commits.ts'
+import type { DeadLetterLog } from './dead-letter-log.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Outbox } from './outbox.ts'
 import { PartitionFlow } from './partition-flow.ts'
 import type { PipelineMetrics } from './pipeline-metrics.ts'
 import type { CloseReason } from './row-run.ts'
 import type { SourceStage } from './source-stage.ts'
+import type { Failure } from './stage.ts'
 import type { CommitUnit } from './unit-builder.ts'
 import { WorkBlock } from './work-block.ts'
 
@@ -44,6 +46,7 @@ export interface PipelineParts {
   readonly dispatcher: Dispatcher
   readonly outbox: Outbox
   readonly commits: Commits
+  readonly deadLetterLog: DeadLetterLog
   readonly clock: Clock
   readonly random: () => number
   readonly metrics: PipelineMetrics
@@ -242,16 +245,21 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     metrics.lag(flow.topic, flow.partition, records, seconds)
   }
 
-  #countFailures({ ranges, refused }: CommitUnit): void {
-    for (const { point, error } of refused) this.#parts.metrics.deadLetters(point.stage, point.step, error.code, 1)
+  #countFailures({ flow, ranges, refused }: CommitUnit): void {
+    for (const failure of refused) this.#countFailure(failure, `${flow.topic}/${flow.partition}`)
     for (const { work, from, to } of ranges) {
       if (!work.hasFailures) continue
       for (let row = from; row < to; row++) {
-        for (const { point, error } of work.failuresOf(row) ?? []) {
-          this.#parts.metrics.deadLetters(point.stage, point.step, error.code, 1)
-        }
+        for (const failure of work.failuresOf(row) ?? [])
+          this.#countFailure(failure, `${flow.topic}/${flow.partition}/${work.block.offset(row)}`)
       }
     }
+  }
+
+  #countFailure(failure: Failure, source: string): void {
+    const { metrics, deadLetterLog } = this.#parts
+    metrics.deadLetters(failure.point.stage, failure.point.step, failure.error.code, 1)
+    deadLetterLog.note(failure, source)
   }
 
   #noticeIdle(): void {
