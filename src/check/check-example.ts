@@ -19,7 +19,7 @@ import { createMemoryBroker } from '../testing/memory-broker.ts'
 import type { Topology } from '../topology.ts'
 import type { CheckParts } from './check.ts'
 import type { ExampleRecord } from './example-records.ts'
-import { openReaders, readableCodec } from './readers.ts'
+import { openReader, type RecordReader, readableCodec } from './readers.ts'
 import type { ProducedRecord } from './report.ts'
 import { within } from './within.ts'
 
@@ -118,10 +118,10 @@ async function outcomesOf(
 ): Promise<ExampleOutcome[]> {
   const source = topology.sources.find(node => node.topic === topic)!
   const outcomes: { key: unknown; value: unknown; produced: ProducedRecord[]; failures: ExampleFailure[] }[] = []
-  const input = await openReaders(topic, source.key, source.value, parts)
+  const input = await openReader(topic, source.key, source.value, parts)
   for (const record of await recordsOf(topic, port)) {
     await input.prepare(record.block)
-    outcomes.push({ ...input.read(record.block, record.row), produced: [], failures: [] })
+    outcomes.push({ ...shownBy(input, record), produced: [], failures: [] })
   }
   const outcomeOf = (headers: ReadonlyMap<string, string>) => {
     return outcomes[Number(headers.get(KRI_SOURCE)?.split('/').at(-1))]
@@ -129,10 +129,10 @@ async function outcomesOf(
   for (const name of new Set(topology.sinks.map(sink => sink.topic))) {
     // Several sinks of one topic write with one codec, or readers of the topic could not read it.
     const sink = topology.sinks.find(sink => sink.topic === name) as SinkNode
-    const output = await openReaders(name, sink.key, readableCodec(sink), parts)
-    for (const { block, row, headers } of await recordsOf(name, port)) {
-      await output.prepare(block)
-      outcomeOf(headers)?.produced.push({ topic: name, ...output.read(block, row) })
+    const output = await openReader(name, sink.key, readableCodec(sink), parts)
+    for (const record of await recordsOf(name, port)) {
+      await output.prepare(record.block)
+      outcomeOf(record.headers)?.produced.push({ topic: name, ...shownBy(output, record) })
     }
   }
   const steps = topology.steps.map(({ step }) => step)
@@ -150,6 +150,11 @@ interface Row {
   readonly block: RecordBlock
   readonly row: number
   readonly headers: ReadonlyMap<string, string>
+}
+
+function shownBy(reader: RecordReader, { block, row }: Row): { readonly key: unknown; readonly value: unknown } {
+  // What it means that a field cannot be decoded stands in its dead letter.
+  return { key: reader.key(block, row).shown, value: reader.value(block, row).shown }
 }
 
 async function recordsOf(topic: string, port: KafkaPort): Promise<Row[]> {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { encodeLine, openLineEncoder } from '../cli/produce-lines.ts'
 import { RunInferenceError } from '../errors.ts'
 import type { SourceNode } from '../graph.ts'
+import { newestRanges } from '../kafka/newest-ranges.ts'
 import type { KafkaPort } from '../kafka/port.ts'
 import type { Header } from '../kafka/record-block.ts'
 import type { CheckParts } from './check.ts'
@@ -47,13 +48,9 @@ export async function recordsOfFile(
 
 /** The newest records of a topic, youngest first, read without a group; empty when it holds none. */
 export async function newestRecords(topic: string, port: KafkaPort): Promise<ExampleRecord[]> {
-  const offsets = await port.admin.offsets(topic)
-  const ranges = offsets
-    .map(({ start, end }, partition) => ({ topic, partition, from: Math.max(start, end - MAX_RECORDS), to: end }))
-    .filter(({ from, to }) => from < to)
   const records: ExampleRecord[] = []
-  for await (const block of port.scan(ranges)) {
-    for (let i = Math.max(0, block.count - MAX_RECORDS); i < block.count; i++) {
+  for await (const block of port.scan(await newestRanges(topic, MAX_RECORDS, port))) {
+    for (let i = 0; i < block.count; i++) {
       records.push({
         origin: `${topic}/${block.partition}/${block.offset(i)}`,
         key: copy(block.key(i)),
@@ -63,7 +60,7 @@ export async function newestRecords(topic: string, port: KafkaPort): Promise<Exa
       })
     }
   }
-  return records.sort((a, b) => b.timestamp - a.timestamp).slice(0, MAX_RECORDS)
+  return records.sort((a, b) => b.timestamp - a.timestamp)
 }
 
 function copy(bytes: Buffer | null): Buffer | null {

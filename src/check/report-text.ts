@@ -1,7 +1,6 @@
 /** The report of a check for people: what is wrong first, then what was seen. */
 import type { CheckReport, ExampleReport, Finding, ModelReport } from './report.ts'
-
-const SHOWN_CHARS = 160
+import { shortJson } from './showable.ts'
 
 export function reportAsText(report: CheckReport): string {
   const { problems, warnings, models, topics, schemas, examples, seconds } = report
@@ -53,10 +52,12 @@ function exampleLines({ source, from, records, failed, shown }: ExampleReport, o
   const failures = failed === 0 ? '' : `, ${failed} of them failed`
   const head = mark(shown !== null, `example: ${count(records, 'record')} ${origin}${failures}`)
   if (shown === null) return [head]
-  const produced = shown.produced.map(({ topic, key, value }) => `     ${topic}  ${short(key)}  ${short(value)}`)
+  const produced = shown.produced.map(
+    ({ topic, key, value }) => `     ${topic}  ${shortJson(key)}  ${shortJson(value)}`,
+  )
   return [
     head,
-    `   ${shown.origin}  ${short(shown.key)}  ${short(shown.value)}`,
+    `   ${shown.origin}  ${shortJson(shown.key)}  ${shortJson(shown.value)}`,
     ...(produced.length === 0 ? ['   produces nothing: a filter drops it'] : ['   produces', ...produced]),
   ]
 }
@@ -67,9 +68,4 @@ function mark(ok: boolean, line: string): string {
 
 function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`
-}
-
-function short(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'null'
-  return text.length <= SHOWN_CHARS ? text : `${text.slice(0, SHOWN_CHARS - 1)}…`
 }

@@ -32,6 +32,8 @@ export interface CommandSpec {
     readonly choices?: readonly string[]
     readonly completes: 'topology' | 'folder' | 'choices'
   }
+  /** Behind the argument, any number of these: the action gets them as an array. */
+  readonly rest?: { readonly name: string; readonly help: string }
   /** Its own; `--json` is added to every command. */
   readonly options?: readonly OptionSpec[]
   /** Taken as flags, with `--param` and `--config`. */
@@ -42,7 +44,7 @@ export interface CommandSpec {
   readonly exitCodes?: Readonly<Record<number, string>>
   /** What `--json` prints. */
   readonly json: string
-  /** Imports what the command does: called with the argument, if it has one, and the flags by their camelCase names. */
+  /** Imports what the command does: called with its arguments, if it has any, and the flags by their camelCase names. */
   readonly load: () => Promise<(...args: never[]) => unknown>
 }
 

@@ -3,6 +3,7 @@ import { checkCommand } from './check-command.ts'
 import { clusterDownCommand, clusterStatusCommand, clusterUpCommand } from './cluster-command.ts'
 import type { CommandSpec } from './command.ts'
 import { completionCommand } from './completion-command.ts'
+import { consumeCommand } from './consume-command.ts'
 import { describeCommand } from './describe-command.ts'
 import { initCommand } from './init-command.ts'
 import { produceCommand } from './produce-command.ts'
@@ -22,6 +23,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   describeCommand,
   runCommand,
   produceCommand,
+  consumeCommand,
   completionCommand(
     () => COMMANDS,
     () => COMMAND_GROUPS,

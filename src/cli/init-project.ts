@@ -110,6 +110,7 @@ npm run kri -- topics apply ${file}${schemas}
 npm run check
 npm run kri -- produce ${file} --file data/digits.ndjson${key}
 npm run kri -- run ${file} --until-end
+npm run kri -- consume ${file}   # predictions, and dead letters with the reason
 \`\`\`
 
 To make it yours: put your model into \`models/\`, say in \`${file}\` what its rows look like, and run \`npm run check\`

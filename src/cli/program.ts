@@ -14,6 +14,7 @@ A first run:
   kri topics apply topologies/digits.ts --schemas  the topics and schemas of a topology
   kri run topologies/digits.ts                     an instance; start more to share the work
   kri produce topologies/digits.ts --file data/digits-test.ndjson --key-field id
+  kri consume topologies/digits.ts                 predictions and dead letters
 
 Settings come from flags, then the environment (--max-in-flight-rows is KRI_MAX_IN_FLIGHT_ROWS), then kri.json, then defaults.
 ${exitCodes(EXIT_CODES)}`
@@ -61,6 +62,7 @@ function addCommand(parent: Command, name: string, spec: CommandSpec, settings: 
     const argument = command.createArgument(spec.argument.name, spec.argument.help)
     command.addArgument(spec.argument.choices === undefined ? argument : argument.choices(spec.argument.choices))
   }
+  if (spec.rest !== undefined) command.argument(spec.rest.name, spec.rest.help)
   for (const each of spec.options ?? []) command.addOption(option(each))
   if (spec.settings !== undefined) {
     for (const each of TOPOLOGY_OPTIONS) command.addOption(option(each))
@@ -73,7 +75,7 @@ function addCommand(parent: Command, name: string, spec: CommandSpec, settings: 
   command.addHelpText('after', `\n${afterwards(spec)}`)
   command.action(async (...parsed: unknown[]) => {
     const action = (await spec.load()) as (...args: unknown[]) => unknown
-    // Behind argument and flags commander gives itself.
+    // Behind arguments and flags commander gives itself.
     await action(...parsed.slice(0, -1))
   })
 }

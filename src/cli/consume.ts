@@ -1,0 +1,148 @@
+import { once } from 'node:events'
+import { openReader, type RecordReader, readableCodec } from '../check/readers.ts'
+import { RunInferenceError } from '../errors.ts'
+import { KRI_ORIGINAL_TOPIC } from '../kafka/headers.ts'
+import { newestRanges } from '../kafka/newest-ranges.ts'
+import type { KafkaPort, ScanRange } from '../kafka/port.ts'
+import type { RecordBlock } from '../kafka/record-block.ts'
+import { deadLetterTopics, replayTopic } from '../kafka/topic-names.ts'
+import { topicNames } from '../kafka/topics.ts'
+import { suggestion } from '../nearest-name.ts'
+import { systemClock } from '../ops/clock.ts'
+import type { Topology } from '../topology.ts'
+import { type Connected, connect, readSchema, type TopologyFlags } from './connect.ts'
+import { headerText, recordAsJson, recordAsText, showRecord } from './consume-record.ts'
+
+const LIMIT_FOR_PEOPLE = 20
+const INTERRUPTED = 130
+
+export interface ConsumeFlags extends TopologyFlags {
+  readonly outputs?: boolean
+  readonly deadLetters?: boolean
+  readonly limit?: number | 'all'
+  readonly follow?: boolean
+  readonly json?: boolean
+}
+
+/** A topic and how its records are read. */
+interface ConsumedTopic {
+  readonly name: string
+  readonly isDeadLetter: boolean
+  readonly readers: readonly RecordReader[]
+  readerOf(block: RecordBlock, row: number): RecordReader
+}
+
+/** Prints records of the topics; exit code 130 when it was interrupted. */
+export async function consume(module: string, given: readonly string[], flags: ConsumeFlags): Promise<void> {
+  const connected = await connect(module, flags)
+  const interrupted = new AbortController()
+  const interrupt = () => interrupted.abort()
+  // Timers of ours do not keep the process alive, and a cluster that does not answer has nothing else.
+  const alive = setInterval(() => {}, 60_000)
+  try {
+    const names = chosenTopics(connected.topology, given, flags, module)
+    const topics = await openTopics(names, connected)
+    process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
+    await show(topics, connected.port, flags, interrupted.signal)
+  } catch (error) {
+    // What is being read when Ctrl-C comes says that it was ended.
+    if (!interrupted.signal.aborted) throw error
+  } finally {
+    clearInterval(alive)
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+    await connected.close()
+    if (interrupted.signal.aborted) process.exitCode = INTERRUPTED
+  }
+}
+
+/** What is there topic by topic, then, with `--follow`, what comes. */
+async function show(topics: readonly ConsumedTopic[], port: KafkaPort, flags: ConsumeFlags, signal: AbortSignal) {
+  const toLine = flags.json === true ? recordAsJson : recordAsText
+  const limit = flags.limit ?? (flags.json === true ? 'all' : LIMIT_FOR_PEOPLE)
+  const byName = new Map(topics.map(topic => [topic.name, topic]))
+  const print = async (ranges: readonly ScanRange[]) => {
+    let printed = 0
+    for await (const block of port.scan(ranges, { signal })) {
+      const topic = byName.get(block.topic)!
+      for (const reader of topic.readers) await reader.prepare(block)
+      for (let row = 0; row < block.count && !signal.aborted; row++, printed++) {
+        const record = showRecord(block, row, topic.readerOf(block, row), topic.isDeadLetter)
+        // Whoever reads may be slower than Kafka.
+        if (!process.stdout.write(`${toLine(record)}\n`)) await once(process.stdout, 'drain', { signal })
+      }
+    }
+    return printed
+  }
+  const following: ScanRange[] = []
+  for (const { name } of topics) {
+    const ranges = limit === 'all' ? await allOf(name, port) : await newestRanges(name, limit, port, signal)
+    const printed = await print(ranges)
+    if (signal.aborted) return
+    if (flags.json !== true && printed === 0) console.error(`${name}: no records`)
+    if (flags.limit === undefined && printed === limit)
+      console.error(`${name}: the newest ${limit}; --limit shows more`)
+    following.push(...ranges.map(({ to, ...range }) => ({ ...range, from: to, to: Number.MAX_SAFE_INTEGER })))
+  }
+  if (flags.follow === true) await print(following)
+}
+
+async function allOf(topic: string, { admin }: KafkaPort) {
+  const offsets = await admin.offsets(topic)
+  return offsets.map(({ start, end }, partition) => ({ topic, partition, from: start, to: end }))
+}
+
+function chosenTopics(topology: Topology, given: readonly string[], flags: ConsumeFlags, module: string) {
+  const known = topicNames(topology)
+  const unknown = given.find(name => !known.includes(name))
+  if (unknown !== undefined) {
+    const remedy = suggestion(unknown, known)
+    throw new RunInferenceError('SETTINGS_INVALID', `topic: "${unknown}" is none of ${module}. ${remedy}`)
+  }
+  const isDefault = given.length === 0 && flags.outputs !== true && flags.deadLetters !== true
+  const outputs = flags.outputs === true || isDefault ? topology.sinks.map(({ topic }) => topic) : []
+  const letters = flags.deadLetters === true || isDefault ? deadLettersOf(topology) : []
+  return [...new Set([...given, ...outputs, ...letters])]
+}
+
+function deadLettersOf({ name, steps }: Topology): readonly string[] {
+  return deadLetterTopics(
+    name,
+    steps.map(({ step }) => step),
+  )
+}
+
+async function openTopics(names: readonly string[], connected: Connected): Promise<ConsumedTopic[]> {
+  const { topology } = connected
+  const parts = { ...connected, readSchema, clock: systemClock }
+  const letters = new Set(deadLettersOf(topology))
+  const sources = new Map<string, Promise<RecordReader>>()
+  // Of replays and dead letters too: they are records of a source, with schemas of its subjects.
+  const sourceReader = (topic: string) => {
+    const node = topology.sources.find(source => source.topic === topic)!
+    const opened = sources.get(topic) ?? openReader(topic, node.key, node.value, parts)
+    sources.set(topic, opened)
+    return opened
+  }
+  const open = async (name: string): Promise<ConsumedTopic> => {
+    if (letters.has(name)) {
+      const readers = new Map<string | undefined, RecordReader>()
+      for (const { topic } of topology.sources) readers.set(topic, await sourceReader(topic))
+      const [first] = readers.values()
+      const readerOf = (block: RecordBlock, row: number) =>
+        readers.get(headerText(block, row, KRI_ORIGINAL_TOPIC)) ?? first!
+      return { name, isDeadLetter: true, readers: [...readers.values()], readerOf }
+    }
+    const source = topology.sources.find(({ topic }) =>
+      [topic, replayTopic(topology.applicationId, topic)].includes(name),
+    )
+    const sink = topology.sinks.find(({ topic }) => topic === name)
+    const reader =
+      source === undefined
+        ? await openReader(name, sink!.key, readableCodec(sink!), parts)
+        : await sourceReader(source.topic)
+    return { name, isDeadLetter: false, readers: [reader], readerOf: () => reader }
+  }
+  const topics: ConsumedTopic[] = []
+  for (const name of names) topics.push(await open(name))
+  return topics
+}
