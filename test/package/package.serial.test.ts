@@ -1,6 +1,16 @@
 // The package as its users get it: built, packed, installed into an empty project, used from JavaScript and TypeScript.
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -56,6 +66,11 @@ describe('what the tarball holds', () => {
     const targets = [...Object.values(bin), ...Object.values(exports).flatMap(entry => built(entry as string | object))]
     assert.ok(targets.length >= 6)
     for (const target of targets as string[]) assert.ok(packed.includes(target.replace('./', '')), target)
+  })
+
+  // Projects that link to a clone have its file for their command, and npm looks at it only once.
+  it('is built with a command that can be run', { skip: process.platform === 'win32' }, () => {
+    accessSync(join(root, 'dist', 'cli', 'bin.js'), constants.X_OK)
   })
 
   it('has types for every module, and names no source that is not there', () => {
