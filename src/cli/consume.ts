@@ -43,7 +43,9 @@ export async function consume(module: string, given: readonly string[], flags: C
     const names = chosenTopics(connected.topology, given, flags, module)
     const topics = await openTopics(names, connected)
     process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
-    await show(topics, connected.port, flags, interrupted.signal)
+    // The search for a broker that does not answer knows no signal: it ends with the connections.
+    const { signal } = interrupted
+    await Promise.race([show(topics, connected.port, flags, signal), once(signal, 'abort')])
   } catch (error) {
     // What is being read when Ctrl-C comes says that it was ended.
     if (!interrupted.signal.aborted) throw error
