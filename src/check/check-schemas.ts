@@ -17,6 +17,7 @@ import { subjectOf } from '../kafka/topic-names.ts'
 import { SCHEMA_PREFIX_BYTES } from '../kafka/wire-format.ts'
 import { codecContext } from '../pipeline/open-graph.ts'
 import type { Topology } from '../topology.ts'
+import { applyCommand } from './apply-command.ts'
 import type { CheckParts } from './check.ts'
 import type { Findings, SchemaReport } from './report.ts'
 
@@ -76,7 +77,7 @@ async function checkUse(use: Use, parts: CheckParts, findings: Findings): Promis
     await encoder?.openEncoder(context)
     const opened = await decoder?.openDecoder(context)
     if (opened === undefined) return reports
-    const reading = { decoder: opened, registry: parts.registry! }
+    const reading = { decoder: opened, registry: parts.registry!, apply: applyCommand(parts.moduleArguments) }
     return await Promise.all(reports.map(report => checkReading(report, use, where, reading, findings)))
   } catch (error) {
     const remedy =
@@ -112,7 +113,7 @@ async function checkSchema(
       what: `subject ${subject} has no version that is ${file}`,
       expected: 'this very schema registered there',
       got: 'other versions or none; this one would be compatible',
-      remedy: 'kri topics apply --schemas',
+      remedy: `${applyCommand(parts.moduleArguments)} --schemas`,
     })
   } else {
     findings.problem('schemas', 'REGISTRY_REFUSED', {
@@ -135,12 +136,19 @@ async function ownReason({ encoder, topic, field }: Use, subject: string, parts:
   return reason === undefined ? [] : [reason]
 }
 
+interface Reading {
+  readonly decoder: RowDecoder<unknown>
+  readonly registry: SchemaRegistryPort
+  /** The command that registers schemas. */
+  readonly apply: string
+}
+
 /** Whether records of the latest version in the registry can be read. */
 async function checkReading(
   report: SchemaReport,
   use: Use,
   where: string,
-  { decoder, registry }: { readonly decoder: RowDecoder<unknown>; readonly registry: SchemaRegistryPort },
+  { decoder, registry, apply }: Reading,
   findings: Findings,
 ): Promise<SchemaReport> {
   const { subject, schema } = report
@@ -149,7 +157,7 @@ async function checkReading(
     findings.warning('schemas', {
       where,
       what: `the registry has no subject ${subject}: nobody has written such ${use.field}s yet, or with another naming`,
-      remedy: 'kri topics apply --schemas registers it for producers',
+      remedy: `${apply} --schemas registers it for producers`,
     })
     return report
   }

@@ -10,7 +10,13 @@ export interface CheckedTopics {
   readonly existing: readonly TopicDescription[]
 }
 
-export async function checkTopics(topology: Topology, admin: KafkaAdmin, findings: Findings): Promise<CheckedTopics> {
+/** `apply`: the command that remedies name. */
+export async function checkTopics(
+  topology: Topology,
+  admin: KafkaAdmin,
+  findings: Findings,
+  apply: string,
+): Promise<CheckedTopics> {
   const names = topicNames(topology)
   const [existing, brokerCount] = await Promise.all([admin.describeTopics(names), admin.brokerCount()])
   // As `run` asks: what is missing is a problem, with how many partitions it would be made is for `topics apply`.
@@ -19,12 +25,12 @@ export async function checkTopics(topology: Topology, admin: KafkaAdmin, finding
     findings.problem('topics', 'TOPIC_MISSING', {
       where: `topic "${name}"`,
       what: 'it does not exist',
-      remedy: 'kri topics apply (with --partitions and --replication-factor as this cluster wants them)',
+      remedy: `${apply} (with --partitions and --replication-factor as this cluster wants them)`,
     })
   }
   for (const { topic, reasons } of plan.change) {
     for (const what of reasons)
-      findings.problem('topics', 'TOPIC_POLICY', { where: `topic "${topic}"`, what, remedy: 'kri topics apply' })
+      findings.problem('topics', 'TOPIC_POLICY', { where: `topic "${topic}"`, what, remedy: apply })
   }
   for (const sentence of plan.refuse) {
     const [what, remedy = 'See above'] = sentence.split(/: (?=[^:]*$)/)

@@ -12,7 +12,8 @@ import type { Settings } from '../settings.ts'
 import { modelProblems } from '../step-problems.ts'
 import type { Topology } from '../topology.ts'
 import { topologyProblems } from '../topology-problems.ts'
-import { runExample } from './check-example.ts'
+import { applyCommand } from './apply-command.ts'
+import { type ExampleOutcome, runExample } from './check-example.ts'
 import { checkModels, warnOfSizes } from './check-models.ts'
 import { checkSchemas } from './check-schemas.ts'
 import { checkTopics } from './check-topics.ts'
@@ -39,6 +40,8 @@ export interface CheckParts {
   readonly exampleSource?: string
   /** The field of its objects that is the key. */
   readonly keyField?: string
+  /** The module with its parameters, as commands take them, so that remedies can be pasted. */
+  readonly moduleArguments?: string
 }
 
 export type Checked = Pick<CheckReport, 'models' | 'topics' | 'schemas' | 'examples'>
@@ -62,7 +65,7 @@ export async function checkTopology(topology: Topology, parts: CheckParts, findi
 
 async function reachTopics(
   topology: Topology,
-  { port, clock, settings }: CheckParts,
+  { port, clock, settings, moduleArguments }: CheckParts,
   findings: Findings,
 ): Promise<{ readonly reports: readonly TopicReport[]; readonly existing: readonly TopicDescription[] }> {
   const nothing = { reports: [], existing: [] }
@@ -71,7 +74,7 @@ async function reachTopics(
     return await within(
       clock,
       BROKER_MS,
-      checkTopics(topology, port.admin, findings),
+      checkTopics(topology, port.admin, findings, applyCommand(moduleArguments)),
       () => new RunInferenceError('BROKER_UNAVAILABLE', `no broker has answered within ${BROKER_MS / 1000} s`),
     )
   } catch (error) {
@@ -121,22 +124,21 @@ async function checkExample(
   if (records.length === 0) return { source: topic, from: 'warm-up', records: 0, failed: 0, shown: null }
   const outcomes = await runExample(topology, topic, records, existing, parts)
   const failed = outcomes.filter(({ failures }) => failures.length > 0)
-  for (const [i, { failures }] of outcomes.entries()) {
-    for (const { topic: letters, node, code, message } of failures) {
-      const finding = {
-        where: `${node}, with ${records[i]!.origin}`,
-        what: `the record becomes a dead letter of ${letters}`,
-        got: message,
-        remedy:
-          file === undefined
-            ? 'Correct the function, or whoever wrote the record'
-            : 'Correct the function, or the example',
-      }
-      // What the user calls an example must pass; of what is in a topic, something must.
-      if (file !== undefined || failed.length === outcomes.length)
-        findings.problem('example', code as 'FUNCTION_THREW', finding)
-      else findings.warning('example', finding)
+  for (const { first, node, letters, code, message, count } of groupedFailures(outcomes)) {
+    const which = count === 1 ? '' : `${count} of ${records.length} records, first `
+    const finding = {
+      where: `${node}, with ${which}${records[first]!.origin}`,
+      what: `${count === 1 ? 'the record becomes a dead letter' : 'the records become dead letters'} of ${letters}`,
+      got: message,
+      remedy:
+        file === undefined
+          ? 'Correct the function, or whoever wrote the record'
+          : 'Correct the function, or the example',
     }
+    // What the user calls an example must pass; of what is in a topic, something must.
+    if (file !== undefined || failed.length === outcomes.length)
+      findings.problem('example', code as 'FUNCTION_THREW', finding)
+    else findings.warning('example', finding)
   }
   const at = outcomes.findIndex(({ failures }) => failures.length === 0)
   const outcome = outcomes[at]
@@ -149,4 +151,30 @@ async function checkExample(
       ? { origin: records[at]!.origin, key: outcome.key, value: outcome.value, produced: outcome.produced }
       : null,
   }
+}
+
+interface FailureGroup {
+  /** Of the records that failed so, the first. */
+  readonly first: number
+  readonly node: string
+  readonly letters: string
+  readonly code: string
+  /** That of the first. */
+  readonly message: string
+  count: number
+}
+
+/** Records that fail alike are one problem: messages may differ in the numbers and texts that they quote. */
+function groupedFailures(outcomes: readonly ExampleOutcome[]): Iterable<FailureGroup> {
+  const groups = new Map<string, FailureGroup>()
+  for (const [first, { failures }] of outcomes.entries()) {
+    for (const { topic: letters, node, code, message } of failures) {
+      const alike = message.replace(/"[^"]*"|-?\d+(\.\d+)?/g, '#')
+      const id = [letters, node, code, alike].join('\n')
+      const group = groups.get(id)
+      if (group === undefined) groups.set(id, { first, node, letters, code, message, count: 1 })
+      else group.count++
+    }
+  }
+  return groups.values()
 }

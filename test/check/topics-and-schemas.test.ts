@@ -189,7 +189,7 @@ describe('check of topics and of the newest records', () => {
       'max.message.bytes': '10',
     })
     await port.admin.deleteTopics(['out'])
-    const { problems, topics } = await checkOffline(strings, { port })
+    const { problems, topics } = await checkOffline(strings, { port, moduleArguments: "a.ts --param 'x=1 2'" })
     assert.deepEqual(
       problems.map(({ code, where, what }) => [code, where, what.split(' ')[0]]),
       [
@@ -199,7 +199,7 @@ describe('check of topics and of the newest records', () => {
         ['TOPIC_POLICY', 'topic "t.in.replay"', 'max.message.bytes'],
       ],
     )
-    assert.ok(problems.every(({ remedy }) => remedy.startsWith('kri topics apply')))
+    assert.ok(problems.every(({ remedy }) => remedy.startsWith("kri topics apply a.ts --param 'x=1 2'")))
     assert.deepEqual(
       topics.filter(({ ok }) => !ok).map(({ name }) => name),
       ['out', 't.classify.failed-inference', 't.in.replay'],
