@@ -4,7 +4,7 @@
  */
 import { RunInferenceError } from '../errors.ts'
 import type { SinkNode } from '../graph.ts'
-import { KRI_CODE, KRI_ERROR_MESSAGE, KRI_NODE, KRI_SOURCE } from '../kafka/headers.ts'
+import { KRI_CODE, KRI_ERROR_MESSAGE, KRI_ERROR_STACK, KRI_NODE, KRI_SOURCE } from '../kafka/headers.ts'
 import type { KafkaPort, TopicDescription } from '../kafka/port.ts'
 import { emptyRecord, RecordBatchBuilder } from '../kafka/record-batch-builder.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
@@ -21,6 +21,7 @@ import type { CheckParts } from './check.ts'
 import type { ExampleRecord } from './example-records.ts'
 import { openReader, type RecordReader, readableCodec } from './readers.ts'
 import type { ProducedRecord } from './report.ts'
+import { userFrame } from './user-frame.ts'
 import { within } from './within.ts'
 
 const BATCH_BYTES = 64 * 1024 * 1024
@@ -32,6 +33,8 @@ export interface ExampleFailure {
   readonly node: string
   readonly code: string
   readonly message: string
+  /** Where it was thrown in files of the user, if it was there. */
+  readonly at: string | undefined
 }
 
 export interface ExampleOutcome {
@@ -139,7 +142,13 @@ async function outcomesOf(
   for (const name of deadLetterTopics(topology.name, steps)) {
     for (const { headers } of await recordsOf(name, port)) {
       const text = (header: string) => headers.get(header) ?? ''
-      const failure = { topic: name, node: text(KRI_NODE), code: text(KRI_CODE), message: text(KRI_ERROR_MESSAGE) }
+      const failure = {
+        topic: name,
+        node: text(KRI_NODE),
+        code: text(KRI_CODE),
+        message: text(KRI_ERROR_MESSAGE),
+        at: userFrame(text(KRI_ERROR_STACK)),
+      }
       outcomeOf(headers)?.failures.push(failure)
     }
   }

@@ -124,12 +124,12 @@ async function checkExample(
   if (records.length === 0) return { source: topic, from: 'warm-up', records: 0, failed: 0, shown: null }
   const outcomes = await runExample(topology, topic, records, existing, parts)
   const failed = outcomes.filter(({ failures }) => failures.length > 0)
-  for (const { first, node, letters, code, message, count } of groupedFailures(outcomes)) {
+  for (const { first, node, letters, code, message, at, count } of groupedFailures(outcomes)) {
     const which = count === 1 ? '' : `${count} of ${records.length} records, first `
     const finding = {
       where: `${node}, with ${which}${records[first]!.origin}`,
       what: `${count === 1 ? 'the record becomes a dead letter' : 'the records become dead letters'} of ${letters}`,
-      got: message,
+      got: at === undefined ? message : `${message}, at ${at}`,
       remedy:
         file === undefined
           ? 'Correct the function, or whoever wrote the record'
@@ -161,6 +161,7 @@ interface FailureGroup {
   readonly code: string
   /** That of the first. */
   readonly message: string
+  readonly at: string | undefined
   count: number
 }
 
@@ -168,11 +169,11 @@ interface FailureGroup {
 function groupedFailures(outcomes: readonly ExampleOutcome[]): Iterable<FailureGroup> {
   const groups = new Map<string, FailureGroup>()
   for (const [first, { failures }] of outcomes.entries()) {
-    for (const { topic: letters, node, code, message } of failures) {
+    for (const { topic: letters, node, code, message, at } of failures) {
       const alike = message.replace(/"[^"]*"|-?\d+(\.\d+)?/g, '#')
       const id = [letters, node, code, alike].join('\n')
       const group = groups.get(id)
-      if (group === undefined) groups.set(id, { first, node, letters, code, message, count: 1 })
+      if (group === undefined) groups.set(id, { first, node, letters, code, message, at, count: 1 })
       else group.count++
     }
   }

@@ -1,10 +1,14 @@
 import { RunInferenceError } from '../errors.ts'
 import { BYTES_PER_ELEMENT, elementsOf, type TensorData, type TensorSpec } from '../models/tensors.ts'
+import { nearestName } from '../nearest-name.ts'
+import { isKV } from '../records.ts'
 import type { PaddingPlan } from './padding.ts'
 import type { RowCost } from './row-cost.ts'
 import type { RowRun } from './row-run.ts'
-import { allocateRows, copyRows, rowView, shapeOfRow, writeRow } from './tensor-rows.ts'
+import { A_KEYED_ELEMENT, allocateRows, copyRows, mismatch, rowView, shapeOfRow, writeRow } from './tensor-rows.ts'
 import type { WorkBlock } from './work-block.ts'
+
+const SHOWN_NAMES = 20
 
 /** The inputs of a model, as rows are staged for it: one behind the other, in column order. Masks, which are ours, are not among them. */
 export interface InputLayout {
@@ -50,7 +54,18 @@ export function inputOf(layout: InputLayout, input: number, example: unknown): u
     const got = example === null ? 'null' : typeof example
     throw new RunInferenceError('SHAPE_MISMATCH', `expected an example { ${layout.names.join(', ')} }, got ${got}`)
   }
-  return (example as Record<string, unknown>)[layout.names[input]!]
+  const value = (example as Record<string, unknown>)[layout.names[input]!]
+  if (value === undefined) throw missingInput(layout, input, example)
+  return value
+}
+
+function missingInput({ names, specs }: InputLayout, input: number, example: object): RunInferenceError {
+  const name = names[input]!
+  const has = Object.keys(example)
+  const near = nearestName(name, has)
+  const shown = has.length === 0 ? 'nothing' : has.slice(0, SHOWN_NAMES).join(', ')
+  const got = isKV(example) ? A_KEYED_ELEMENT : `an example that has ${shown}${near ? `. Did you mean ${near}?` : ''}`
+  return mismatch(name, specs[input]!, got)
 }
 
 /** Rows that functions produced: copied once into columns, since what functions return may be reused by them. */

@@ -8,6 +8,9 @@ import {
   type TensorData,
   type TensorSpec,
 } from '../models/tensors.ts'
+import { isKV } from '../records.ts'
+
+export const A_KEYED_ELEMENT = 'a keyed element: wrap the model in keyed(…), or make the example of its value'
 
 /** Room for `rows` rows, not cleared: every row is written before it is read. */
 export function allocateRows(dtype: Dtype, rows: number, elements: number): TensorData {
@@ -48,7 +51,7 @@ export function shapeOfRow(name: string, spec: TensorSpec, value: unknown): read
 function lengthOf(name: string, spec: TensorSpec, value: unknown): number {
   if (typeof value === 'string' && spec.dtype === 'string') return 1
   const isList = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
-  if (!isList) throw mismatch(name, spec, value === null ? 'null' : typeof value)
+  if (!isList) throw mismatch(name, spec, isKV(value) ? A_KEYED_ELEMENT : value === null ? 'null' : typeof value)
   return (value as ArrayLike<unknown>).length
 }
 
@@ -99,7 +102,8 @@ function wrongType(name: string, spec: TensorSpec, element: unknown, i: number):
   return mismatch(name, spec, `${String(element)} (${typeof element}) at element ${i}`)
 }
 
-function mismatch(name: string, spec: TensorSpec, got: string): RunInferenceError {
+/** A row that does not fit its tensor; `name` is empty where the model takes one bare tensor. */
+export function mismatch(name: string, spec: TensorSpec, got: string): RunInferenceError {
   const tensor = name === '' ? 'the input tensor' : `input tensor "${name}"`
   const shape = spec.shape.map(size => size ?? '?').join(',')
   return new RunInferenceError('SHAPE_MISMATCH', `${tensor}: expected ${spec.dtype}[${shape}], got ${got}`)

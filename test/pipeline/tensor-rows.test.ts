@@ -5,6 +5,7 @@ import type { Dtype, TensorData, TensorSpec } from '../../src/models/tensors.ts'
 import { DirectRun } from '../../src/pipeline/direct-run.ts'
 import { type InputLayout, StagedRun, type StagingParts } from '../../src/pipeline/staged-run.ts'
 import { allocateRows, copyRows, rowView, shapeOfRow, writeRow } from '../../src/pipeline/tensor-rows.ts'
+import { kv } from '../../src/records.ts'
 import { blockOf, flowOf, sourceRecord, workOf } from '../support/work-blocks.ts'
 
 const spec = (dtype: Dtype, ...shape: (number | null)[]): TensorSpec => ({ dtype, shape })
@@ -136,7 +137,7 @@ describe('a staged run', () => {
       () => run.add(1, { a: reused, words: [5] }, 'bad', 9),
       refused(/"words": expected string\[\?\], got 5 \(number\)/),
     )
-    assert.throws(() => run.add(1, { a: reused }, 'bad', 9), refused(/"words".*got undefined/))
+    assert.throws(() => run.add(1, { a: reused }, 'bad', 9), refused(/"words".*got an example that has a$/))
     assert.throws(() => run.add(1, 'text', 'bad', 9), refused(/expected an example \{ a, words \}, got string/))
     run.add(1, { a: [3, 4], words: ['yé'] }, 'k1', 4)
     assert.equal(run.count, 2)
@@ -149,6 +150,18 @@ describe('a staged run', () => {
     assert.equal(run.cost.rowBytes, 8)
     assert.deepEqual(Array.from(run.cost.stringBytes!).slice(0, 2), [1, 3])
     assert.deepEqual(Array.from(run.cost.sizes!).slice(0, 2), [3, 4])
+  })
+
+  it('of an example without an input says what it has, and what was probably meant', () => {
+    const run = new StagedRun(staging(1, false))
+    const add = (example: unknown) => () => run.add(0, example, undefined, 0)
+    assert.throws(
+      add({ a: [1, 2], word: ['x'] }),
+      refused(/"words": expected string\[\?\], got an example that has a, word\. Did you mean word\?$/),
+    )
+    assert.throws(add({}), refused(/"a": .* got an example that has nothing$/))
+    assert.throws(add(kv('key', { a: [1, 2] })), refused(/got a keyed element: wrap the model in keyed\(…\)/))
+    assert.throws(() => shapeOfRow('', spec('float32', 2), kv('key', [1, 2])), refused(/got a keyed element: wrap/))
   })
 
   it('is full at its capacity', () => {
