@@ -7,6 +7,7 @@ import type { ImportTrace } from './import-trace.ts'
 import { nearestName } from './nearest-name.ts'
 import type { Problem } from './problem.ts'
 
+const OWN_NAME = 'kafka-run-inference'
 const MODULE = /\.[cm]?[jt]s$/
 
 /** What is wrong with a path before anything is imported; undefined when there is such a module. */
@@ -93,7 +94,12 @@ function missingImport(file: string, message: string): Problem {
   const [, kind, target, importer] = /Cannot find (module|package) '([^']+)' imported from (\S+)/.exec(message) ?? []
   const where = importer === undefined ? file : short(importer)
   if (kind === 'package') {
-    return { where, what: `it imports the package ${target}, which is not installed`, remedy: `npm install ${target}` }
+    const near = nearestName(
+      target!,
+      installedPackages(importer!).filter(name => name !== target),
+    )
+    const remedy = near === undefined ? `npm install ${target}` : `Did you mean ${near}? If not: npm install ${target}`
+    return { where, what: `it imports the package ${target}, which is not installed`, remedy }
   }
   const path = target === undefined ? '' : short(target)
   const remedy = target === undefined ? 'Check its imports' : pathSuggestion(target)
@@ -102,6 +108,28 @@ function missingImport(file: string, message: string): Problem {
     what: `it imports ${path}, which does not exist`,
     got: target === undefined ? message : 'nothing',
     remedy,
+  }
+}
+
+/** Names that a module could import: this package, and what is in the node_modules folders above the module. */
+function installedPackages(importer: string): readonly string[] {
+  const names = [OWN_NAME]
+  for (let folder = dirname(importer); ; folder = dirname(folder)) {
+    const modules = join(folder, 'node_modules')
+    for (const name of foldersOf(modules)) {
+      if (name.startsWith('@')) names.push(...foldersOf(join(modules, name)).map(inner => `${name}/${inner}`))
+      else names.push(name)
+    }
+    if (folder === dirname(folder)) return names
+  }
+}
+
+function foldersOf(path: string): readonly string[] {
+  try {
+    return readdirSync(path).filter(name => !name.startsWith('.'))
+  } catch {
+    // There is none here.
+    return []
   }
 }
 

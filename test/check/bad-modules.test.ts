@@ -130,6 +130,14 @@ const cases: readonly Case[] = [
     remedy: /npm install no-such-package/,
   },
   {
+    what: 'imports a package whose name is misspelt',
+    file: 'misspelt-package.ts',
+    text: "import 'kafka-run-inferenc'\n",
+    where: 'misspelt-package.ts',
+    says: /the package kafka-run-inferenc, which is not installed/,
+    remedy: /^Did you mean kafka-run-inference\?/,
+  },
+  {
     what: 'imports a name that is not exported',
     file: 'missing-name.ts',
     text: "import { absent } from './helper.ts'\nexport default absent\n",
