@@ -40,12 +40,16 @@ export function badValue(where: string, name: string, expected: string, got: unk
   return { where, what: `${name} cannot be used`, expected, got: show(got), remedy: `Change ${name}` }
 }
 
-/** An error with all problems at once, one a line. */
-export function problemsError(code: ErrorCode, head: string, problems: readonly Problem[]): RunInferenceError {
-  const lines = problems.map(problem => `\n  - ${problemText(problem)}`).join('')
-  return new RunInferenceError(code, `${head} ${problems.length} problem${problems.length === 1 ? '' : 's'}:${lines}`, {
-    problems,
-  })
+/** An error with all problems at once, one a line, and behind them what else helps. */
+export function problemsError(
+  code: ErrorCode,
+  head: string,
+  problems: readonly Problem[],
+  help: readonly string[] = [],
+): RunInferenceError {
+  const count = `${problems.length} problem${problems.length === 1 ? '' : 's'}`
+  const lines = [`${head} ${count}:`, ...problems.map(problem => `  - ${problemText(problem)}`), ...help]
+  return new RunInferenceError(code, lines.join('\n'), { problems })
 }
 
 /** The problems that an error carries; one made of its message when it carries none. */

@@ -4,51 +4,58 @@ import { RunInferenceError } from './errors.ts'
 import { cycleProblem, importProblem, pathProblem } from './import-problems.ts'
 import { traceImports } from './import-trace.ts'
 import { sleep, systemClock } from './ops/clock.ts'
-import type { ParameterisedTopology } from './parameters.ts'
+import type { GivenParameters, ParameterisedTopology, Parameters } from './parameters.ts'
 import { type Problem, problemText, show } from './problem.ts'
 import { assertValid, isTopology, type Topology } from './topology.ts'
 
 /** A module that takes longer waits for something that will not come. */
 const IMPORT_MS = 10_000
 
-export interface ImportedTopology {
-  /** Not validated yet. */
-  readonly topology: Topology
+export interface TopologyModule {
+  /** None, where the default export is a topology. */
+  readonly parameters: Parameters
   /** What is not wrong, and will be one day. */
   readonly warnings: readonly Problem[]
+  /** The topology, not validated yet. Throws as `loadTopology`, but for problems of the graph. */
+  build(given: GivenParameters): Topology
 }
 
 /**
  * Imports a topology module and gives its topology, validated. The default export is a topology, or `withParameters(…)`.
  * Throws SETTINGS_INVALID (parameters), TOPOLOGY_INVALID (no such module, another export, problems of the graph).
  */
-export async function loadTopology(file: string, parameters: Readonly<Record<string, string>> = {}): Promise<Topology> {
-  const { topology } = await importTopology(file, parameters)
+export async function loadTopology(file: string, parameters: GivenParameters = {}): Promise<Topology> {
+  const topology = (await importTopology(file)).build(parameters)
   assertValid(topology)
   return topology
 }
 
-/** The same without looking at the graph: `check` goes on with a graph that has problems. */
-export async function importTopology(
-  file: string,
-  parameters: Readonly<Record<string, string>> = {},
-): Promise<ImportedTopology> {
+/** Imports the module alone: `check` goes on with parameters and a graph that have problems. */
+export async function importTopology(file: string): Promise<TopologyModule> {
   const { exports, warnings } = await importModule(file)
   const exported = exports.default
-  const built = isParameterised(exported) ? build(file, exported, parameters) : exported
-  if (!isTopology(built)) throw invalid(exportProblem(file, exports, built))
-  if (!isParameterised(exported) && Object.keys(parameters).length > 0) {
-    const problem = {
-      where: file,
-      what: 'it takes no parameters',
-      got: Object.keys(parameters)
-        .map(name => `--param ${name}`)
-        .join(', '),
-      remedy: 'Leave them out, or export withParameters(…) by default',
-    }
-    throw new RunInferenceError('SETTINGS_INVALID', problemText(problem), { problems: [problem] })
+  return {
+    parameters: isParameterised(exported) ? exported.parameters : {},
+    warnings,
+    build(given) {
+      const built = isParameterised(exported) ? build(file, exported, given) : exported
+      if (!isTopology(built)) throw invalid(exportProblem(file, exports, built))
+      if (!isParameterised(exported)) refuseParameters(file, given)
+      return built
+    },
   }
-  return { topology: built, warnings }
+}
+
+function refuseParameters(file: string, given: GivenParameters): void {
+  const names = Object.keys(given)
+  if (names.length === 0) return
+  const problem = {
+    where: file,
+    what: 'it takes no parameters',
+    got: names.map(name => `--param ${name}`).join(', '),
+    remedy: 'Leave them out, or export withParameters(…) by default',
+  }
+  throw new RunInferenceError('SETTINGS_INVALID', problemText(problem), { problems: [problem] })
 }
 
 async function importModule(
@@ -75,9 +82,9 @@ async function importModule(
   }
 }
 
-function build(file: string, exported: ParameterisedTopology, parameters: Readonly<Record<string, string>>): unknown {
+function build(file: string, exported: ParameterisedTopology, given: GivenParameters): unknown {
   try {
-    return exported.build(parameters)
+    return exported.build(given)
   } catch (error) {
     if (error instanceof RunInferenceError) throw error
     const problem = {

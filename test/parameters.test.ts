@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { bytes, flag, from, integer, text, topology, withParameters } from 'kafka-run-inference'
+import { describeParameters } from '../src/parameters.ts'
 import { loadTopology } from '../src/topology-module.ts'
 
 const parameters = {
@@ -41,6 +42,42 @@ describe('parameters', () => {
         return true
       },
     )
+  })
+
+  it('that are wrong come with a list of all that there are', () => {
+    assert.throws(
+      () => module.build({ in: 'a', width: '1', colour: 'red' }),
+      (error: Error) => {
+        const list = error.message.split('The topology takes:\n')[1]!.split('\n')
+        assert.deepEqual(list, [
+          '  in     topic to read (text, required)',
+          '  width  numbers in a row (a whole number from 1, required)',
+          '  rate   a rate (a whole number from 0, default 10)',
+          '  quiet  say nothing (true or false, default false)',
+        ])
+        return true
+      },
+    )
+  })
+
+  it('a name alone is true for a flag, and too little for others', () => {
+    module.build({ in: 'a', width: '1', quiet: true })
+    assert.partialDeepStrictEqual(seen, { quiet: true })
+    assert.throws(
+      () => module.build({ in: true, width: '1' }),
+      /--param in: it needs a value, expected text, got its name alone\. Give it: --param in=…/,
+    )
+  })
+
+  it('are described with type, default, help and the value that they have, without passwords', () => {
+    const url = text('where', 'http://me:swordfish@host/a')
+    assert.deepEqual(describeParameters({ ...parameters, url }, { in: 'a', width: 'x', quiet: true }), [
+      { name: 'in', type: 'text', default: null, help: 'topic to read', value: 'a' },
+      { name: 'width', type: 'a whole number from 1', default: null, help: 'numbers in a row', value: null },
+      { name: 'rate', type: 'a whole number from 0', default: 10, help: 'a rate', value: 10 },
+      { name: 'quiet', type: 'true or false', default: false, help: 'say nothing', value: true },
+      { name: 'url', type: 'text', default: 'http://***@host/a', help: 'where', value: 'http://***@host/a' },
+    ])
   })
 
   for (const [name, value] of [

@@ -1,9 +1,10 @@
 /** The report of a check for people: what is wrong first, then what was seen. */
+import { parameterLines } from '../parameters.ts'
 import type { CheckReport, ExampleReport, Finding, ModelReport } from './report.ts'
 import { shortJson } from './showable.ts'
 
 export function reportAsText(report: CheckReport): string {
-  const { problems, warnings, models, topics, schemas, examples, seconds } = report
+  const { parameters, problems, warnings, models, topics, schemas, examples, seconds } = report
   const missing = topics.filter(({ ok }) => !ok).length
   const seen = [
     ...models.map(model => mark(model.ok, modelLine(model))),
@@ -20,7 +21,10 @@ export function reportAsText(report: CheckReport): string {
     ...warnings.flatMap(warning => ['', ...findingLines('warning', warning)]),
   ]
   const end = `${count(problems.length, 'problem')}, ${count(warnings.length, 'warning')} in ${seconds.toFixed(1)} s`
-  return [headOf(report), ...seen, ...lists, '', end].join('\n')
+  const taken = parameterLines(parameters).map(line => `   ${line}`)
+  return [headOf(report), ...(taken.length === 0 ? [] : ['-  parameters', ...taken]), ...seen, ...lists, '', end].join(
+    '\n',
+  )
 }
 
 function headOf({ topology, offline }: CheckReport): string {

@@ -1,5 +1,6 @@
 /** What `kri check` found: the object that `--json` prints, from which its text is made. */
 import { type ErrorCode, RunInferenceError } from '../errors.ts'
+import type { ParameterDescription } from '../parameters.ts'
 import { type Problem, problemsOf } from '../problem.ts'
 
 export type Area = 'settings' | 'topology' | 'schemas' | 'topics' | 'models' | 'example'
@@ -70,6 +71,8 @@ export interface CheckReport {
   readonly ok: boolean
   /** Null where the module cannot be loaded. */
   readonly topology: string | null
+  /** What the module takes as --param, and has here; empty where it cannot be loaded. */
+  readonly parameters: readonly ParameterDescription[]
   readonly offline: boolean
   readonly problems: readonly FoundProblem[]
   readonly warnings: readonly Finding[]

@@ -26,6 +26,6 @@ export const checkCommand: CommandSpec = {
     ],
   ],
   exitCodes: { 0: 'no problems; there may be warnings', 1: 'there are problems' },
-  json: 'one object: ok, topology, offline, problems, warnings, models, topics, schemas, examples, seconds',
+  json: 'one object: ok, topology, parameters, offline, problems, warnings, models, topics, schemas, examples, seconds',
   load: async () => (await import('./check.ts')).check,
 }

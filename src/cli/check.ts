@@ -10,6 +10,7 @@ import { registerSchemas, schemaNeeds } from '../kafka/topic-schemas.ts'
 import { createExecutor } from '../models/executors.ts'
 import { systemClock } from '../ops/clock.ts'
 import { createLogger, type Logger, silentLogger } from '../ops/logger.ts'
+import { describeParameters, type ParameterDescription } from '../parameters.ts'
 import { badValue } from '../problem.ts'
 import { loadSettings, type Settings, strayVariables } from '../settings.ts'
 import { parseSettings } from '../settings-schema.ts'
@@ -47,7 +48,7 @@ export async function check(module: string, flags: CheckFlags): Promise<void> {
 async function reportOf(module: string, flags: CheckFlags): Promise<CheckReport> {
   const startedAt = systemClock.now()
   const findings = createFindings()
-  const topology = await importInto(findings, module, flags)
+  const { topology, parameters } = await importInto(findings, module, flags)
   const given = settingsInto(findings, flags)
   // With settings that are wrong there is no cluster to ask, and the rest can be looked at all the same.
   const offline = flags.offline === true || given === undefined
@@ -55,6 +56,7 @@ async function reportOf(module: string, flags: CheckFlags): Promise<CheckReport>
   return {
     ok: findings.problems.length === 0,
     topology: topology?.name ?? null,
+    parameters,
     offline,
     problems: findings.problems,
     warnings: findings.warnings,
@@ -63,17 +65,26 @@ async function reportOf(module: string, flags: CheckFlags): Promise<CheckReport>
   }
 }
 
-async function importInto(findings: Findings, module: string, { param }: CheckFlags): Promise<Topology | undefined> {
+interface Imported {
+  /** Undefined: it cannot be loaded, or not with these parameters. */
+  readonly topology?: Topology
+  readonly parameters: readonly ParameterDescription[]
+}
+
+async function importInto(findings: Findings, module: string, { param = {} }: CheckFlags): Promise<Imported> {
   // The first thing that happens in this process: nothing else opens anything meanwhile.
   const effects = watchEffects()
+  let parameters: Imported['parameters'] = []
   try {
-    const { topology, warnings } = await importTopology(module, param ?? {})
-    for (const warning of warnings) findings.warning('topology', warning)
+    const imported = await importTopology(module)
+    parameters = describeParameters(imported.parameters, param)
+    const topology = imported.build(param)
+    for (const warning of imported.warnings) findings.warning('topology', warning)
     for (const problem of await effects.problems(module)) findings.problem('topology', 'TOPOLOGY_INVALID', problem)
-    return topology
+    return { topology, parameters }
   } catch (error) {
     findings.thrown('topology', error, module, 'Correct the module')
-    return undefined
+    return { parameters }
   }
 }
 

@@ -2,6 +2,7 @@
  * What a command is: data, so that help, completion, docs/commands.md and the parser are made from the same. A new
  * command is a file `x-command.ts` with a spec, an entry in `commands.ts`, and a module that is imported only when it runs.
  */
+import type { GivenParameters } from '../parameters.ts'
 import type { SettingGroup } from '../settings-schema.ts'
 
 export interface OptionSpec {
@@ -50,7 +51,11 @@ export interface CommandSpec {
 
 /** Options that commands with settings have besides. */
 export const TOPOLOGY_OPTIONS: readonly OptionSpec[] = [
-  { flags: '--param <name=value>', help: 'parameter of the topology module; may be repeated', parse: collectParameter },
+  {
+    flags: '--param <name=value>',
+    help: 'parameter of the topology module, "kri describe" lists them; a flag\'s name alone is true; may be repeated',
+    parse: collectParameter,
+  },
   { flags: '--config <file>', help: 'settings file; default: kri.json, if there is one', completes: 'file' },
 ]
 export const JSON_OPTION: OptionSpec = { flags: '--json', help: 'print JSON for scripts, errors too' }
@@ -80,11 +85,8 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   }
 }
 
-function collectParameter(
-  text: string,
-  before: Readonly<Record<string, string>> = {},
-): Readonly<Record<string, string>> {
+function collectParameter(text: string, before: GivenParameters = {}): GivenParameters {
   const at = text.indexOf('=')
-  if (at < 1) throw new Error('expected name=value.')
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
+  if (at === 0 || text === '') throw new Error('expected name=value, or the name of a flag.')
+  return at < 0 ? { ...before, [text]: true } : { ...before, [text.slice(0, at)]: text.slice(at + 1) }
 }

@@ -6,6 +6,7 @@ import { createSchemaRegistry } from '../kafka/schema-registry.ts'
 import { createKafkaPort, type KafkaPortOptions } from '../kafkajs/kafka-port.ts'
 import { systemClock } from '../ops/clock.ts'
 import { createLogger, type Logger, type LogLevel } from '../ops/logger.ts'
+import type { GivenParameters } from '../parameters.ts'
 import { loadSettings, type Settings } from '../settings.ts'
 import type { Topology } from '../topology.ts'
 import { loadTopology } from '../topology-module.ts'
@@ -15,7 +16,7 @@ export { readSchemaFile as readSchema } from '../kafka/schema-files.ts'
 /** Flags that every command with a topology has; the others are settings by name. */
 export interface TopologyFlags {
   readonly config?: string
-  readonly param?: Readonly<Record<string, string>>
+  readonly param?: GivenParameters
   readonly [setting: string]: unknown
 }
 

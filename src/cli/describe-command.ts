@@ -2,7 +2,8 @@ import type { CommandSpec } from './command.ts'
 
 export const describeCommand: CommandSpec = {
   name: 'describe',
-  summary: 'show what a topology is: topics, codecs, functions, models, batches, dead letters; connects to nothing',
+  summary:
+    'show what a topology is: parameters, topics, codecs, functions, models, batches, dead letters; connects to nothing',
   argument: { name: '<topology>', help: 'topology module, e.g. topologies/digits.ts', completes: 'topology' },
   options: [
     {
@@ -19,6 +20,6 @@ export const describeCommand: CommandSpec = {
     ['describe topologies/raw-tensors.ts --param model=m.onnx --param width=64', 'with its parameters'],
   ],
   exitCodes: { 1: 'the module cannot be loaded, or its graph has problems' },
-  json: 'one object: format, name, applicationId, digest, provenance, nodes, topics',
+  json: 'one object: format, name, applicationId, digest, provenance, parameters, nodes, topics, parts',
   load: async () => (await import('./describe.ts')).describe,
 }

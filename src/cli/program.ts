@@ -42,7 +42,12 @@ export function createProgram({ version, settings, output = {} }: ProgramOptions
     const [first, second] = spec.name.split(' ')
     if (second === undefined) addCommand(program, first!, spec, settings)
     else {
-      const group = groups.get(first!) ?? program.command(first!).description(COMMAND_GROUPS[first!] ?? '')
+      const group =
+        groups.get(first!) ??
+        program
+          .command(first!)
+          .description(COMMAND_GROUPS[first!] ?? '')
+          .helpCommand(false)
       groups.set(first!, group)
       addCommand(group, second, spec, settings)
     }

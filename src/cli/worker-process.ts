@@ -43,7 +43,7 @@ export function workerArguments(
     asWorker: own.index,
   })
   const flags = given.filter(([, value]) => value !== undefined).map(([name, value]) => `${settingFlag(name)}=${value}`)
-  const parameters = Object.entries(param).map(([name, value]) => `--param=${name}=${value}`)
+  const parameters = Object.entries(param).map(([name, value]) => `--param=${name}${value === true ? '' : `=${value}`}`)
   return ['run', ...flags, ...parameters, ...(untilEnd === true ? ['--until-end'] : []), '--', module]
 }
 

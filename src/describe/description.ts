@@ -4,6 +4,7 @@ import type { GraphNode, SinkNode, StepNode } from '../graph.ts'
 import { deadLetterTopic, deadLetterTopics, replayTopic } from '../kafka/topic-names.ts'
 import type { OnnxModel, UserFunction } from '../models/model-handler.ts'
 import { showSpec, type TensorSpec } from '../models/tensors.ts'
+import type { ParameterDescription } from '../parameters.ts'
 import { batchPolicy } from '../pipeline/batch-policy.ts'
 import { FailurePoints } from '../pipeline/failure-points.ts'
 import { type Topology, topologyDigest } from '../topology.ts'
@@ -21,6 +22,8 @@ export interface TopologyDescription {
   readonly digest: string
   /** Whether outputs carry `kri-source`. */
   readonly provenance: boolean
+  /** What the module takes as --param, and has here. */
+  readonly parameters: readonly ParameterDescription[]
   /** Each behind the one that it reads. */
   readonly nodes: readonly NodeDescription[]
   readonly topics: readonly TopicDescription[]
@@ -98,7 +101,10 @@ export interface SinkDescription extends Named {
   readonly failsTo: string
 }
 
-export function describeTopology(topology: Topology): TopologyDescription {
+export function describeTopology(
+  topology: Topology,
+  parameters: readonly ParameterDescription[] = [],
+): TopologyDescription {
   const { name, applicationId, provenance, sources, sinks, steps } = topology
   const points = new FailurePoints(topology)
   const nodes = new Map<GraphNode, NodeDescription>()
@@ -130,6 +136,7 @@ export function describeTopology(topology: Topology): TopologyDescription {
     applicationId,
     digest: topologyDigest(topology),
     provenance,
+    parameters,
     nodes: described,
     topics: roles.flatMap(([role, names]) => names.map(name => ({ name, role }))),
     parts: topologyParts(topology).map(part => part.name),

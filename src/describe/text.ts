@@ -1,4 +1,5 @@
 /** A topology as an aligned tree for people. */
+import { parameterLines } from '../parameters.ts'
 import type { NodeDescription, StepDescription, TopologyDescription } from './description.ts'
 
 type Fact = readonly [name: string, value: string]
@@ -10,7 +11,7 @@ const PARTITION = {
 }
 
 export function describeAsText(description: TopologyDescription): string {
-  const { name, applicationId, digest, provenance, nodes, topics, parts } = description
+  const { name, applicationId, digest, provenance, parameters, nodes, topics, parts } = description
   const head = align([
     ['topology', name],
     ['group', applicationId],
@@ -22,7 +23,9 @@ export function describeAsText(description: TopologyDescription): string {
   const roots = nodes.filter(node => node.kind === 'from')
   const trees = roots.flatMap(root => ['', ...tree(root, nodes)])
   const list = align(topics.map(({ name, role }) => [role, name]))
-  return [...head, ...trees, '', 'topics', ...list.map(line => `  ${line}`)].join('\n')
+  const taken =
+    parameters.length === 0 ? [] : ['', 'parameters', ...parameterLines(parameters).map(line => `  ${line}`)]
+  return [...head, ...taken, ...trees, '', 'topics', ...list.map(line => `  ${line}`)].join('\n')
 }
 
 function tree(node: NodeDescription, nodes: readonly NodeDescription[]): string[] {
@@ -75,8 +78,8 @@ function stepFacts({ model, batch, preprocess, postprocess, failsTo }: StepDescr
     ...tensors('output', model.outputs),
     ['provider', `${model.providers.join(', ')}${policy}`],
     ['lane', `${model.isolation}, intra-op threads ${model.intraOpNumThreads}${timeout}`],
-    ['before', functions(preprocess)],
-    ['after', functions(postprocess)],
+    ['before', functions('preprocess', preprocess)],
+    ['after', functions('postprocess', postprocess)],
     [
       'batch',
       Object.entries(batch)
@@ -87,9 +90,9 @@ function stepFacts({ model, batch, preprocess, postprocess, failsTo }: StepDescr
   ]
 }
 
-function functions(names: readonly string[]): string {
+function functions(kind: string, names: readonly string[]): string {
   if (names.length === 0) return 'no function'
-  return names.map(name => (name === '' ? 'a function' : name)).join(', ')
+  return `${kind} (${names.map(name => (name === '' ? 'a function without a name' : name)).join(', ')})`
 }
 
 /** Names in a column of their own; a name that repeats stands once. */

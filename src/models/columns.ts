@@ -34,7 +34,7 @@ export function toTensor<
   const standIns: Readonly<Record<string, number | undefined>> = defaults
   const Row = ARRAYS[dtype]
   const rounds = isFloat(dtype)
-  return record => {
+  return function toTensorRow(record) {
     if (typeof record !== 'object' || record === null) {
       throw new TypeError(`expected a record with the fields ${names.join(', ')}, got ${show(record)}`)
     }
@@ -59,7 +59,7 @@ export function toTensor<
  * for one. It throws RangeError when the row has another number of elements.
  */
 export function fromTensor<const N extends string>(names: readonly N[]): <V>(row: ArrayLike<V>) => Record<N, V> {
-  return <V>(row: ArrayLike<V>) => {
+  return function namedFields<V>(row: ArrayLike<V>) {
     if (row.length !== names.length) {
       throw new RangeError(`expected a row of ${names.length} elements (${names.join(', ')}), got ${row.length}`)
     }
@@ -71,7 +71,7 @@ export function fromTensor<const N extends string>(names: readonly N[]): <V>(row
 
 /** A function that names the class that a row with one label, its position in the list, says. It throws RangeError for another. */
 export function classOf<const N extends string>(names: readonly N[]): (label: ArrayLike<number | bigint>) => N {
-  return label => {
+  return function className(label) {
     const name = label.length === 1 ? names[Number(label[0])] : undefined
     if (name !== undefined) return name
     const got = Array.from(label, String).join(', ')

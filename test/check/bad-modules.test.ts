@@ -249,7 +249,8 @@ describe('a topology module that', () => {
       'mild-a.ts',
       `${IMPORT}import { b } from './mild-b.ts'\nexport const a = 1\nexport default ${GRAPH}\nvoid b\n`,
     )
-    const { topology, warnings } = await importTopology(path)
+    const { build, warnings } = await importTopology(path)
+    const topology = build({})
     assert.equal(topology.name, 't')
     assert.equal(warnings.length, 1)
     assert.match(warnings[0]!.what, /circle: .*mild-a\.ts -> .*mild-b\.ts -> .*mild-a\.ts/)

@@ -53,6 +53,18 @@ describe('kri check --offline', () => {
     ])
   })
 
+  test('lists the parameters that there are, also where one is missing', async () => {
+    const args = ['topologies/raw-tensors.ts', '--offline', '--param', 'isolated']
+    const report = await check(args)
+    assert.deepEqual([report.code, report.topology], [1, null])
+    assert.partialDeepStrictEqual(report.parameters.slice(-1), [{ name: 'isolated', default: false, value: true }])
+    const { stdout } = await kriOutput(['check', ...args], { cwd: root })
+    assert.match(
+      stdout,
+      /^- {2}parameters\n.*^ {3}model +path .*\(text, required\)$.*^problem: --param model: it is missing/ms,
+    )
+  })
+
   test('without an example says that only the warm-up batch was run, and needs no brokers', async () => {
     const { code, stdout, stderr } = await kriOutput(['check', 'topologies/digits.ts', '--offline'], { cwd: root })
     assert.deepEqual([code, stderr], [0, ''])

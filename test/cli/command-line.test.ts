@@ -42,6 +42,23 @@ describe('the command line', () => {
     assert.doesNotMatch(error.message, /TOPOLOGY_INVALID/)
   })
 
+  it('a flag of a topology is given by its name alone, and describe shows what all parameters are', async () => {
+    const { code, output } = await kri('describe', 'topologies/language.ts', '--param', 'codePoints', '--json')
+    assert.equal(code, 0)
+    assert.partialDeepStrictEqual(JSON.parse(output).parameters, [
+      { name: 'codePoints', type: 'true or false', default: false, value: true },
+      { name: 'fold', value: false },
+    ])
+    const nameless = await kri('describe', 'topologies/language.ts', '--param', '=true')
+    assert.equal(nameless.code, 2)
+    assert.match(nameless.log, /expected name=value, or the name of a flag/)
+  })
+
+  it('groups have the commands that their help lists, as the whole has', async () => {
+    for (const group of [[], ['topics'], ['cluster']])
+      assert.doesNotMatch((await kri(...group, '--help')).output, /^ +help /m, group.join())
+  })
+
   it('without it they are a sentence on standard error', async () => {
     const { code, output, log } = await kri('describe', 'topologies/nowhere.ts')
     assert.deepEqual([code, output], [1, ''])

@@ -6,7 +6,8 @@ import { describe, test } from 'node:test'
 import { describeTopology } from '../../src/describe/description.ts'
 import { describeAsMermaid } from '../../src/describe/mermaid.ts'
 import { describeAsText } from '../../src/describe/text.ts'
-import { loadTopology } from '../../src/topology-module.ts'
+import { describeParameters } from '../../src/parameters.ts'
+import { importTopology } from '../../src/topology-module.ts'
 import { root } from '../repo/source-files.ts'
 
 const FOLDER = join(root, 'test/describe/golden')
@@ -19,7 +20,9 @@ describe('describe', () => {
   for (const file of globSync('topologies/*.ts', { cwd: root })) {
     const name = basename(file, '.ts')
     test(`${name} is described as its golden files say`, async () => {
-      const description = describeTopology(await loadTopology(join(root, file), PARAMETERS[name]))
+      const { parameters, build } = await importTopology(join(root, file))
+      const given = PARAMETERS[name] ?? {}
+      const description = describeTopology(build(given), describeParameters(parameters, given))
       const golden = {
         txt: describeAsText(description),
         mmd: describeAsMermaid(description),

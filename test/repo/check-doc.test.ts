@@ -11,6 +11,7 @@ import type {
   TopicReport,
 } from '../../src/check/report.ts'
 import { describeTopology } from '../../src/describe/description.ts'
+import type { ParameterDescription } from '../../src/parameters.ts'
 import { loadTopology } from '../../src/topology-module.ts'
 import { root } from './source-files.ts'
 
@@ -21,6 +22,7 @@ const [ofCheck, ofDescribe] = text.split('## kri describe') as [string, string]
 const REPORT: Readonly<Record<keyof CheckReport, true>> = {
   ok: true,
   topology: true,
+  parameters: true,
   offline: true,
   problems: true,
   warnings: true,
@@ -71,10 +73,20 @@ test('docs/check.md names every field of the report of a check', () => {
   )
 })
 
+const PARAMETER: Readonly<Record<keyof ParameterDescription, true>> = {
+  name: true,
+  type: true,
+  default: true,
+  help: true,
+  value: true,
+}
+
 test('docs/check.md names every field of a description', async () => {
   const { nodes, topics, ...rest } = describeTopology(await loadTopology(join(root, 'topologies/digits.ts')))
   const models = nodes.flatMap(node => (node.kind === 'step' ? [node.model] : []))
-  const names = [rest, { nodes, topics }, ...nodes, ...models, ...topics].flatMap(fields => Object.keys(fields))
+  const names = [PARAMETER, rest, { nodes, topics }, ...nodes, ...models, ...topics].flatMap(fields =>
+    Object.keys(fields),
+  )
   assert.deepEqual(
     [...new Set(names)].filter(name => !ofDescribe.includes(`\`${name}\``)),
     [],
