@@ -52,7 +52,9 @@ async function reportOf(module: string, flags: CheckFlags): Promise<CheckReport>
   const given = settingsInto(findings, flags)
   // With settings that are wrong there is no cluster to ask, and the rest can be looked at all the same.
   const offline = flags.offline === true || given === undefined
-  const checked = topology ? await checkWith(topology, given ?? defaultSettings(), offline, flags, findings) : NOTHING
+  const checked = topology
+    ? await checkWith(topology, module, given ?? defaultSettings(), offline, flags, findings)
+    : NOTHING
   return {
     ok: findings.problems.length === 0,
     topology: topology?.name ?? null,
@@ -107,6 +109,7 @@ function defaultSettings(): Settings {
 
 async function checkWith(
   topology: Topology,
+  module: string,
   settings: Settings,
   offline: boolean,
   flags: CheckFlags,
@@ -140,11 +143,21 @@ async function checkWith(
     settings,
     clock: systemClock,
     logger,
+    moduleArguments: argumentsOf(module, flags.param),
     ...(example === undefined ? {} : { exampleFile: example }),
     ...(source === undefined ? {} : { exampleSource: source }),
     ...(keyField === undefined ? {} : { keyField }),
   }
   return await checkTopology(topology, parts, findings)
+}
+
+/** As a shell takes them. */
+function argumentsOf(module: string, parameters: TopologyFlags['param'] = {}): string {
+  const given = Object.entries(parameters).map(([name, value]) =>
+    typeof value === 'string' ? `${name}=${value}` : name,
+  )
+  const words = [module, ...given.flatMap(text => ['--param', text])]
+  return words.map(word => (/^[\w./:=@,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ')
 }
 
 /** Offline, and where the settings name files that cannot be read, the project's own schemas stand for a registry. */

@@ -86,8 +86,19 @@ describe('kri check --offline', () => {
     assert.equal(problems.length, 1)
     assert.partialDeepStrictEqual(problems[0]!, { area: 'example', code: 'FUNCTION_THREW' })
     assert.match(problems[0]!.where, /^step classify, with line 1 of .*bright\.ndjson$/)
-    assert.match(problems[0]!.got!, /pixels are 0 to 16, got 99/)
+    assert.match(problems[0]!.got!, /pixels are 0 to 16, got 99, at topologies\/digits\.ts:\d+/)
     assert.partialDeepStrictEqual(examples, [{ failed: 1, shown: null }])
+  })
+
+  test('records of the example that fail alike are one problem, with how many they are', async () => {
+    const lines = [17, 99, 30].map((pixel, i) => JSON.stringify({ id: `r${i}`, pixels: Array(64).fill(pixel) }))
+    const example = write('all-bright.ndjson', `${lines.join('\n')}\n`)
+    const args = ['topologies/digits.ts', '--offline', '--example', example, '--key-field', 'id']
+    const { problems, examples } = await check(args)
+    assert.equal(problems.length, 1)
+    assert.match(problems[0]!.where, /^step classify, with 3 of 3 records, first line 1 of .*all-bright\.ndjson$/)
+    assert.match(problems[0]!.got!, /got 17/)
+    assert.partialDeepStrictEqual(examples, [{ records: 3, failed: 3 }])
   })
 })
 

@@ -73,11 +73,11 @@ describe('kri check on a cluster', { skip: cluster.skip, timeout: 120_000 }, () 
     assert.equal(code, 1)
     const missing = problems.filter(({ code }) => code === 'TOPIC_MISSING')
     assert.equal(missing.length, 6)
-    assert.ok(missing.every(({ remedy }) => remedy.includes('kri topics apply')))
+    assert.ok(missing.every(({ remedy }) => remedy.startsWith(`kri topics apply ${good} (`)))
     const schemas = problems.filter(({ area }) => area === 'schemas')
     assert.deepEqual(
       schemas.map(({ remedy }) => remedy),
-      ['kri topics apply --schemas'],
+      [`kri topics apply ${good} --schemas`],
     )
   })
 
