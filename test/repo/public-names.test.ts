@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { exportedNames } from './exported-names.ts'
 import { root } from './source-files.ts'
 
 // What users may rely on. A name that is added, renamed or taken away is a decision: change the list with it.
@@ -105,17 +106,4 @@ for (const [file, names] of Object.entries(PUBLIC)) {
   test(`${file} exports exactly these names`, () => {
     assert.deepEqual(exportedNames(readFileSync(join(root, file), 'utf8')), names)
   })
-}
-
-/** Types too, which an import at run time would not show. */
-function exportedNames(text: string): readonly string[] {
-  const lists = [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)]
-  const items = lists.flatMap(([, list]) => list!.split(','))
-  const names = items.map(item =>
-    item
-      .trim()
-      .replace(/^type /, '')
-      .replace(/^.* as /, ''),
-  )
-  return names.filter(name => name !== '').sort()
 }
