@@ -102,10 +102,11 @@ They are no settings: \`kri cluster\`, \`npm run demo\` and the tests read them.
 `
 }
 
-function settingRow({ name, help, fallback }: SettingHelp): string {
+function settingRow({ name, help, choices, fallback }: SettingHelp): string {
   // One that depends on the machine says so itself.
   const own = /\s*\(default: (.+)\)$/.exec(help)?.[1]
   const shown = own ?? (fallback === undefined ? '' : String(fallback))
-  const meaning = help.replace(/\s*\((?:default: .+|no default)\)$/, '')
+  const plain = help.replace(/\s*\((?:default: .+|no default)\)$/, '')
+  const meaning = choices === undefined ? plain : `${plain} (${choices.join(', ')})`
   return `| ${name} | \`${settingFlag(name)}\` | \`${settingVariable(name)}\` | ${shown} | ${meaning} |`
 }

@@ -31,31 +31,39 @@ const whole = (min: number, max = Number.MAX_SAFE_INTEGER) => {
     value => (typeof value === 'string' && value.trim() !== '' ? Number(value) : value),
     z.int(expected).min(min, expected).max(max, expected),
   )
-  return number
+  return number.meta({ takes: 'number' })
 }
 const words = (help: string) => z.string(help).min(1, help)
-const file = words('the name of a PEM file')
+const file = words('the name of a PEM file').meta({ takes: 'file' })
+const oneOf = <const T extends string>(choices: readonly T[], expected: string) =>
+  z.enum(choices, expected).meta({ takes: 'name', choices })
 
 const ADDRESS = /^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/
 const BROKERS = 'host:port of at least one broker, separated by commas'
-const brokers = z.preprocess(
-  value => (typeof value === 'string' ? value.split(',').map(broker => broker.trim()) : value),
-  z.array(z.string(BROKERS).regex(ADDRESS, BROKERS), BROKERS).min(1, BROKERS),
-)
+const brokers = z
+  .preprocess(
+    value => (typeof value === 'string' ? value.split(',').map(broker => broker.trim()) : value),
+    z.array(z.string(BROKERS).regex(ADDRESS, BROKERS), BROKERS).min(1, BROKERS),
+  )
+  .meta({ takes: 'addresses' })
 
 const START = '"earliest", "latest", "none" or a time like 2026-01-31T12:00:00Z'
-const start = z.string(START).transform((text, context): StartPosition => {
-  if (text === 'earliest' || text === 'latest' || text === 'none') return text
-  const timestampMs = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isFinite(timestampMs)) return { timestampMs }
-  context.addIssue({ code: 'custom', message: START })
-  return z.NEVER
-})
+const POSITIONS = ['earliest', 'latest', 'none'] as const
+const start = z
+  .string(START)
+  .transform((text, context): StartPosition => {
+    const position = POSITIONS.find(each => each === text)
+    if (position !== undefined) return position
+    const timestampMs = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN
+    if (Number.isFinite(timestampMs)) return { timestampMs }
+    context.addIssue({ code: 'custom', message: START })
+    return z.NEVER
+  })
+  .meta({ takes: 'position', choices: [...POSITIONS, 'an ISO time'] })
 
-const boolean = z.preprocess(
-  value => (value === 'true' ? true : value === 'false' ? false : value),
-  z.boolean('true or false'),
-)
+const boolean = z
+  .preprocess(value => (value === 'true' ? true : value === 'false' ? false : value), z.boolean('true or false'))
+  .meta({ takes: 'boolean', choices: ['true', 'false'] })
 
 export const settingsSchema = z.strictObject({
   brokers: brokers.describe('Kafka brokers, host:port,host:port (no default)'),
@@ -64,20 +72,19 @@ export const settingsSchema = z.strictObject({
   tlsCaFile: file.optional().describe('PEM file of the authority that signed the brokers’ certificates'),
   tlsCertFile: file.optional().describe('PEM file of our certificate (mutual TLS)'),
   tlsKeyFile: file.optional().describe('PEM file of its key'),
-  saslMechanism: z
-    .enum(['plain', 'scram-sha-256', 'scram-sha-512'], 'plain, scram-sha-256 or scram-sha-512')
+  saslMechanism: oneOf(['plain', 'scram-sha-256', 'scram-sha-512'], 'plain, scram-sha-256 or scram-sha-512')
     .optional()
     .describe('how to log in to the brokers'),
   saslUsername: words('a user name').optional().describe('user of the brokers'),
   saslPassword: words('a password').optional().describe('its password; better in KRI_SASL_PASSWORD'),
   registryUrl: z
     .url({ protocol: /^https?$/, error: 'an http or https URL' })
+    .meta({ takes: 'url' })
     .optional()
     .describe('Confluent-compatible schema registry'),
   registryUsername: words('a user name').optional().describe('user of the registry'),
   registryPassword: words('a password').optional().describe('its password; better in KRI_REGISTRY_PASSWORD'),
-  logLevel: z
-    .enum(['debug', 'info', 'warn', 'error', 'silent'], 'debug, info, warn, error or silent')
+  logLevel: oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'debug, info, warn, error or silent')
     .default('info')
     .describe('least severe log line that is written'),
 
@@ -108,14 +115,13 @@ export const settingsSchema = z.strictObject({
     .describe('a model call that takes so long ends its child process, or the application if it is in a thread'),
   start: start
     .default(RUN.start)
-    .describe(
-      'where a group begins that has never committed: earliest, latest, none (refuse) or an ISO time; ignored by any other group',
-    ),
+    .describe('where a group begins that has never committed, none: it is refused; ignored by any other group'),
   httpHost: words('an address of this machine')
     .default('127.0.0.1')
     .describe('where /livez, /readyz and /metrics listen'),
   httpPort: z
     .union([z.literal('off'), whole(0, 65_535)], 'a port (0 = any free one) or "off"')
+    .meta({ takes: 'port' })
     .default(8080)
     .describe('their port; 0 = any free one, off = none'),
 
@@ -134,6 +140,10 @@ export interface SettingHelp {
   readonly name: SettingName
   readonly group: SettingGroup
   readonly help: string
+  /** What its value is, in a word: `number`, `file`; `text` where any will do. */
+  readonly takes: string
+  /** The values that there are, if they can be listed. */
+  readonly choices: readonly string[] | undefined
   readonly fallback: unknown
 }
 
@@ -143,8 +153,16 @@ export function settingsHelp(): readonly SettingHelp[] {
     const name = key as SettingName
     const group = isOneOf(name, CONNECTION) ? 'connection' : isOneOf(name, TOPICS) ? 'topics' : 'run'
     const parsed = field.safeParse(undefined)
-    return { name, group, help: field.description ?? '', fallback: parsed.success ? parsed.data : undefined }
+    const fallback = parsed.success ? parsed.data : undefined
+    return { name, group, help: field.description ?? '', ...valuesOf(field), fallback }
   })
+}
+
+/** What a kind says of itself, under the wrappers that make a setting of it. */
+function valuesOf(kind: unknown): Pick<SettingHelp, 'takes' | 'choices'> {
+  if (kind instanceof z.ZodDefault || kind instanceof z.ZodOptional) return valuesOf(kind.unwrap())
+  const { takes = 'text', choices } = (kind as z.ZodType).meta() ?? {}
+  return { takes: takes as string, choices: choices as readonly string[] | undefined }
 }
 
 function isOneOf(name: SettingName, names: readonly SettingName[]): boolean {

@@ -50,7 +50,7 @@ function completed(spec: CommandSpec, settings: readonly SettingHelp[]): Complet
   const own = shown.filter(({ hidden }) => hidden !== true).map(flagOf)
   const ofSettings = settings
     .filter(({ group }) => groups?.includes(group) === true)
-    .map(({ name: setting, help }) => ({ flag: settingFlag(setting), help, value: settingOffer(setting) }))
+    .map(setting => ({ flag: settingFlag(setting.name), help: setting.help, value: settingOffer(setting) }))
   return {
     ...{ name, summary, argument: argument?.completes === 'choices' ? argument.choices : argument?.completes },
     flags: [...own, ...ofSettings, { flag: '--help', help: 'display help', value: undefined }],
@@ -62,10 +62,7 @@ function flagOf({ flags, help, choices, completes }: OptionSpec): CompletedFlag 
   return { flag: flag!, help, value: value === undefined ? undefined : (choices ?? completes ?? 'any') }
 }
 
-function settingOffer(name: string): Offer {
-  if (name === 'tls') return ['true', 'false']
-  if (name === 'start') return ['earliest', 'latest', 'none']
-  if (name === 'logLevel') return ['debug', 'info', 'warn', 'error', 'silent']
-  if (name === 'saslMechanism') return ['plain', 'scram-sha-256', 'scram-sha-512']
-  return name.endsWith('File') ? 'file' : 'any'
+function settingOffer({ takes, choices }: SettingHelp): Offer {
+  // What stands for many values is no word to offer.
+  return choices?.filter(choice => !choice.includes(' ')) ?? (takes === 'file' ? 'file' : 'any')
 }

@@ -7,6 +7,8 @@ import { COMMAND_GROUPS, COMMANDS } from './commands.ts'
 
 const DESCRIPTION =
   'Batched ONNX inference as a Kafka consumer group: topology modules in, predictions and dead letters out.'
+/** As commander wraps the rest. */
+const WIDTH_OF_A_PIPE = 80
 const FIRST_RUN = `
 A first run:
   kri cluster up                                   a Kafka and a schema registry on this machine
@@ -77,7 +79,10 @@ function addCommand(parent: Command, name: string, spec: CommandSpec, settings: 
     }
   }
   command.addOption(option(JSON_OPTION))
-  command.addHelpText('after', `\n${afterwards(spec)}`)
+  command.addHelpText('after', () => {
+    const width = command.configureOutput().getOutHelpWidth?.() ?? WIDTH_OF_A_PIPE
+    return `\n${afterwards(spec, text => command.createHelp().boxWrap(text, width))}`
+  })
   command.action(async (...parsed: unknown[]) => {
     const action = (await spec.load()) as (...args: unknown[]) => unknown
     // Behind arguments and flags commander gives itself.
@@ -99,12 +104,19 @@ function option({ flags, help, choices, fallback, parse, hidden }: OptionSpec): 
 }
 
 /** How settings are read and checked is for settings.ts alone. */
-function settingOption({ name, group, help, fallback }: SettingHelp): Option {
-  const shown = fallback === undefined || help.includes('default:') ? '' : ` (default: ${fallback})`
-  return new Option(`${settingFlag(name)} <value>`, `${help}${shown}`).helpGroup(`Settings (${group}):`)
+function settingOption({ name, group, help, takes, choices, fallback }: SettingHelp): Option {
+  const facts = [
+    ...(choices === undefined ? [] : [`choices: ${choices.join(', ')}`]),
+    ...(fallback === undefined || help.includes('default:') ? [] : [`default: ${fallback}`]),
+  ]
+  const shown = facts.length === 0 ? '' : ` (${facts.join('; ')})`
+  return new Option(`${settingFlag(name)} <${takes}>`, `${help}${shown}`).helpGroup(`Settings (${group}):`)
 }
 
-function afterwards({ examples, settings, exitCodes: special, json }: CommandSpec): string {
+function afterwards(
+  { examples, settings, exitCodes: special, json }: CommandSpec,
+  wrap: (text: string) => string,
+): string {
   const width = Math.max(...examples.map(([line]) => line.length))
   const lines = examples.map(([line, what]) => `  kri ${line.padEnd(width)}  ${what}`)
   const environment =
@@ -116,7 +128,7 @@ function afterwards({ examples, settings, exitCodes: special, json }: CommandSpe
     ...lines,
     ...environment,
     '',
-    `With --json: ${json}.`,
+    wrap(`With --json: ${json}.`),
     exitCodes({ ...EXIT_CODES, ...special }),
   ].join('\n')
 }

@@ -54,6 +54,14 @@ describe('the command line', () => {
     assert.match(nameless.log, /expected name=value, or the name of a flag/)
   })
 
+  it('help says what kind of value a setting takes, and which there are', async () => {
+    const output = (await kri('run', '--help')).output.replaceAll(/\s+/g, ' ')
+    assert.match(output, /--tls-ca-file <file> /)
+    assert.match(output, /--lanes <number> /)
+    assert.match(output, /--sasl-mechanism <name> [^(]*\(choices: plain, scram-sha-256, scram-sha-512\)/)
+    assert.match(output, /--log-level <name> [^(]*\(choices: debug, info, warn, error, silent; default: info\)/)
+  })
+
   it('groups have the commands that their help lists, as the whole has', async () => {
     for (const group of [[], ['topics'], ['cluster']])
       assert.doesNotMatch((await kri(...group, '--help')).output, /^ +help /m, group.join())
