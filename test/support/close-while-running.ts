@@ -6,7 +6,10 @@ import { modelSpec, tensor } from './model-specs.ts'
 
 const file = process.argv[2]!
 const spec = modelSpec(file, { x: tensor('float32', 784) }, { probabilities: tensor('float32', 10) })
-const executor = createThreadExecutor({ lanes: 2, maxBatchRows: 2048 }, { logger: silentLogger, clock: systemClock, random: Math.random })
+const executor = createThreadExecutor(
+  { lanes: 2, maxBatchRows: 2048 },
+  { logger: silentLogger, clock: systemClock, random: Math.random },
+)
 const models = await Promise.all(executor.lanes.map(lane => lane.load(spec)))
 const ended = { runs: 0, loads: 0 }
 for (const model of models) {
