@@ -37,6 +37,8 @@ const ON_GPU: readonly Case[] = [
 ]
 const IN_SOFTWARE: readonly Case[] = [{ name: 'small', widths: SMALL_MLP, batches: [256] }]
 
+const DRIVER_IN_SOFTWARE = /swiftshader|lvp_icd/i
+
 export const gpu: Subject = {
   name: 'gpu',
   about: 'a lane on each GPU provider that there is, against onnxruntime alone on it at the same batch',
@@ -46,6 +48,8 @@ export const gpu: Subject = {
     writeMlp(probe, SMALL_MLP)
     const figures: Figure[] = []
     for (const provider of ['cuda', 'tensorrt', 'webgpu'] as const) {
+      // A driver in software that the environment names is no GPU; it has its turn below.
+      if (provider === 'webgpu' && DRIVER_IN_SOFTWARE.test(process.env.VK_ICD_FILENAMES ?? '')) continue
       const refusal = await refusalOf(provider, probe)
       if (refusal === undefined) figures.push(...(await measureAll(setting, provider, ON_GPU, 'GPU')))
       else setting.say(`${provider}: not measured: ${refusal}`)
