@@ -1,35 +1,17 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
-import type { KafkaPort } from '../../src/kafka/port.ts'
-import { createKafkaPort } from '../../src/kafkajs/kafka-port.ts'
-import { systemClock } from '../../src/ops/clock.ts'
-import { silentLogger } from '../../src/ops/logger.ts'
+import { describe, it } from 'node:test'
 import { testCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
-import { type KriProcess, startKri } from '../support/kri-process.ts'
+import { kriOnCluster } from '../support/kri-on-cluster.ts'
+import type { KriProcess } from '../support/kri-process.ts'
 import { judgeRows, writeRows } from '../support/raw-rows.ts'
 import { writeTransaction } from '../support/transactions.ts'
 
 const { brokers, prefix, skip } = await testCluster()
 
 describe('kri run', { skip }, () => {
-  let port: KafkaPort
-  const started: KriProcess[] = []
-  before(() => {
-    port = createKafkaPort({
-      ...{ brokers, clientId: 'run', logger: silentLogger, clock: systemClock, random: Math.random },
-    })
-  })
-  after(async () => {
-    for (const { child } of started) child.kill('SIGKILL')
-    await port.close()
-  })
-
-  const kri = (...args: readonly string[]): KriProcess => {
-    const process = startKri([...args, '--brokers', brokers.join()])
-    started.push(process)
-    return process
-  }
+  const cluster = kriOnCluster('run', brokers)
+  const { kri } = cluster
   const ended = async (process: KriProcess, code: number): Promise<string> => {
     assert.equal(await process.ended, code, process.log())
     return process.output()
@@ -50,7 +32,7 @@ describe('kri run', { skip }, () => {
   it('--until-end ends behind transactions that were committed and aborted, and beside empty partitions', async () => {
     const topic = `${prefix}tail.in`
     await apply(rows('tail'), 3)
-    await writeRows(port, topic, { partitions: 2, records: 1_000 })
+    await writeRows(cluster.port, topic, { partitions: 2, records: 1_000 })
     const values = Array.from({ length: 5 }, () => Buffer.alloc(256))
     await writeTransaction(brokers, topic, { values, end: 'commit' })
     await writeTransaction(brokers, topic, { values, end: 'abort' })
@@ -73,10 +55,10 @@ describe('kri run', { skip }, () => {
 
   it('--start says where a group begins that has never committed, and nothing to one that has', async () => {
     await apply(rows('start'), 2)
-    await writeRows(port, `${prefix}start.in`, { partitions: 2, records: 10 })
+    await writeRows(cluster.port, `${prefix}start.in`, { partitions: 2, records: 10 })
     const between = new Date(Date.now() + 1).toISOString()
     await eventually('it is later', () => Date.now() > Date.parse(between))
-    await writeRows(port, `${prefix}start.in`, { partitions: 2, records: 4 })
+    await writeRows(cluster.port, `${prefix}start.in`, { partitions: 2, records: 4 })
     const count = async (application: string, ...flags: readonly string[]) => {
       const args = rows('start', application)
       await apply(args, 2)
@@ -96,30 +78,32 @@ describe('kri run', { skip }, () => {
   it('--part runs one part; members of one group with different parts share nothing', async () => {
     const topology = ['test/support/two-part-topology.ts', `--param=prefix=${prefix}`]
     await apply(topology, 2)
-    for (const part of ['a', 'b']) await writeRows(port, `${prefix}${part}.in`, { partitions: 2, records: 1_000 })
+    for (const part of ['a', 'b'])
+      await writeRows(cluster.port, `${prefix}${part}.in`, { partitions: 2, records: 1_000 })
     const [a, b] = ['a', 'b'].map(part => run(...topology, '--part', `${prefix}${part}.in`)) as [KriProcess, KriProcess]
     await Promise.all([a.whenReady(), b.whenReady()])
     for (const part of ['a', 'b']) {
       await eventually(
         `part ${part} is committed`,
-        async () => (await port.admin.committed(`${prefix}two`, `${prefix}${part}.in`)).every(offset => offset === 500),
+        async () =>
+          (await cluster.port.admin.committed(`${prefix}two`, `${prefix}${part}.in`)).every(offset => offset === 500),
         30_000,
       )
     }
     a.child.kill('SIGTERM')
     await ended(a, 0)
     // Its partitions must not go to the other, which would not know what to do with them.
-    await writeRows(port, `${prefix}a.in`, { partitions: 2, records: 2 })
-    await writeRows(port, `${prefix}b.in`, { partitions: 2, records: 2 })
+    await writeRows(cluster.port, `${prefix}a.in`, { partitions: 2, records: 2 })
+    await writeRows(cluster.port, `${prefix}b.in`, { partitions: 2, records: 2 })
     await eventually(
       'part b goes on',
-      async () => (await port.admin.committed(`${prefix}two`, `${prefix}b.in`)).every(offset => offset === 501),
+      async () => (await cluster.port.admin.committed(`${prefix}two`, `${prefix}b.in`)).every(offset => offset === 501),
       30_000,
     )
-    assert.deepEqual(await port.admin.committed(`${prefix}two`, `${prefix}a.in`), [500, 500])
+    assert.deepEqual(await cluster.port.admin.committed(`${prefix}two`, `${prefix}a.in`), [500, 500])
     b.child.kill('SIGTERM')
     await ended(b, 0)
-    const { missing } = await judgeRows(port, { in: `${prefix}b.in`, out: `${prefix}b.out` })
+    const { missing } = await judgeRows(cluster.port, { in: `${prefix}b.in`, out: `${prefix}b.out` })
     assert.equal(missing, 0)
     const unknown = run(...topology, '--part', 'c', '--json')
     assert.match(await ended(unknown, 1), /"code":"SETTINGS_INVALID".*expected one of the parts.*a\.in, .*b\.in/)

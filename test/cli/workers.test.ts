@@ -1,35 +1,17 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
-import type { KafkaPort } from '../../src/kafka/port.ts'
-import { createKafkaPort } from '../../src/kafkajs/kafka-port.ts'
-import { systemClock } from '../../src/ops/clock.ts'
-import { silentLogger } from '../../src/ops/logger.ts'
+import { describe, it } from 'node:test'
 import { testCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
-import { type KriProcess, startKri } from '../support/kri-process.ts'
+import { kriOnCluster } from '../support/kri-on-cluster.ts'
+import type { KriProcess } from '../support/kri-process.ts'
 import { judgeRows, writeRows } from '../support/raw-rows.ts'
 
 const { brokers, prefix, skip } = await testCluster()
 const PARTITIONS = 4
 
 describe('kri run --workers 2', { skip }, () => {
-  let port: KafkaPort
-  const started: KriProcess[] = []
-  before(() => {
-    port = createKafkaPort({
-      ...{ brokers, clientId: 'workers', logger: silentLogger, clock: systemClock, random: Math.random },
-    })
-  })
-  after(async () => {
-    for (const { child } of started) child.kill('SIGKILL')
-    await port.close()
-  })
-
-  const kri = (...args: readonly string[]): KriProcess => {
-    const process = startKri([...args, '--brokers', brokers.join()])
-    started.push(process)
-    return process
-  }
+  const cluster = kriOnCluster('workers', brokers)
+  const { kri } = cluster
   const rows = (name: string, model = 'models/digits-mlp-v1.onnx') => {
     const parameters = { in: `${prefix}${name}.in`, out: `${prefix}${name}.out`, applicationId: `${prefix}${name}` }
     const all = Object.entries({ ...parameters, model, width: 64 })
@@ -41,8 +23,9 @@ describe('kri run --workers 2', { skip }, () => {
   }
   const run = (args: readonly string[], ...more: readonly string[]) =>
     kri('run', ...args, ...more, '--workers=2', '--http-port=0', '--session-timeout-ms=6000')
-  const fill = (name: string) => writeRows(port, `${prefix}${name}.in`, { partitions: PARTITIONS, records: 40_000 })
-  const committed = (name: string) => port.admin.committed(`${prefix}${name}`, `${prefix}${name}.in`)
+  const fill = (name: string) =>
+    writeRows(cluster.port, `${prefix}${name}.in`, { partitions: PARTITIONS, records: 40_000 })
+  const committed = (name: string) => cluster.port.admin.committed(`${prefix}${name}`, `${prefix}${name}.in`)
   const metrics = async (process: KriProcess) => {
     // The parent's address is told without a worker.
     const line = process
@@ -84,7 +67,7 @@ describe('kri run --workers 2', { skip }, () => {
     assert.equal(await parent.ended, 0, parent.log())
     assertGone([...before.values(), ...pids(parent).values()])
     const topics = { in: `${prefix}replaced.in`, out: `${prefix}replaced.out` }
-    assert.equal((await judgeRows(port, topics)).missing, 0)
+    assert.equal((await judgeRows(cluster.port, topics)).missing, 0)
     assert.ok(JSON.parse(parent.output()).records > 40_000)
   })
 

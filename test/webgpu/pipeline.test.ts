@@ -1,14 +1,10 @@
 /** A topology whose model runs on webgpu, as operators run it: on real brokers, with its health and metrics. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import type { KafkaPort } from '../../src/kafka/port.ts'
-import { createKafkaPort } from '../../src/kafkajs/kafka-port.ts'
-import { systemClock } from '../../src/ops/clock.ts'
-import { silentLogger } from '../../src/ops/logger.ts'
+import { describe, test } from 'node:test'
 import type { HealthReport } from '../../src/ops/run-health.ts'
 import { testCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
-import { type KriProcess, startKri } from '../support/kri-process.ts'
+import { kriOnCluster } from '../support/kri-on-cluster.ts'
 import { writeRows } from '../support/raw-rows.ts'
 import { withoutVulkan, withVulkan } from '../support/vulkan.ts'
 
@@ -18,36 +14,21 @@ const { brokers, prefix: own, skip } = await testCluster()
 const withoutGpu = withVulkan()
 
 describe('a topology whose model asks for a GPU', { skip }, () => {
-  let port: KafkaPort
-  const started: KriProcess[] = []
-  before(() => {
-    port = createKafkaPort({
-      ...{ brokers, clientId: 'webgpu', logger: silentLogger, clock: systemClock, random: Math.random },
-    })
-  })
-  after(async () => {
-    for (const { child } of started) child.kill('SIGKILL')
-    await port.close()
-  })
-
-  const kri = (...args: readonly string[]): KriProcess => {
-    const process = startKri([...args, '--brokers', brokers.join()])
-    started.push(process)
-    return process
-  }
+  const cluster = kriOnCluster('webgpu', brokers)
+  const { kri } = cluster
 
   /** Runs it over some records; what health and metrics say once they are through. */
   async function run(name: string, providers: string) {
     const prefix = `${own}${name}.`
     const topology = ['test/support/provider-topology.ts', `--param=prefix=${prefix}`, `--param=providers=${providers}`]
     assert.equal(await kri('topics', 'apply', ...topology, '--partitions=2').ended, 0)
-    await writeRows(port, `${prefix}in`, { partitions: 2, records: RECORDS })
+    await writeRows(cluster.port, `${prefix}in`, { partitions: 2, records: RECORDS })
     const process = kri('run', ...topology, '--http-port=0')
     await process.whenReady(60_000)
-    const committed = async () => port.admin.committed(`${prefix}app`, `${prefix}in`)
+    const committed = async () => cluster.port.admin.committed(`${prefix}app`, `${prefix}in`)
     const isDone = async () => (await committed()).every(offset => offset === RECORDS / 2)
     await eventually('all records are answered', isDone, 60_000)
-    const written = (await port.admin.offsets(`${prefix}out`)).reduce((sum, { end }) => sum + end, 0)
+    const written = (await cluster.port.admin.offsets(`${prefix}out`)).reduce((sum, { end }) => sum + end, 0)
     assert.equal(written, RECORDS)
     const health = JSON.parse(await process.text('/readyz')) as HealthReport
     const metrics = await process.text('/metrics')
