@@ -6,6 +6,7 @@ import type { Executor, LoadedModel } from '../models/executor.ts'
 import { lanesFor } from '../models/lane-choice.ts'
 import { modelSpecOf } from '../models/model-handler.ts'
 import { BYTES_PER_ELEMENT, elementsOf } from '../models/tensors.ts'
+import { batchPolicy } from '../pipeline/batch-policy.ts'
 import type { Settings } from '../settings.ts'
 import type { Findings, ModelReport } from './report.ts'
 
@@ -89,7 +90,7 @@ export function warnOfSizes(steps: readonly StepNode[], settings: Settings, find
         remedy: 'Set --lanes or intraOpNumThreads lower',
       })
     }
-    const maxSize = options.batch?.maxSize ?? 256
+    const { maxSize } = batchPolicy(options.batch ?? {})
     if (maxSize > maxInFlightRows) {
       findings.warning('settings', {
         where,

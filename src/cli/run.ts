@@ -9,6 +9,7 @@ import { createLogger, type LogLevel } from '../ops/logger.ts'
 import { createMetrics } from '../ops/metrics.ts'
 import { tallyRun } from '../ops/run-tally.ts'
 import { startStallWatch } from '../ops/stall-watch.ts'
+import { batchPolicy } from '../pipeline/batch-policy.ts'
 import { startTopology } from '../run.ts'
 import { describeSettings } from '../settings.ts'
 import { partOf } from '../topology-parts.ts'
@@ -17,7 +18,6 @@ import { createRunProgress } from './run-progress.ts'
 import { printSummary } from './run-summary.ts'
 import { type WorkerChannel, workerChannel } from './worker-channel.ts'
 
-const DEFAULT_BATCH_ROWS = 256
 const INTERRUPTED = 130
 /** What fails for longer is told, and then tried again by the topology. */
 const BROKER_PATIENCE_MS = 1_000
@@ -83,7 +83,7 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
           metrics,
         })
   resources.defer(() => server?.close())
-  const maxBatchRows = Math.max(...topology.steps.map(step => step.options.batch?.maxSize ?? DEFAULT_BATCH_ROWS), 1)
+  const maxBatchRows = Math.max(...topology.steps.map(step => batchPolicy(step.options.batch ?? {}).maxSize), 1)
   const models = topology.steps.map(step => step.handler.model)
   const executor = createExecutor(
     { models, lanes: settings.lanes, maxBatchRows },

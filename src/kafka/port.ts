@@ -65,7 +65,7 @@ export interface KafkaAdmin {
 
 // ---- group member: reader, membership, commits
 
-/** Where a partition starts that the group has never committed: DESIGN 7. A number is milliseconds since 1970. */
+/** Where a partition starts that the group has never committed. A number is milliseconds since 1970. */
 export type StartPosition = 'earliest' | 'latest' | 'none' | { readonly timestampMs: number }
 
 export interface SourceSubscription {
@@ -118,7 +118,7 @@ export interface MemberEvents {
 }
 
 export interface CommitRequest extends TopicPartition {
-  /** The epoch under which the work was taken: the only fence that the broker does not have (DESIGN 7). */
+  /** The epoch under which the work was taken: the only fence that the broker does not have. */
   readonly epoch: number
   /** The next offset to read. */
   readonly offset: number

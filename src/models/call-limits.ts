@@ -19,6 +19,7 @@ export class CallLimits {
   }
 
   answered(message: ToLane, tookMs: number): void {
+    if (message.type === 'unload') this.#lastRuns.delete(message.model)
     if (message.type !== 'run') return
     const runs = this.#lastRuns.get(message.model) ?? { ms: new Float64Array(KEPT), count: 0 }
     this.#lastRuns.set(message.model, runs)

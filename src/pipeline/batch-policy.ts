@@ -12,7 +12,7 @@ export interface BatchPolicy {
   readonly maxTotalSize: number | undefined
 }
 
-/** Fills in the defaults of DESIGN 5: minSize is maxSize where a wait was asked for, else 1. */
+/** Fills in the defaults: minSize is maxSize where a wait was asked for, else 1. */
 export function batchPolicy(options: BatchOptions<never>): BatchPolicy {
   const { mode = 'stream', maxSize = 256, maxWaitMs = 0 } = options
   return {

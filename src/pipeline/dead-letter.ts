@@ -1,6 +1,6 @@
 /**
  * A dead letter is the source record, key, value and headers byte for byte, with constant `kri-*` headers that say where,
- * why and when (DESIGN 8). When it would be too large for its topic, it gives up, in this order: the stack, the message,
+ * why and when. When it would be too large for its topic, it gives up, in this order: the stack, the message,
  * the value; then size and sha256 of the value stay, and the source position leads to the record itself.
  */
 import { createHash } from 'node:crypto'

@@ -3,7 +3,7 @@ import { deadLetterTopic, type FailedStage } from '../kafka/topic-names.ts'
 import type { Topology } from '../topology.ts'
 import type { FailurePoint } from './stage.ts'
 
-/** Names the nodes of a graph and says, for each, where its failures go (DESIGN 4). */
+/** Names the nodes of a graph and says, for each, where its failures go. */
 export class FailurePoints {
   readonly #topology: Topology
   readonly #names = new Map<GraphNode | SinkNode, string>()

@@ -84,7 +84,7 @@ export class SinkStage implements Stage {
     column.seal(row, end)
   }
 
-  /** Record keys are carried unchanged (DESIGN 7): a function that made another key is told so. */
+  /** Record keys are carried unchanged: a function that made another key is told so. */
   #checkKey(work: WorkBlock, row: number, key: unknown, encoder: RowEncoder<unknown>): void {
     if (this.#options.sameKeyCodec && work.keys !== undefined && work.keys[row] === key) return
     let end = encoder.encode(key, this.#keyScratch, 0)
