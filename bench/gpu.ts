@@ -125,7 +125,7 @@ async function onLane<T>(
   )
   const handler = onnx({ model: file, input: float32(width), output: float32(null), providers: [provider] })
   try {
-    return await use(await executor.lanes[0]!.load(modelSpecOf(handler.definition.model)))
+    return await use(await executor.lanes[0]!.load(modelSpecOf(handler.definition.cohorts[0].model)))
   } finally {
     await executor.close()
   }

@@ -99,7 +99,7 @@ function speeds(runs: readonly Measured[], records: number): number[] {
 
 async function throughLane(kind: Isolation, file: string, forMs: number): Promise<number> {
   const handler = onnx({ model: file, input: float32(WIDTH), output: float32(null), isolation: kind })
-  const spec = modelSpecOf(handler.definition.model)
+  const spec = modelSpecOf(handler.definition.cohorts[0].model)
   const { stuckMs } = DEFAULT_RUN_SETTINGS
   const executor = createExecutor(
     { models: [spec], lanes: 1, maxBatchRows: MAX_BATCH },

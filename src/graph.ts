@@ -1,6 +1,7 @@
 /** The nodes of a topology: plain immutable data. `stream.ts` builds them, `topology.ts` collects them, the engine compiles them. */
 import type { Decoder, Encoder } from './kafka/codec.ts'
 import type { HandlerDefinition, UserFunction } from './models/model-handler.ts'
+import type { ResourceHints } from './models/resource-hints.ts'
 
 /** What happens to a record with a null value: a dead letter (default), a null on every output topic below, or a counted drop. */
 export type TombstonePolicy = 'dead-letter' | 'forward' | 'drop'
@@ -52,8 +53,42 @@ export interface AdaptiveOptions {
   readonly variance?: number
 }
 
+/** What becomes of failures of a step, its functions included (Beam: with_exception_handling). Everything is a dead letter by default. */
+export interface ExceptionHandling {
+  /** Only these errors become dead letters, by class or by name; any other ends the application (Beam: exc_class). Default: all. */
+  readonly only?: readonly (string | (abstract new (...args: never) => Error))[]
+  /** More dead letters than this share of the records, at one stage of the step, halt the application (Beam: threshold). Default 1: never. */
+  readonly threshold?: number
+  /** `bisect` (default): a failed batch is searched for the rows that fail alone. `batch`: all its rows fail with it, as in Beam. */
+  readonly failureUnit?: 'bisect' | 'batch'
+}
+
+/** How batches are tried again whose error says that trying again can help. */
+export interface RetryOptions {
+  /** Tries after the first one; default 5, 0 = none. */
+  readonly maxRetries?: number
+  /** Before the first retry, doubled for each one behind it, with jitter; default 100. */
+  readonly firstDelayMs?: number
+  /** Default 5,000. */
+  readonly maxDelayMs?: number
+}
+
 export interface StepOptions<in T = unknown> {
   readonly batch?: BatchOptions<T>
+  /** Passed to every call of the model (Beam: inference_args). */
+  readonly inferenceArgs?: Readonly<Record<string, unknown>>
+  /** Steps that give the same name share one loaded copy of their model (Beam: model_identifier); equal ONNX models share one anyway. */
+  readonly modelIdentifier?: string
+  /** Label of the step's metrics (Beam: metrics_namespace); default: the handler's. */
+  readonly metricsNamespace?: string
+  /** What the machine must have; overrides the handler's, hint by hint. */
+  readonly resourceHints?: ResourceHints
+  /** Where functions around the handler run: `main` (default), or a `worker`, where one that does not return can be ended. */
+  readonly functions?: 'main' | 'worker'
+  /** One call of one function may take so long; for synchronous functions this needs `functions: 'worker'`. Default: 30,000 where it can be kept. */
+  readonly functionTimeoutMs?: number
+  readonly exceptionHandling?: ExceptionHandling
+  readonly retry?: RetryOptions
 }
 
 export interface SinkOptions {
@@ -68,6 +103,8 @@ export interface SourceNode {
   readonly key: Decoder<unknown> | undefined
   readonly value: Decoder<unknown>
   readonly options: SourceOptions
+  /** The output that writes this topic, where the topology does (`through`, `repartition`). */
+  readonly writtenBy?: SinkNode
 }
 
 export interface MapNode {
@@ -82,12 +119,55 @@ export interface FilterNode {
   readonly fn: UserFunction
 }
 
+/** One element becomes any number; each goes its own way, all are outputs of one source record. */
+export interface FlatMapNode {
+  readonly kind: 'flatMap'
+  readonly input: GraphNode
+  readonly fn: UserFunction
+  readonly maxFanOut: number
+}
+
+/** Sets the model key; the record's key stays. */
+export interface KeyByNode {
+  readonly kind: 'keyBy'
+  readonly input: GraphNode
+  readonly fn: UserFunction
+}
+
+/** Sends each element to the first case that takes it. Its children are `case` nodes. */
+export interface BranchNode {
+  readonly kind: 'branch'
+  readonly input: GraphNode
+  readonly cases: readonly { readonly name: string; readonly fn: UserFunction }[]
+}
+
+export interface CaseNode {
+  readonly kind: 'case'
+  readonly input: BranchNode
+  readonly index: number
+}
+
+export interface MergeNode {
+  readonly kind: 'merge'
+  /** In declaration order: of one record, what comes by the first input leaves first. */
+  readonly inputs: readonly GraphNode[]
+}
+
 export interface StepNode {
   readonly kind: 'runInference'
   readonly input: GraphNode
   readonly step: string
   readonly handler: HandlerDefinition
   readonly options: StepOptions<never>
+}
+
+/** The dead letters of a step as a stream; their topics get them all the same. */
+export interface FailedNode {
+  readonly kind: 'failed'
+  readonly input: StepNode
+  readonly stage: 'preprocess' | 'inference' | 'postprocess'
+  /** Of the function, in execution order; undefined: of all. */
+  readonly index: number | undefined
 }
 
 export interface SinkNode {
@@ -97,7 +177,25 @@ export interface SinkNode {
   readonly key: Encoder<never> | undefined
   readonly value: Encoder<never>
   readonly options: SinkOptions
+  /** The record gets the element's key instead of its source's (`repartition`). */
+  readonly newKey?: boolean
 }
 
 /** A node that has nodes below it. */
-export type GraphNode = SourceNode | MapNode | FilterNode | StepNode
+export type GraphNode =
+  | SourceNode
+  | MapNode
+  | FilterNode
+  | FlatMapNode
+  | KeyByNode
+  | BranchNode
+  | CaseNode
+  | MergeNode
+  | StepNode
+  | FailedNode
+
+/** The nodes right above, in declaration order; none above a source. */
+export function inputsOf(node: GraphNode | SinkNode): readonly GraphNode[] {
+  if (node.kind === 'source') return []
+  return node.kind === 'merge' ? node.inputs : [node.input]
+}

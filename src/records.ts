@@ -40,3 +40,23 @@ export interface PredictionResult<out E, out I> {
   readonly inference: I
   readonly modelId: string
 }
+
+/** A prediction of your own handler. `modelId`: what `loadModel` was given, or what the model calls itself. */
+export function predictionResult<E, I>(example: E, inference: I, modelId: string): PredictionResult<E, I> {
+  return { example, inference, modelId }
+}
+
+/** A dead letter as an element of a stream; its record is in the dead-letter topic, whole. */
+export interface DeadLetter<out T = unknown> {
+  /** What the failing function or model received (Beam: the element of the dead letter). */
+  readonly element: T
+  readonly step: string
+  readonly stage: 'preprocess' | 'inference' | 'postprocess'
+  /** Of the function, in execution order; -1 where none is concerned. */
+  readonly index: number
+  readonly code: string
+  readonly errorType: string
+  readonly message: string
+  /** The model that refused it, if one did. */
+  readonly modelId: string | undefined
+}

@@ -41,7 +41,7 @@ export async function importTopology(file: string): Promise<TopologyModule> {
       const built = isParameterised(exported) ? build(file, exported, given) : exported
       if (!isTopology(built)) throw invalid(exportProblem(file, exports, built))
       if (!isParameterised(exported)) refuseParameters(file, given)
-      return built
+      return Object.freeze({ ...built, module: { file: resolve(file), parameters: given } })
     },
   }
 }

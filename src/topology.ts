@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { GraphNode, SinkNode, SourceNode, StepNode } from './graph.ts'
+import { type GraphNode, inputsOf, type SinkNode, type SourceNode, type StepNode } from './graph.ts'
+import type { ModuleRef } from './models/executor.ts'
 import { problemsError } from './problem.ts'
 import type { Sink } from './stream.ts'
 import { topologyProblems } from './topology-problems.ts'
@@ -20,13 +21,15 @@ export interface Topology {
   readonly name: string
   readonly applicationId: string
   readonly provenance: boolean
-  /** In declaration order; the order of branches (I2). */
+  /** In declaration order, the order of branches (I2); outputs that the topology reads again stand before those below them. */
   readonly sinks: readonly SinkNode[]
   /** In the order in which the sinks reach them. */
   readonly sources: readonly SourceNode[]
   readonly steps: readonly StepNode[]
   /** Of a part that runs alone: what it is a part of, whose names its dead letters carry. */
   readonly whole?: Topology
+  /** Where it was imported from; lanes import it again for handlers and functions that users wrote. */
+  readonly module?: ModuleRef
 }
 
 /**
@@ -34,25 +37,32 @@ export interface Topology {
  * problems at once, before any connection.
  */
 export function topology(name: string, sinks: readonly Sink[], options: TopologyOptions = {}): Topology {
-  const nodes = new Set<GraphNode>()
-  for (const sink of sinks) collect(sink.node.input, nodes)
-  const all = [...nodes]
+  const graph = { nodes: new Set<GraphNode>(), sinks: new Set<SinkNode>() }
+  for (const sink of sinks) collect(sink.node, graph)
+  const all = [...graph.nodes]
   return Object.freeze({
     format: FORMAT,
     name,
     applicationId: options.applicationId ?? name,
     provenance: options.provenance ?? true,
-    sinks: Object.freeze(sinks.map(sink => sink.node)),
+    sinks: Object.freeze([...graph.sinks]),
     sources: Object.freeze(all.filter(node => node.kind === 'source')),
     steps: Object.freeze(all.filter(node => node.kind === 'runInference')),
   })
 }
 
-/** Adds the nodes above and including this one, upstream first. */
-function collect(node: GraphNode, into: Set<GraphNode>): void {
-  if (into.has(node)) return
-  if (node.kind !== 'source') collect(node.input, into)
-  into.add(node)
+interface Collected {
+  readonly nodes: Set<GraphNode>
+  readonly sinks: Set<SinkNode>
+}
+
+/** Adds what is above and including this node, upstream first. */
+function collect(node: GraphNode | SinkNode, into: Collected): void {
+  if (node.kind === 'to' ? into.sinks.has(node) : into.nodes.has(node)) return
+  if (node.kind === 'source' && node.writtenBy) collect(node.writtenBy, into)
+  for (const input of inputsOf(node)) collect(input, into)
+  if (node.kind === 'to') into.sinks.add(node)
+  else into.nodes.add(node)
 }
 
 /** True for what `topology()` returned, also in another copy of this package. */
@@ -73,7 +83,7 @@ export function describeGraph(value: Topology): string {
   const idOf = (node: GraphNode): string => {
     const known = ids.get(node)
     if (known !== undefined) return known
-    const above = node.kind === 'source' ? undefined : idOf(node.input)
+    const above = inputsOf(node).map(idOf).join(', ')
     const id = `n${ids.size + 1}`
     ids.set(node, id)
     lines.push(`${id} ${above ? `${above} -> ` : ''}${describeNode(node)}`)
@@ -85,10 +95,14 @@ export function describeGraph(value: Topology): string {
 
 function describeNode(node: GraphNode): string {
   if (node.kind === 'source') return `from ${node.topic} ${node.key ? `${node.key.label} ` : ''}${node.value.label}`
+  if (node.kind === 'branch') return `branch ${node.cases.map(({ name }) => name).join(', ')}`
+  if (node.kind === 'case') return `case ${node.input.cases[node.index]?.name}`
+  if (node.kind === 'failed') return `failed ${node.stage} ${node.index ?? 'any'}`
   if (node.kind !== 'runInference') return node.kind
-  const { model, keyed, preprocess, postprocess } = node.handler
+  const { cohorts, keyed, preprocess, postprocess } = node.handler
   const functions = `preprocess ${preprocess.length}, postprocess ${postprocess.length}`
-  return `runInference ${node.step} ${keyed ? 'keyed ' : ''}${model.kind}(${model.uri}) ${functions}`
+  const models = cohorts.map(({ keys, model }) => `${keys ? `${keys.map(String)}: ` : ''}${model.kind}(${model.uri})`)
+  return `runInference ${node.step} ${keyed ? 'keyed ' : ''}${models.join(' ')} ${functions}`
 }
 
 /** A short fingerprint of the graph. */

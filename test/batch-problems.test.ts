@@ -15,7 +15,7 @@ const problemsOf = (batch: object, handler: object = plain) =>
   batchProblems(
     'step "s"',
     batch as BatchOptions<never>,
-    (handler as ReturnType<typeof modelHandler>).definition.model,
+    (handler as ReturnType<typeof modelHandler>).definition.cohorts[0].model,
     1_000,
   ).map(problemText)
 

@@ -6,7 +6,7 @@ import { problemText } from '../src/problem.ts'
 
 const fine = { model: 'm.onnx', input: float32(2), output: float32(2) }
 const told = (settings: object) =>
-  handlerProblems('step "s"', onnx({ ...fine, ...settings }).definition.model, 1000).map(problemText)
+  handlerProblems('step "s"', onnx({ ...fine, ...settings }).definition.cohorts[0].model, 1000).map(problemText)
 
 describe('settings of a handler', () => {
   test('in range are no problem', () => {

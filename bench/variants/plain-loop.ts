@@ -38,7 +38,7 @@ const executor = createThreadExecutor(
   { logger: benchLogger, clock: systemClock, random: Math.random },
 )
 const model = await executor.lanes[0]!.load(
-  modelSpecOf(onnx({ model: order.model, input: float32(width), output: float32(null) }).definition.model),
+  modelSpecOf(onnx({ model: order.model, input: float32(width), output: float32(null) }).definition.cohorts[0].model),
 )
 const writer = port.writer()
 const { partitions } = await writer.topic(order.out)

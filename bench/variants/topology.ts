@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { createSchemaRegistry } from '../../src/kafka/schema-registry.ts'
 import { createExecutor } from '../../src/models/executors.ts'
+import { modelsOf } from '../../src/models/model-handler.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
 import { startTopology } from '../../src/run.ts'
@@ -33,7 +34,7 @@ const running = startTopology(
   {
     port,
     executor: createExecutor(
-      { models: loaded.steps.map(step => step.handler.model), lanes: order.lanes, maxBatchRows: order.maxBatch },
+      { models: loaded.steps.flatMap(step => modelsOf(step.handler)), lanes: order.lanes, maxBatchRows: order.maxBatch },
       { logger: benchLogger, clock: systemClock, random: Math.random, stuckMs: DEFAULT_RUN_SETTINGS.stuckMs },
     ),
     registry: order.registryUrl === undefined ? undefined : createSchemaRegistry({ url: order.registryUrl }),

@@ -8,6 +8,7 @@ import type { KafkaPort } from '../kafka/port.ts'
 import { readSchemaFile } from '../kafka/schema-files.ts'
 import { registerSchemas, schemaNeeds } from '../kafka/topic-schemas.ts'
 import { createExecutor } from '../models/executors.ts'
+import { modelsOf } from '../models/model-handler.ts'
 import { systemClock } from '../ops/clock.ts'
 import { createLogger, type Logger, silentLogger } from '../ops/logger.ts'
 import { describeParameters, type ParameterDescription } from '../parameters.ts'
@@ -130,7 +131,7 @@ async function checkWith(
   const connections = await connectionsInto(findings, topology, settings, offline, logger)
   resources.defer(() => connections.close())
   const executor = createExecutor(
-    { models: topology.steps.map(step => step.handler.model), lanes: settings.lanes, maxBatchRows: BATCH_ROWS },
+    { models: topology.steps.flatMap(step => modelsOf(step.handler)), lanes: settings.lanes, maxBatchRows: BATCH_ROWS },
     { logger, clock: systemClock, random: Math.random, stuckMs: settings.stuckMs },
   )
   resources.defer(() => executor.close())

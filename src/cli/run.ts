@@ -1,5 +1,6 @@
 import { RunInferenceError } from '../errors.ts'
 import { createExecutor } from '../models/executors.ts'
+import { modelsOf } from '../models/model-handler.ts'
 import { systemClock } from '../ops/clock.ts'
 import { letHeapGrow } from '../ops/heap-growth.ts'
 import { startOpsServer } from '../ops/http-server.ts'
@@ -84,7 +85,7 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
         })
   resources.defer(() => server?.close())
   const maxBatchRows = Math.max(...topology.steps.map(step => batchPolicy(step.options.batch ?? {}).maxSize), 1)
-  const models = topology.steps.map(step => step.handler.model)
+  const models = topology.steps.flatMap(step => modelsOf(step.handler))
   const executor = createExecutor(
     { models, lanes: settings.lanes, maxBatchRows },
     { logger, clock: systemClock, random: Math.random, stuckMs: settings.stuckMs },

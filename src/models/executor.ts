@@ -12,19 +12,28 @@ import type { Dtype, TensorData, TensorSpec } from './tensors.ts'
 export const LANE_PLACES = 4
 
 /** What a lane loads. Plain data: it crosses threads and processes. */
-export interface ModelSpec {
+export type ModelSpec = OnnxSpec | CustomSpec
+
+interface SpecBase {
   /** Steps that name the same identifier share one loaded copy per lane. */
   readonly identifier: string
-  readonly kind: 'onnx'
-  /** File path (absolute, or relative to the working directory). */
+  /** What predictions are labelled with: for ONNX models the file path (absolute, or relative to the working directory). */
   readonly uri: string
   /** Declared row shapes by tensor name; '' names the only input, or the first output that fits. */
   readonly inputs: Readonly<Record<string, TensorSpec>>
   readonly outputs: Readonly<Record<string, TensorSpec>>
-  /** Inputs of the model that we write, not the user: [rows, length], 1 where a padded input has an element, else 0. */
-  readonly masks?: readonly string[]
   /** Tried in turn by us. */
   readonly providers: readonly Provider[]
+  /** Which kind of lane loads it. */
+  readonly isolation: Isolation
+  /** How long one call may take before it is ended (`process` only); undefined: until the lane counts as stuck. */
+  readonly timeoutMs?: number
+}
+
+export interface OnnxSpec extends SpecBase {
+  readonly kind: 'onnx'
+  /** Inputs of the model that we write, not the user: [rows, length], 1 where a padded input has an element, else 0. */
+  readonly masks?: readonly string[]
   /** `required`: only the first of `providers` will do. `preferred`: the next is tried, with a warning. */
   readonly providerPolicy: 'required' | 'preferred'
   readonly intraOpNumThreads: number
@@ -32,10 +41,30 @@ export interface ModelSpec {
   readonly sessionOptions: SessionOptions
   /** Rows of the batches of zeros that are run before the model is ready, in turn; the first, of two at least, is the control batch. */
   readonly warmUpRows: readonly number[]
-  /** Which kind of lane loads it. */
-  readonly isolation: Isolation
-  /** How long one call may take before it is ended (`process` only); undefined: until the lane counts as stuck. */
-  readonly timeoutMs?: number
+}
+
+/** A handler that a user wrote: one input and one output of dtype `value`, whose rows are examples and results as they are. */
+export interface CustomSpec extends SpecBase {
+  readonly kind: 'custom'
+  readonly name: string
+  readonly inferenceArgs: Readonly<Record<string, unknown>> | undefined
+  /** Where a lane that shares no memory with us finds the handler; undefined until the topology is opened. */
+  readonly place: HandlerPlace | undefined
+}
+
+/** A handler inside a topology module, which a lane imports again. */
+export interface HandlerPlace {
+  readonly module: ModuleRef | undefined
+  /** Fingerprint of the graph: both sides must have built the same. */
+  readonly digest: string
+  readonly step: string
+  readonly cohort: number
+}
+
+/** How a topology was made. Plain data. */
+export interface ModuleRef {
+  readonly file: string
+  readonly parameters: Readonly<Record<string, string | true>>
 }
 
 /** Execution providers that can be asked for. */

@@ -1,7 +1,7 @@
 import { type Problem, problemsError, show, unknownNames } from '../problem.ts'
 import type { PredictionResult } from '../records.ts'
 import type { Isolation, Provider, SessionOptions } from './executor.ts'
-import { type BareModelHandler, bareModelHandler } from './model-handler.ts'
+import { type BareModelHandler, bareHandlerOf } from './model-handler.ts'
 import { masksOf, paddingOf } from './padded.ts'
 import type { Dtypes, Row, TensorSpec } from './tensors.ts'
 
@@ -50,6 +50,10 @@ interface OnnxSettings {
   readonly isolation?: Isolation
   /** One call of the model may take so long; what takes longer is ended with its process, and searched for the guilty row. */
   readonly timeoutMs?: number
+  /** Lanes that hold the model; default: all of its kind. On a GPU there is one. */
+  readonly modelCopies?: number
+  /** Set in the process before the model is loaded; handlers that disagree need `isolation: 'process'`. */
+  readonly envVars?: Readonly<Record<string, string>>
 }
 
 /** Tensors by name: examples and inferences are records of typed arrays. */
@@ -82,6 +86,8 @@ const SETTINGS: Readonly<Record<keyof NamedTensors<Specs, Specs> | 'input' | 'ou
   warmUpRows: true,
   isolation: true,
   timeoutMs: true,
+  modelCopies: true,
+  envVars: true,
 }
 
 /** Runs an ONNX model with onnxruntime. The file is read, checked against the declaration and warmed up before the first record. */
@@ -95,11 +101,11 @@ export function onnx(
   settings: NamedTensors<Specs, Specs> | SingleTensors<TensorSpec, TensorSpec>,
 ): BareModelHandler<never, unknown> {
   const { unnamed, inputs, outputs } = declaredTensors(settings)
-  const { providers = ['cpu'], timeoutMs } = settings
+  const { providers = ['cpu'], timeoutMs, modelCopies, envVars } = settings
   const padding = paddingOf('input' in settings ? { '': settings.input } : settings.inputs)
   const onGpu = providers.some(provider => provider !== 'cpu')
-  return bareModelHandler<never, unknown>({
-    model: Object.freeze({
+  return bareHandlerOf<never, unknown>(
+    {
       kind: 'onnx',
       uri: settings.model,
       inputs,
@@ -113,8 +119,11 @@ export function onnx(
       isolation: settings.isolation ?? (onGpu || timeoutMs !== undefined ? 'process' : 'thread'),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(padding ? { padding, masks: masksOf(padding) } : {}),
-    }),
-  })
+      ...(modelCopies === undefined ? {} : { modelCopies }),
+      ...(envVars === undefined ? {} : { envVars }),
+    },
+    { metricsNamespace: 'BeamML_Onnx' },
+  )
 }
 
 /** Throws TOPOLOGY_INVALID for what no handler can be made of: the compiler says the same, but not to JavaScript. */

@@ -9,11 +9,13 @@ export interface Dtypes {
   int32: Int32Array
   int64: BigInt64Array
   string: readonly string[]
+  /** No tensor: examples and results of handlers that users write, as they are. */
+  value: readonly unknown[]
 }
 export type Dtype = keyof Dtypes
 export type TensorData = Dtypes[Dtype]
 /** Element types that have a fixed size, so that rows of them can lie in shared memory and travel raw. */
-export type NumericDtype = Exclude<Dtype, 'string'>
+export type NumericDtype = Exclude<Dtype, 'string' | 'value'>
 export type NumericArray = Dtypes[NumericDtype]
 
 interface ArrayType {

@@ -1,0 +1,110 @@
+/** Handlers that users write: what they implement, and how it becomes a handler. */
+import type { BatchOptions } from '../graph.ts'
+import type { CustomSpec, Isolation } from './executor.ts'
+import { type BareModelHandler, bareHandlerOf } from './model-handler.ts'
+import type { ResourceHints } from './resource-hints.ts'
+
+/** What a step gives to every call of its model. Plain data: it crosses to the lane. */
+export type InferenceArgs = Readonly<Record<string, unknown>>
+
+/** Results of a batch, one for each example, in order; a generator is read to its end before any result leaves. */
+export type Results<Result> = Iterable<Result> | AsyncIterable<Result>
+
+/**
+ * A model handler of your own (Beam: a subclass of ModelHandler). Its methods run in lanes, which import the topology module
+ * again: examples and results are copied between threads, so both must be plain data (what `structuredClone` takes). Only
+ * `name`, `loadModel` and `runInference` are needed; members that are added to this interface will be optional.
+ */
+export interface CustomHandler<in Example, out Result, in out Model = unknown> {
+  /** For people, metrics and errors; the model id unless `modelId` is given. */
+  readonly name: string
+  /** What `loadModel` is given: a path, an address, any text. Default: the name. */
+  readonly modelId?: string
+  /** Called once per lane, before the first batch. A throw stops the instance before it joins; for a per-key model it fails its rows. */
+  loadModel(modelId: string): Model | Promise<Model>
+  /** Runs a batch. What it throws, and more or fewer results than examples, make dead letters of the examples to blame. */
+  runInference(
+    batch: readonly Example[],
+    model: Model,
+    inferenceArgs?: InferenceArgs,
+  ): Results<Result> | Promise<Results<Result>>
+  /** Called with the step's `inferenceArgs` before any record; throw to refuse them (Beam: validate_inference_args). */
+  validateInferenceArgs?(inferenceArgs: InferenceArgs | undefined): void
+  /** Frees what the model holds when a lane lets it go. */
+  unloadModel?(model: Model): void | Promise<void>
+  /** A batch that the model is known to take: run when it is loaded, and to tell an outage from bad rows. */
+  controlBatch?(): readonly unknown[]
+  /** True for errors that trying again can mend, such as a service that is busy. Default: none. */
+  isTransient?(error: unknown): boolean
+  /** Bytes of a batch, for metrics (Beam: get_num_bytes). Default: the size of its serialised form. */
+  getNumBytes?(batch: readonly Example[]): number
+  /** Beam: get_metrics_namespace; default 'RunInference'. */
+  readonly metricsNamespace?: string
+  readonly resourceHints?: ResourceHints
+  /** Defaults for the step's `batch` (Beam: batch_elements_kwargs). */
+  readonly batchElementsOptions?: BatchOptions<Example>
+  /** Set in the process before the first load. */
+  readonly envVars?: Readonly<Record<string, string>>
+  /** Lanes that hold the model; default: all. */
+  readonly modelCopies?: number
+  /** `thread`: a worker thread, the cheapest. `process`: a child process, which can be ended and replaced. Default: `process` where `timeoutMs` is set. */
+  readonly isolation?: Isolation
+  /** One call may take so long; what takes longer is ended with its process, and searched for the guilty row. */
+  readonly timeoutMs?: number
+}
+
+/** What a custom handler runs. */
+export interface CustomModel {
+  readonly kind: 'custom'
+  /** The name and model id, as predictions and errors show them. */
+  readonly uri: string
+  readonly handler: CustomHandler<never, unknown, never>
+  /** Completed with the place of the handler in its topology when the topology is opened. */
+  readonly spec: CustomSpec
+  readonly isolation: Isolation
+  readonly providers: readonly ['cpu']
+  readonly timeoutMs?: number
+  readonly modelCopies?: number
+  readonly envVars?: Readonly<Record<string, string>>
+}
+
+const VALUE = { '': { dtype: 'value', shape: [] } } as const
+
+/** Makes a handler of your own usable in a topology: bare, so that `keyed` and `maybeKeyed` take it. */
+export function modelHandler<Example, Result, Model>(
+  handler: CustomHandler<Example, Result, Model>,
+): BareModelHandler<Example, Result> {
+  const { name, modelId = name, timeoutMs, isolation, modelCopies, envVars } = handler
+  const place = isolation ?? (timeoutMs === undefined ? 'thread' : 'process')
+  const limits = timeoutMs === undefined ? {} : { timeoutMs }
+  return bareHandlerOf<Example, Result>(
+    {
+      kind: 'custom',
+      uri: modelId,
+      handler: handler as unknown as CustomHandler<never, unknown, never>,
+      spec: {
+        identifier: name,
+        kind: 'custom',
+        name,
+        uri: modelId,
+        inputs: VALUE,
+        outputs: VALUE,
+        providers: ['cpu'],
+        isolation: place,
+        inferenceArgs: undefined,
+        place: undefined,
+        ...limits,
+      },
+      isolation: place,
+      providers: ['cpu'],
+      ...limits,
+      ...(modelCopies === undefined ? {} : { modelCopies }),
+      ...(envVars === undefined ? {} : { envVars }),
+    },
+    {
+      batch: (handler.batchElementsOptions ?? {}) as BatchOptions<never>,
+      metricsNamespace: handler.metricsNamespace,
+      resourceHints: handler.resourceHints ?? {},
+    },
+  )
+}
