@@ -26,9 +26,9 @@ export function tallyRun<M extends PipelineMetrics>(metrics: M): { metrics: M; s
       records += count
       metrics.unitAcknowledged(topic, count, oldestMs)
     },
-    batchSucceeded(step, rows, ...rest) {
+    batchSucceeded(step, cohort, rows, ...rest) {
       predictions += rows
-      metrics.batchSucceeded(step, rows, ...rest)
+      metrics.batchSucceeded(step, cohort, rows, ...rest)
     },
     deadLetters(stage, step, code, count) {
       deadLetters[stage] += count

@@ -4,13 +4,19 @@ const ignore = () => {}
 
 /** Counts nothing; for tests and benchmarks that want the pipeline alone. */
 export const nullMetrics: PipelineMetrics = {
+  stepOpened: ignore,
   blockReceived: ignore,
+  childrenMade: ignore,
+  slowFunction: ignore,
   batchDispatched: ignore,
+  batchEnded: ignore,
   batchSucceeded: ignore,
   batchFailed: ignore,
   batchAdaptive: ignore,
   batchCeiling: ignore,
   modelLoaded: ignore,
+  modelEvicted: ignore,
+  modelsResident: ignore,
   watchModels: ignore,
   deadLetters: ignore,
   dropped: ignore,
@@ -20,6 +26,7 @@ export const nullMetrics: PipelineMetrics = {
   inFlight: ignore,
   lag: ignore,
   breakerState: ignore,
+  halted: ignore,
   retried: ignore,
   lost: ignore,
   forgetPartition: ignore,

@@ -1,6 +1,7 @@
 import type { ErrorCode, Stage } from '../errors.ts'
 import type { ServedModel } from '../models/served-models.ts'
 import type { CloseReason } from './row-run.ts'
+import type { FailurePoint } from './stage.ts'
 
 /** How long the rows of a batch waited for it. */
 export interface BatchWaits {
@@ -10,20 +11,45 @@ export interface BatchWaits {
   readonly allMs: number
 }
 
-/** What the pipeline tells about itself: called per block, per batch or per unit, never per record. */
+/**
+ * What the pipeline tells about itself: called per block, per batch or per unit, never per record. `cohort` is the index of
+ * the step's model in its handler: 0 where the handler has one.
+ */
 export interface PipelineMetrics {
+  /** Before anything else of this step: Beam's namespace, and a name for each of its models ('' for the only one). */
+  stepOpened(step: string, namespace: string, models: readonly string[]): void
   blockReceived(topic: string, records: number, bytes: number): void
+  /** Elements that a flatMap made. */
+  childrenMade(node: string, count: number): void
+  /** A synchronous function kept the main thread for longer than `SLOW_FUNCTION_MS`; `index` as in a dead letter of it. */
+  slowFunction(point: FailurePoint, index: number, ms: number): void
   /** `paddingBytes`: of its input bytes, those that fill rows up. */
   batchDispatched(step: string, reason: CloseReason, rows: number, waits: BatchWaits, paddingBytes: number): void
+  /** A batch has left the step, be it as results, dead letters or rows that were put back: so long after its dispatch. */
+  batchEnded(step: string, ms: number): void
   /** The size that past batches suggest, where batches are adaptive. */
   batchAdaptive(step: string, rows: number): void
-  /** A call to the model that succeeded: Beam's num_inferences, batch size and latency. */
-  batchSucceeded(step: string, rows: number, bytes: number, computeMs: number, queueMs: number): void
-  /** A call to the model that threw: Beam's failed_batches_counter. */
-  batchFailed(step: string): void
+  /**
+   * A call to the model that succeeded: Beam's num_inferences, batch size and latency. `bytes`: undefined where the handler
+   * could not tell.
+   */
+  batchSucceeded(
+    step: string,
+    cohort: number,
+    rows: number,
+    bytes: number | undefined,
+    computeMs: number,
+    queueMs: number,
+  ): void
+  /** A batch whose call to the model failed, also while its results were read: Beam's failed_batches_counter. */
+  batchFailed(step: string, cohort: number): void
   /** The most rows of a batch: the policy's, or fewer since the device ran out of memory. */
   batchCeiling(step: string, rows: number): void
-  modelLoaded(step: string, loadMs: number, sizeBytes: number): void
+  modelLoaded(step: string, cohort: number, loadMs: number, sizeBytes: number): void
+  /** A lane let a model go to make room for another one. */
+  modelEvicted(step: string, cohort: number): void
+  /** How many of the step's models a lane holds now. */
+  modelsResident(step: string, lane: number, count: number): void
   /** Asked whenever metrics are: which models run where. */
   watchModels(models: () => readonly ServedModel[]): void
   deadLetters(stage: Exclude<Stage, 'application'>, step: string, code: ErrorCode, count: number): void
@@ -34,8 +60,14 @@ export interface PipelineMetrics {
   inFlight(rows: number, bytes: number): void
   lag(topic: string, partition: number, records: number, seconds: number): void
   breakerState(step: string, state: 'closed' | 'half-open' | 'open'): void
-  retried(what: string): void
+  /** The flood guard has halted the application, or an operator has let it go on. */
+  halted(isHalted: boolean): void
+  /** `step`: where it belongs to one. */
+  retried(what: string, step?: string): void
   lost(topic: string, records: number): void
   /** The partition is no longer ours: its lag is not ours to tell. */
   forgetPartition(topic: string, partition: number): void
 }
+
+/** A synchronous function that keeps the main thread for longer holds up every partition: it is told. */
+export const SLOW_FUNCTION_MS = 100

@@ -35,12 +35,13 @@ c 3
 
   test('what a worker really tells stays whole: histograms, labels with spaces and braces', async () => {
     const metrics = createMetrics()
-    metrics.batchSucceeded('a {step} "x"', 3, 100, 1, 1)
+    metrics.stepOpened('a {step} "x"', 'n {s}', [''])
+    metrics.batchSucceeded('a {step} "x"', 0, 3, 100, 1, 1)
     const text = await metrics.text()
     const merged = mergeExpositions([{ worker: '0', text }], '')
     const samples = (of: string) => of.split('\n').filter(line => line !== '' && !line.startsWith('#'))
     assert.equal(samples(merged).length, samples(text).length)
     assert.ok(samples(merged).every(line => line.includes('{worker="0"')))
-    assert.ok(merged.includes('num_inferences{worker="0",step="a {step} \\"x\\""} 3'))
+    assert.ok(merged.includes('num_inferences{worker="0",namespace="n {s}",step="a {step} \\"x\\""} 3'))
   })
 })

@@ -4,17 +4,29 @@ import { suite, test } from 'node:test'
 import { WORKER_METRICS } from '../../src/cli/worker-endpoints.ts'
 import { createMetrics } from '../../src/ops/metrics.ts'
 
+const point = { topic: 't', stage: 'preprocess', step: 'classify', node: 'map#1' } as const
+
 /** Everything that can be counted, counted once. */
 function exercised() {
   const metrics = createMetrics()
+  metrics.stepOpened('classify', 'BeamML_KeyedModels', ['k1', 'k2'])
+  metrics.stepOpened('check', 'mine', [''])
   metrics.blockReceived('in', 100, 4_000)
+  metrics.childrenMade('flatMap#1', 12)
+  metrics.slowFunction(point, -1, 150)
+  metrics.slowFunction(point, 1, 250)
   metrics.batchDispatched('classify', 'idle', 64, { firstMs: 3, allMs: 128 }, 40)
+  metrics.batchEnded('classify', 2.5)
   metrics.batchAdaptive('classify', 27)
-  metrics.batchSucceeded('classify', 64, 16_384, 1.5, 0.25)
-  metrics.batchSucceeded('classify', 36, 9_216, 0.5, 0.25)
-  metrics.batchFailed('classify')
+  metrics.batchSucceeded('classify', 0, 64, 16_384, 1.5, 0.25)
+  metrics.batchSucceeded('classify', 0, 36, 9_216, 0.5, 0.25)
+  metrics.batchSucceeded('classify', 1, 5, undefined, 0.5, 0.25)
+  metrics.batchSucceeded('check', 0, 7, 70, 0.5, 0.25)
+  metrics.batchFailed('classify', 1)
   metrics.batchCeiling('classify', 128)
-  metrics.modelLoaded('classify', 41.7, 12_345)
+  metrics.modelLoaded('classify', 0, 41.7, 12_345)
+  metrics.modelEvicted('classify', 1)
+  metrics.modelsResident('classify', 0, 2)
   metrics.watchModels(() => [
     { step: 'classify', modelId: 'm.onnx', provider: 'webgpu', partlyOnCpu: false, lanes: 1, refusedProviders: [] },
     { step: 'classify', modelId: 'm.onnx', provider: 'cpu', partlyOnCpu: false, lanes: 3, refusedProviders: [] },
@@ -27,6 +39,8 @@ function exercised() {
   metrics.inFlight(5, 500)
   metrics.lag('in', 1, 7, 1.5)
   metrics.breakerState('classify', 'open')
+  metrics.halted(true)
+  metrics.retried('batch', 'classify')
   metrics.retried('registry')
   metrics.lost('in', 6)
   metrics.watchLanes([{ id: 0, occupied: 2, busyMs: () => 1_500, restarts: { crash: 3, timeout: 1 } }])
@@ -41,22 +55,34 @@ suite('metrics', () => {
     const metrics = exercised()
     const text = await metrics.text()
     for (const line of [
-      'num_inferences{step="classify"} 100',
-      'failed_batches_counter{step="classify"} 1',
-      'inference_request_batch_size_sum{step="classify"} 100',
+      'num_inferences{namespace="BeamML_KeyedModels",step="classify",model="k1"} 100',
+      'num_inferences{namespace="BeamML_KeyedModels",step="classify",model="k2"} 5',
+      'num_inferences{namespace="mine",step="check"} 7',
+      'failed_batches_counter{namespace="BeamML_KeyedModels",step="classify",model="k2"} 1',
+      'inference_request_batch_size_sum{namespace="BeamML_KeyedModels",step="classify",model="k1"} 100',
+      'batch_size_sum{namespace="BatchElements",step="classify"} 64',
+      'msec_per_batch_sum{namespace="BatchElements",step="classify"} 2.5',
+      'kri_children_total{node="flatMap#1"} 12',
+      'kri_slow_function_calls_total{step="classify",function="map#1"} 1',
+      'kri_slow_function_calls_total{step="classify",function="map#1 preprocess[1]"} 1',
+      'kri_slow_function_seconds_total{step="classify",function="map#1 preprocess[1]"} 0.25',
+      'kri_model_loads_total{step="classify",model="k1"} 1',
+      'kri_model_evictions_total{step="classify",model="k2"} 1',
+      'kri_models_resident{step="classify",lane="0"} 2',
+      'kri_halted 1',
       'kri_rows_dispatched_total{step="classify"} 64',
       'kri_row_wait_seconds_total{step="classify"} 0.128',
       'kri_padding_bytes_total{step="classify"} 40',
       'kri_batch_adaptive_rows{step="classify"} 27',
-      'inference_request_batch_byte_size_count{step="classify"} 2',
-      'inference_batch_latency_micro_secs_sum{step="classify"} 2000',
-      'load_model_latency_milli_secs{step="classify"} 42',
-      'model_byte_size{step="classify"} 12345',
+      'inference_request_batch_byte_size_count{namespace="BeamML_KeyedModels",step="classify",model="k1"} 2',
+      'inference_batch_latency_micro_secs_sum{namespace="BeamML_KeyedModels",step="classify",model="k1"} 2000',
+      'load_model_latency_milli_secs{namespace="BeamML_KeyedModels",step="classify",model="k1"} 42',
+      'model_byte_size{namespace="BeamML_KeyedModels",step="classify",model="k1"} 12345',
       'kri_records_in_total{topic="in"} 100',
       'kri_records_done_total{topic="in"} 95',
       'kri_unit_seconds_sum{topic="in"} 0.02',
-      'kri_batch_compute_seconds_sum{step="classify"} 0.002',
-      'kri_batch_queue_seconds_sum{step="classify"} 0.0005',
+      'kri_batch_compute_seconds_sum{step="classify"} 0.0025',
+      'kri_batch_queue_seconds_sum{step="classify"} 0.00075',
       'kri_batch_wait_seconds_sum{step="classify"} 0.003',
       'kri_dead_letters_total{stage="preprocess",step="classify",code="DECODE_MALFORMED"} 2',
       'kri_records_dropped_total{node="filter#1"} 3',
@@ -79,6 +105,7 @@ suite('metrics', () => {
       'kri_lag_seconds{topic="in",partition="1"} 1.5',
       'kri_commits_total{topic="in"} 1',
       'kri_retries_total{what="registry"} 1',
+      'kri_retries_total{what="batch",step="classify"} 1',
       'kri_event_loop_stall_seconds 0.25',
     ]) {
       assert.ok(text.split('\n').includes(line), `${line}\n${text}`)

@@ -8,7 +8,7 @@ suite('what a run came to', () => {
     const { metrics, summary } = tallyRun(createMetrics())
     metrics.unitAcknowledged('in', 90, 5)
     metrics.unitAcknowledged('in', 10, 5)
-    metrics.batchSucceeded('step', 97, 1_000, 1, 1)
+    metrics.batchSucceeded('step', 0, 97, 1_000, 1, 1)
     metrics.deadLetters('preprocess', 'step', 'DECODE_MALFORMED', 2)
     metrics.deadLetters('inference', 'step', 'INFERENCE_FAILED', 1)
     metrics.dropped('filter', 4)

@@ -1,0 +1,50 @@
+/** Label names. */
+export const LABEL = {
+  namespace: 'namespace',
+  step: 'step',
+  model: 'model',
+  stage: 'stage',
+  code: 'code',
+  reason: 'reason',
+  topic: 'topic',
+  partition: 'partition',
+  node: 'node',
+  function: 'function',
+  state: 'state',
+  what: 'what',
+  provider: 'provider',
+  lane: 'lane',
+} as const
+
+/** Models of one step that have a label of their own; those behind them in the handler share one. */
+export const MAX_MODEL_LABELS = 50
+const OTHER_MODELS = 'other'
+
+/** What Beam's metrics of one model of a step are labelled with. */
+export interface ModelLabels extends Readonly<Record<string, string>> {
+  readonly namespace: string
+  readonly step: string
+}
+
+/**
+ * Beam's namespace and prefixes as labels, made once per step: calls by batch only look them up. How many there are is
+ * bounded, since a per-key handler may have thousands of models. The same models have labels in every instance.
+ */
+export class StepLabels {
+  readonly #models = new Map<string, readonly ModelLabels[]>()
+
+  open(step: string, namespace: string, models: readonly string[]): void {
+    this.#models.set(
+      step,
+      models.map((model, cohort) => {
+        // Prometheus does not tell an empty label from none.
+        if (model === '') return { namespace, step }
+        return { namespace, step, model: cohort < MAX_MODEL_LABELS ? model : OTHER_MODELS }
+      }),
+    )
+  }
+
+  of(step: string, cohort: number): ModelLabels {
+    return this.#models.get(step)?.[cohort] ?? { namespace: '', step }
+  }
+}

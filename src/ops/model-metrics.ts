@@ -1,0 +1,100 @@
+/** What is told of models, by Beam's names and units. */
+import type { PipelineMetrics } from '../pipeline/pipeline-metrics.ts'
+import { LABEL, StepLabels } from './metric-labels.ts'
+import type { Prometheus } from './prometheus.ts'
+
+const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096]
+const BATCH_BYTES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8]
+const MICROSECONDS = [50, 100, 250, 500, 1e3, 2.5e3, 5e3, 1e4, 2.5e4, 5e4, 1e5, 2.5e5, 1e6, 1e7]
+const MILLISECONDS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1e3, 2.5e3, 5e3, 1e4, 3e4]
+/** Beam's own, of its transform that makes batches. */
+const BATCHING_NAMESPACE = 'BatchElements'
+
+export type ModelMetrics = Pick<
+  PipelineMetrics,
+  | 'stepOpened'
+  | 'batchSucceeded'
+  | 'batchFailed'
+  | 'batchDispatched'
+  | 'batchEnded'
+  | 'modelLoaded'
+  | 'modelEvicted'
+  | 'modelsResident'
+>
+
+export function createModelMetrics({ counter, gauge, histogram }: Prometheus): ModelMetrics {
+  const labels = new StepLabels()
+  const ofModel = [LABEL.namespace, LABEL.step, LABEL.model]
+  const ofStep = [LABEL.namespace, LABEL.step]
+  const inferences = counter('num_inferences', 'Rows for which inference succeeded.', ...ofModel)
+  const failedBatches = counter(
+    'failed_batches_counter',
+    'Batches whose call to the model failed, or whose results could not be read.',
+    ...ofModel,
+  )
+  const requestSize = histogram(
+    'inference_request_batch_size',
+    'Rows per call that succeeded.',
+    BATCH_SIZES,
+    ...ofModel,
+  )
+  const requestBytes = histogram(
+    'inference_request_batch_byte_size',
+    'Input bytes per call that succeeded.',
+    BATCH_BYTES,
+    ...ofModel,
+  )
+  const latency = histogram(
+    'inference_batch_latency_micro_secs',
+    'Time inside the model per call that succeeded, in microseconds.',
+    MICROSECONDS,
+    ...ofModel,
+  )
+  const loadLatency = gauge(
+    'load_model_latency_milli_secs',
+    'Time of the last load of the model, in milliseconds.',
+    ...ofModel,
+  )
+  const modelBytes = gauge('model_byte_size', 'Size of the loaded model file, in bytes.', ...ofModel)
+  const batchSize = histogram('batch_size', 'Rows per batch, as it leaves for a lane.', BATCH_SIZES, ...ofStep)
+  const batchTime = histogram(
+    'msec_per_batch',
+    'Time from the dispatch of a batch until its rows have left the step, in milliseconds.',
+    MILLISECONDS,
+    ...ofStep,
+  )
+  const loads = counter('kri_model_loads_total', 'Loads of models.', LABEL.step, LABEL.model)
+  const evictions = counter(
+    'kri_model_evictions_total',
+    'Models that a lane let go to make room for another one.',
+    LABEL.step,
+    LABEL.model,
+  )
+  const resident = gauge('kri_models_resident', 'Models of the step that a lane holds.', LABEL.step, LABEL.lane)
+
+  return {
+    stepOpened: (step, namespace, models) => labels.open(step, namespace, models),
+    batchDispatched: (step, _reason, rows) => batchSize.observe({ namespace: BATCHING_NAMESPACE, step }, rows),
+    batchEnded: (step, ms) => batchTime.observe({ namespace: BATCHING_NAMESPACE, step }, ms),
+    batchSucceeded(step, cohort, rows, bytes, computeMs) {
+      const model = labels.of(step, cohort)
+      inferences.inc(model, rows)
+      requestSize.observe(model, rows)
+      if (bytes !== undefined) requestBytes.observe(model, bytes)
+      latency.observe(model, Math.round(computeMs * 1_000))
+    },
+    batchFailed: (step, cohort) => failedBatches.inc(labels.of(step, cohort)),
+    modelLoaded(step, cohort, loadMs, sizeBytes) {
+      const model = labels.of(step, cohort)
+      loadLatency.set(model, Math.round(loadMs))
+      modelBytes.set(model, sizeBytes)
+      loads.inc(withoutNamespace(model))
+    },
+    modelEvicted: (step, cohort) => evictions.inc(withoutNamespace(labels.of(step, cohort))),
+    modelsResident: (step, lane, count) => resident.set({ step, lane }, count),
+  }
+}
+
+function withoutNamespace({ namespace: _, ...labels }: Readonly<Record<string, string>>) {
+  return labels
+}
