@@ -2,9 +2,9 @@
 import { RunInferenceError } from '../errors.ts'
 import type { BatchOutputs, BatchSlot, LoadedModel } from './executor.ts'
 import type { LaneAnswer, LaneCall } from './lane-link.ts'
-import type { RanReply } from './lane-messages.ts'
+import type { RanReply, RunMessage } from './lane-messages.ts'
 import { type Layout, layOut, type SlotMemory, viewRows } from './slots.ts'
-import { elementsOf, type TensorData } from './tensors.ts'
+import { elementsOf, isNumeric, type TensorData } from './tensors.ts'
 
 export interface BatchParts {
   readonly model: number
@@ -55,7 +55,7 @@ export class Batch implements BatchSlot {
     this.#hasRun = false
     this.#rowShapes = rowShapes
     this.#data = loaded.inputs.map(({ dtype }, index) =>
-      dtype === 'string' ? [] : viewRows(memory.regions.input, dtype, rooms[index]!, 0, rows),
+      isNumeric(dtype) ? viewRows(memory.regions.input, dtype, rooms[index]!, 0, rows) : [],
     )
     return this.#data
   }
@@ -78,7 +78,7 @@ export class Batch implements BatchSlot {
         from,
         rows,
         again: this.#hasRun,
-        strings: this.#strings(from, rows),
+        values: this.#values(from, rows),
         postedAt: stamp(),
       })
       if (reply.type !== 'ran') throw bug(`'${reply.type}' answers a run`)
@@ -112,16 +112,16 @@ export class Batch implements BatchSlot {
     }
   }
 
-  // Strings have no place in shared memory; their rows are copied with the message.
-  #strings(from: number, rows: number): readonly (readonly string[] | null)[] | undefined {
+  // Strings and values have no place in shared memory; their rows are copied with the message.
+  #values(from: number, rows: number): RunMessage['values'] {
     const { inputs } = this.#parts.loaded
-    if (inputs.every(({ dtype }) => dtype !== 'string')) return undefined
+    if (inputs.every(({ dtype }) => isNumeric(dtype))) return undefined
     return inputs.map(({ name, dtype }, index) => {
-      if (dtype !== 'string') return null
-      const all = this.#data[index] as readonly string[]
+      if (isNumeric(dtype)) return null
+      const all = this.#data[index] as readonly unknown[]
       const perRow = elementsOf(this.#rowShapes[index]!)!
       if (all.length !== perRow * this.#prepared) {
-        throw bug(`input '${name}' holds ${all.length} strings, expected ${perRow * this.#prepared}`)
+        throw bug(`input '${name}' holds ${all.length} ${dtype}s, expected ${perRow * this.#prepared}`)
       }
       return all.slice(from * perRow, (from + rows) * perRow)
     })

@@ -1,12 +1,12 @@
 /**
  * A lane's messages as frames, for a host in another process. Only the rows that a call is about travel: the inputs' rows, one
- * tensor behind the other, and so the outputs' rows on the way back. Strings travel in the head.
+ * tensor behind the other, and so the outputs' rows on the way back. Strings and values travel in the head.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { LoadedModel } from './executor.ts'
 import type { CarriedOutput, FromLane, RanReply, RunMessage, ToLane } from './lane-messages.ts'
 import { layOut, type Regions, SlotMemory, viewRows } from './slots.ts'
-import { ARRAYS, elementsOf } from './tensors.ts'
+import { ARRAYS, elementsOf, isNumeric } from './tensors.ts'
 
 /** A frame before it is written. */
 export interface Frame {
@@ -30,7 +30,7 @@ interface RunHead extends Omit<RunMessage, 'regions' | 'prepared' | 'from'> {
 type RequestHead = RunHead | Exclude<ToLane, RunMessage>
 
 /** An output in the head of a reply: null when its shape is known, its rows then are in the body. */
-type OutputHead = { readonly rowShape: readonly number[]; readonly strings: readonly string[] | null } | null
+type OutputHead = { readonly rowShape: readonly number[]; readonly values: readonly unknown[] | null } | null
 interface RanHead extends Omit<RanReply, 'outputs'> {
   readonly outputs: readonly OutputHead[]
 }
@@ -48,7 +48,7 @@ export function requestFrame(message: ToLane, model: LoadedModel | undefined): F
   const body: Uint8Array[] = []
   const ranges: (readonly [number, number])[] = []
   for (const [index, { dtype }] of inputs.entries()) {
-    if (dtype === 'string') continue
+    if (!isNumeric(dtype)) continue
     const bytes = bytesOf(viewRows(regions.input, dtype, rooms[index]!, from, rows))
     body.push(bytes)
     ranges.push([there.rooms[index]!.offset, bytes.length])
@@ -95,9 +95,9 @@ export function replyFrame(reply: FromLane, context: () => RunContext): Frame {
       return null
     }
     const { data, rowShape } = carried
-    if (!ArrayBuffer.isView(data)) return { rowShape, strings: data }
+    if (!ArrayBuffer.isView(data)) return { rowShape, values: data }
     body.push(bytesOf(data))
-    return { rowShape, strings: null }
+    return { rowShape, values: null }
   })
   return { head: { ...reply, outputs } satisfies RanHead, body }
 }
@@ -122,9 +122,9 @@ export class ReplyReader {
     const body: Uint8Array[] = []
     const outputs = head.outputs.map((output, index): CarriedOutput | null => {
       const { dtype } = model.outputs[index]!
-      if (output?.strings) return { data: output.strings, rowShape: output.rowShape }
+      if (output?.values) return { data: output.values, rowShape: output.rowShape }
       const data =
-        output && dtype !== 'string'
+        output && isNumeric(dtype)
           ? new ARRAYS[dtype](run.rows * elementsOf(output.rowShape)!)
           : viewRows(regions.output, dtype, rooms[index]!, 0, run.rows)
       body.push(bytesOf(data))

@@ -29,8 +29,8 @@ export interface RunMessage {
   readonly rows: number
   /** Rows of this batch have run before: it is tried again, or searched for the row that makes it fail. */
   readonly again: boolean
-  /** Per input: the rows' strings, or null for inputs in shared memory; undefined when no input holds strings. */
-  readonly strings: readonly (readonly string[] | null)[] | undefined
+  /** Per input: the rows' strings or values, or null for inputs in shared memory; undefined when all are. */
+  readonly values: readonly (readonly unknown[] | null)[] | undefined
   /** When the message was posted, on the clock that both sides read. */
   readonly postedAt: number
 }

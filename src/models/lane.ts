@@ -51,6 +51,7 @@ export function createLaneHost(now: () => number): LaneHost {
       case 'run':
         return run(message)
       case 'load': {
+        if (message.spec.kind === 'custom') throw new RunInferenceError('BUG', 'not there yet')
         const session = await openOnnxSession(message.spec, now)
         sessions.set(message.model, session)
         return { type: 'loaded', call, loaded: session.loaded }

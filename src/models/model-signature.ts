@@ -3,7 +3,7 @@
  * dimension) must be compatible; where one side leaves a dimension open the other's size holds. All problems at once.
  */
 import { RunInferenceError } from '../errors.ts'
-import type { LoadedTensor, ModelSpec } from './executor.ts'
+import type { LoadedTensor, OnnxSpec } from './executor.ts'
 import { ARRAYS, type Dtype, showSpec, type TensorSpec } from './tensors.ts'
 
 /** A tensor as the model file describes it; strings in `shape` are open dimensions. */
@@ -27,7 +27,7 @@ export interface MatchedSignature {
 }
 
 /** Throws MODEL_UNUSABLE naming every tensor that does not fit, what was expected, what the file has, and the file. */
-export function matchSignature(spec: ModelSpec, model: ModelSignature): MatchedSignature {
+export function matchSignature(spec: OnnxSpec, model: ModelSignature): MatchedSignature {
   const problems: string[] = []
   const inputs = matchInputs(spec, model.inputs, problems)
   const outputs = matchOutputs(spec, model.outputs, problems)
@@ -55,7 +55,7 @@ function matchBatch(inputs: readonly ModelTensor[], problems: string[]): number 
   return fixed[0]?.shape[0] as number | undefined
 }
 
-function matchInputs(spec: ModelSpec, model: readonly ModelTensor[], problems: string[]): LoadedTensor[] {
+function matchInputs(spec: OnnxSpec, model: readonly ModelTensor[], problems: string[]): LoadedTensor[] {
   const matched: LoadedTensor[] = []
   const { masks = [] } = spec
   const others = model.filter(({ name }) => !masks.includes(name))
@@ -94,7 +94,7 @@ function matchMask(mask: string, model: readonly ModelTensor[], problems: string
   return [{ declared: mask, name: mask, dtype: dtype as Dtype, shape: [typeof length === 'number' ? length : null] }]
 }
 
-function matchOutputs(spec: ModelSpec, model: readonly ModelTensor[], problems: string[]): LoadedTensor[] {
+function matchOutputs(spec: OnnxSpec, model: readonly ModelTensor[], problems: string[]): LoadedTensor[] {
   const matched: LoadedTensor[] = []
   for (const [declared, tensor] of Object.entries(spec.outputs)) {
     const found = declared === '' ? firstFit(tensor, model) : model.find(({ name }) => name === declared)

@@ -7,7 +7,7 @@
  * 3. Tensor objects are made once per (slot memory, number of rows): the steady state allocates next to nothing.
  */
 import { RunInferenceError } from '../errors.ts'
-import type { LoadedModel, ModelSpec } from './executor.ts'
+import type { LoadedModel, OnnxSpec } from './executor.ts'
 import type { CarriedOutput } from './lane-messages.ts'
 import { readModelFile } from './model-file.ts'
 import { matchSignature } from './model-signature.ts'
@@ -25,7 +25,7 @@ const CONTROL_ROWS = 2
 const MAX_BOUND = 1024
 
 /** Reads, creates, checks and warms up. Rejects MODEL_UNUSABLE with what is wrong, where, and what to do. */
-export async function openOnnxSession(spec: ModelSpec, now: () => number): Promise<OnnxSession> {
+export async function openOnnxSession(spec: OnnxSpec, now: () => number): Promise<OnnxSession> {
   const startedAt = now()
   const file = readModelFile(spec.uri)
   const { sizeBytes, sha256 } = file

@@ -4,7 +4,7 @@
  */
 import './no-telemetry.ts'
 import { env, InferenceSession, Tensor } from 'onnxruntime-node'
-import type { ModelSpec, Provider } from './executor.ts'
+import type { OnnxSpec, Provider } from './executor.ts'
 import type { ModelFile } from './model-file.ts'
 import type { ModelTensor } from './model-signature.ts'
 import type { Dtype, TensorData } from './tensors.ts'
@@ -23,7 +23,7 @@ env.logLevel = 'fatal'
  */
 export async function createNativeSession(
   file: ModelFile,
-  spec: ModelSpec,
+  spec: OnnxSpec,
   provider: Provider,
 ): Promise<{ readonly session: NativeSession; readonly partlyOnCpu: boolean }> {
   // Forbidden as a help, it is still welcome as the provider.
@@ -38,7 +38,7 @@ export async function createNativeSession(
   }
 }
 
-function create(file: ModelFile, spec: ModelSpec, provider: Provider, extra: Readonly<Record<string, string>>) {
+function create(file: ModelFile, spec: OnnxSpec, provider: Provider, extra: Readonly<Record<string, string>>) {
   const { config, ...options } = spec.sessionOptions
   return InferenceSession.create(file.bytes, {
     interOpNumThreads: 1,

@@ -8,7 +8,7 @@
  * 4. Every refusal is told with its reason: beside what was opened, or in the error when nothing was.
  */
 import { RunInferenceError } from '../errors.ts'
-import { type ModelSpec, PROVIDERS, type Provider } from './executor.ts'
+import { type OnnxSpec, PROVIDERS, type Provider } from './executor.ts'
 import { explainRefusal } from './provider-refusals.ts'
 
 /** A provider that did not take the model, and why. */
@@ -27,7 +27,7 @@ export interface Selection<T> {
 /** Opens the model on the first provider that takes it; rejects MODEL_UNUSABLE, naming `model`, when none does. */
 export async function selectProvider<T>(
   model: string,
-  { providers, providerPolicy }: Pick<ModelSpec, 'providers' | 'providerPolicy'>,
+  { providers, providerPolicy }: Pick<OnnxSpec, 'providers' | 'providerPolicy'>,
   open: (provider: Provider) => Promise<T>,
 ): Promise<Selection<T>> {
   const unknown = providers.filter(provider => !PROVIDERS.includes(provider))

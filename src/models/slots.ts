@@ -4,10 +4,10 @@
  * carries no offsets.
  *
  * 1. Every tensor starts on a 64-byte line, so every element type is aligned.
- * 2. Strings, and outputs whose row shape the model leaves open, have no room here: they travel in messages.
+ * 2. Strings, values, and outputs whose row shape the model leaves open, have no room here: they travel in messages.
  * 3. A region is replaced when a batch needs more, never resized in place: views of a batch in flight stay valid.
  */
-import { ARRAYS, BYTES_PER_ELEMENT, type Dtype, elementsOf, type NumericArray } from './tensors.ts'
+import { ARRAYS, BYTES_PER_ELEMENT, type Dtype, elementsOf, isNumeric, type NumericArray } from './tensors.ts'
 
 /** The two regions of a place. A new object whenever either region was replaced. */
 export interface Regions {
@@ -29,7 +29,7 @@ export interface Layout {
 
 const LINE_BYTES = 64
 
-/** Lays `rows` rows of each tensor one behind the other; a shape with an open dimension, or strings, get no room. */
+/** Lays `rows` rows of each tensor one behind the other; a shape with an open dimension, strings and values get no room. */
 export function layOut(
   tensors: readonly { readonly dtype: Dtype }[],
   rowShapes: readonly (readonly (number | null)[])[],
@@ -38,7 +38,7 @@ export function layOut(
   let bytes = 0
   const rooms = tensors.map(({ dtype }, index) => {
     const rowElements = elementsOf(rowShapes[index]!)
-    if (rowElements === undefined || dtype === 'string') return { offset: -1, rowElements: rowElements ?? -1 }
+    if (rowElements === undefined || !isNumeric(dtype)) return { offset: -1, rowElements: rowElements ?? -1 }
     const room = { offset: bytes, rowElements }
     bytes += Math.ceil((rowElements * rows * BYTES_PER_ELEMENT[dtype]) / LINE_BYTES) * LINE_BYTES
     return room
@@ -54,7 +54,7 @@ export function viewRows(
   from: number,
   rows: number,
 ): NumericArray {
-  if (dtype === 'string') throw new TypeError('strings have no room in shared memory')
+  if (!isNumeric(dtype)) throw new TypeError(`rows of ${dtype} have no room in shared memory`)
   return new ARRAYS[dtype](buffer, offset + from * rowElements * BYTES_PER_ELEMENT[dtype], rows * rowElements)
 }
 

@@ -18,6 +18,11 @@ export type TensorData = Dtypes[Dtype]
 export type NumericDtype = Exclude<Dtype, 'string' | 'value'>
 export type NumericArray = Dtypes[NumericDtype]
 
+/** True for element types of a fixed size; rows of the others travel in messages. */
+export function isNumeric(dtype: Dtype): dtype is NumericDtype {
+  return dtype !== 'string' && dtype !== 'value'
+}
+
 interface ArrayType {
   readonly name: string
   new (length: number): NumericArray

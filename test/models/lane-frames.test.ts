@@ -67,7 +67,7 @@ describe('a lane’s messages as frames', () => {
         )
         const message: RunMessage = {
           ...{ type: 'run', call: 7, model: 1, slot: 2, regions: memory.regions, prepared, rowShapes: shapes },
-          ...{ from, rows, again: true, strings, postedAt: 1.5 },
+          ...{ from, rows, again: true, values: strings, postedAt: 1.5 },
         }
         travel(requestFrame(message, model), head => requests.body(head))
         const there = requests.message as RunMessage

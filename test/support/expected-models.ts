@@ -3,7 +3,7 @@
  * them through an executor, whatever its lanes and providers are, in batches of any size.
  */
 import assert from 'node:assert/strict'
-import type { BatchOutputs, BatchSlot, ModelSpec } from '../../src/models/executor.ts'
+import type { BatchOutputs, BatchSlot, OnnxSpec } from '../../src/models/executor.ts'
 import { elementsOf } from '../../src/models/tensors.ts'
 import { type CreateExecutor, withModel } from './executor-checks.ts'
 import { modelSpec, readNdjson, tensor } from './model-specs.ts'
@@ -14,7 +14,7 @@ type RowOf = (line: Line) => readonly unknown[]
 
 export interface ExpectedModel {
   readonly name: string
-  readonly spec: ModelSpec
+  readonly spec: OnnxSpec
   /** Examples, a line each, and what a line holds for each input. */
   readonly data: string
   readonly inputs: Readonly<Record<string, RowOf>>
@@ -113,7 +113,7 @@ export async function checkModel(
     change = {},
     within = tolerance,
     most = Number.POSITIVE_INFINITY,
-  }: { readonly change?: Partial<ModelSpec>; readonly within?: number; readonly most?: number } = {},
+  }: { readonly change?: Partial<OnnxSpec>; readonly within?: number; readonly most?: number } = {},
 ): Promise<Differences> {
   const examples = readNdjson<Line>(data).slice(0, most)
   const wanted = readNdjson<Line>(expected).slice(0, most)
@@ -143,7 +143,7 @@ export function showDifferences({ rows, numbers, different, largest }: Differenc
   return `${rows} rows: ${different} of ${numbers} numbers differ, at most by ${largest.toExponential(2)}`
 }
 
-function fillRows(slot: BatchSlot, { inputs }: ModelSpec, rowOf: ExpectedModel['inputs'], rows: readonly Line[]): void {
+function fillRows(slot: BatchSlot, { inputs }: OnnxSpec, rowOf: ExpectedModel['inputs'], rows: readonly Line[]): void {
   const specs = Object.entries(inputs)
   const arrays = slot.prepare(
     rows.length,
@@ -160,7 +160,7 @@ function fillRows(slot: BatchSlot, { inputs }: ModelSpec, rowOf: ExpectedModel['
 
 function compare(
   where: string,
-  { outputs: specs }: ModelSpec,
+  { outputs: specs }: OnnxSpec,
   { rows, outputs }: BatchOutputs,
   wanted: readonly Line[],
   within: number,
@@ -199,8 +199,8 @@ function largestAt(numbers: readonly unknown[]): number {
 
 function model(
   name: string,
-  inputs: ModelSpec['inputs'],
-  outputs: ModelSpec['outputs'],
+  inputs: OnnxSpec['inputs'],
+  outputs: OnnxSpec['outputs'],
 ): Pick<ExpectedModel, 'name' | 'spec'> {
   return { name, spec: modelSpec(`models/${name}.onnx`, inputs, outputs) }
 }

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeOnnx } from '../../bench/onnx-writer.ts'
-import type { BatchSlot, ModelSpec } from '../../src/models/executor.ts'
+import type { BatchSlot, OnnxSpec } from '../../src/models/executor.ts'
 import type { TensorSpec } from '../../src/models/tensors.ts'
 
 export function tensor<D extends TensorSpec['dtype']>(dtype: D, ...shape: (number | null)[]): TensorSpec<D> {
@@ -11,10 +11,10 @@ export function tensor<D extends TensorSpec['dtype']>(dtype: D, ...shape: (numbe
 
 export function modelSpec(
   uri: string,
-  inputs: ModelSpec['inputs'],
-  outputs: ModelSpec['outputs'],
-  change: Partial<ModelSpec> = {},
-): ModelSpec {
+  inputs: OnnxSpec['inputs'],
+  outputs: OnnxSpec['outputs'],
+  change: Partial<OnnxSpec> = {},
+): OnnxSpec {
   return {
     identifier: uri,
     kind: 'onnx',
@@ -31,12 +31,12 @@ export function modelSpec(
   }
 }
 
-export function digitsSpec(uri = 'models/digits-mlp-v1.onnx', change: Partial<ModelSpec> = {}): ModelSpec {
+export function digitsSpec(uri = 'models/digits-mlp-v1.onnx', change: Partial<OnnxSpec> = {}): OnnxSpec {
   const outputs = { probabilities: tensor('float32', 10), label: tensor('int64') }
   return modelSpec(uri, { x: tensor('float32', 64) }, outputs, change)
 }
 
-export function langidSpec(): ModelSpec {
+export function langidSpec(): OnnxSpec {
   const outputs = { probabilities: tensor('float32', 12), label: tensor('int64') }
   return modelSpec('models/langid-int64.onnx', { ids: tensor('int64', 32) }, outputs)
 }

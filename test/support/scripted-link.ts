@@ -1,5 +1,5 @@
 /** Workers whose every move a test makes, under a supervisor on a clock that stands still. */
-import type { LoadedModel, ModelSpec } from '../../src/models/executor.ts'
+import type { LoadedModel, OnnxSpec } from '../../src/models/executor.ts'
 import type { LinkEvents } from '../../src/models/lane-link.ts'
 import type { FromLane, ToLane } from '../../src/models/lane-messages.ts'
 import { LaneSupervisor } from '../../src/models/lane-supervisor.ts'
@@ -26,7 +26,7 @@ export interface Scripted {
   readonly worker: ScriptedWorker
   /** Models that were loaded again. */
   readonly reloaded: readonly number[]
-  load(model: number, change?: Partial<ModelSpec>): Promise<unknown>
+  load(model: number, change?: Partial<OnnxSpec>): Promise<unknown>
   run(model: number, rows?: number, again?: boolean): Promise<unknown>
   control(model: number): Promise<unknown>
 }
@@ -65,7 +65,7 @@ export function scripted({ killable = true, stuckMs = 60_000 } = {}): Scripted {
     run: (model, rows = 1, again = false) =>
       supervisor.call({
         ...{ type: 'run', model, slot: 0, regions: undefined, prepared: rows, rowShapes: [], from: 0, rows, again },
-        ...{ strings: undefined, postedAt: 0 },
+        ...{ values: undefined, postedAt: 0 },
       }),
     control: model => supervisor.call({ type: 'control', model }),
   }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import type { Executor, ModelSpec, Provider } from '../../src/models/executor.ts'
+import type { Executor, OnnxSpec, Provider } from '../../src/models/executor.ts'
 import { createProcessExecutor } from '../../src/models/process-executor.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
@@ -22,11 +22,11 @@ const createExecutor = (): Executor =>
     { logger: silentLogger, clock: systemClock, random: Math.random, stuckMs: 60_000 },
   )
 
-function on(providers: readonly Provider[], change: Partial<ModelSpec> = {}): Partial<ModelSpec> {
+function on(providers: readonly Provider[], change: Partial<OnnxSpec> = {}): Partial<OnnxSpec> {
   return { providers, isolation: 'process', ...change }
 }
 
-const mlp = (providers: readonly Provider[], change?: Partial<ModelSpec>) =>
+const mlp = (providers: readonly Provider[], change?: Partial<OnnxSpec>) =>
   digitsSpec('models/digits-mlp-v1.onnx', on(providers, change))
 
 describe('webgpu', { skip }, () => {
