@@ -1,6 +1,6 @@
 /** What can be wrong with how a step forms its batches. */
 import type { AdaptiveOptions, BatchOptions, LengthBuckets } from './graph.ts'
-import type { OnnxModel } from './models/model-handler.ts'
+import type { HandlerModel, OnnxModel } from './models/model-handler.ts'
 import { badValue, isWhole, type Problem, unknownNames } from './problem.ts'
 
 const BATCH_OPTIONS: Readonly<Record<keyof BatchOptions, true>> = {
@@ -24,15 +24,15 @@ const ADAPTIVE_OPTIONS: Readonly<Record<keyof AdaptiveOptions, true>> = {
 }
 
 /** `maxRows`: rows in flight are capped at this, so no batch can be larger. */
-export function batchProblems(at: string, batch: BatchOptions<never>, model: OnnxModel, maxRows: number): Problem[] {
+export function batchProblems(at: string, batch: BatchOptions<never>, model: HandlerModel, maxRows: number): Problem[] {
   return [
     ...unknownNames(at, 'batch option', batch, Object.keys(BATCH_OPTIONS)),
     ...sizeProblems(at, batch, maxRows),
     ...holdProblems(at, batch),
     ...weightProblems(at, batch),
-    ...bucketProblems(at, batch, model),
+    ...bucketProblems(at, batch, model.kind === 'onnx' && model.padding !== undefined),
     ...adaptiveProblems(at, batch),
-    ...paddingProblems(at, model),
+    ...(model.kind === 'onnx' ? paddingProblems(at, model) : []),
   ]
 }
 
@@ -95,7 +95,7 @@ function weightProblems(at: string, { maxBytes, sizeOf, maxTotalSize }: BatchOpt
   return problems
 }
 
-function bucketProblems(at: string, { bucketBy }: BatchOptions<never>, model: OnnxModel): Problem[] {
+function bucketProblems(at: string, { bucketBy }: BatchOptions<never>, isPadded: boolean): Problem[] {
   if (bucketBy === undefined || typeof bucketBy === 'function') return []
   if (typeof bucketBy !== 'object' || bucketBy === null)
     return [badValue(at, 'batch.bucketBy', 'a function, or { lengthOf, boundaries }', bucketBy)]
@@ -107,7 +107,7 @@ function bucketProblems(at: string, { bucketBy }: BatchOptions<never>, model: On
     list.length > 0 && list.every((each, i) => isPositive(each) && (i === 0 || each > (list[i - 1] as number)))
   if (boundaries !== undefined && !(Array.isArray(boundaries) && ascend(boundaries)))
     problems.push(badValue(at, 'batch.bucketBy.boundaries', 'ascending numbers above 0, one at least', boundaries))
-  if (lengthOf === undefined && !model.padding) {
+  if (lengthOf === undefined && !isPadded) {
     problems.push({
       where: at,
       what: 'batch.bucketBy has no lengthOf, and no input of the model is padded, whose length it could be',

@@ -199,3 +199,19 @@ export function inputsOf(node: GraphNode | SinkNode): readonly GraphNode[] {
   if (node.kind === 'source') return []
   return node.kind === 'merge' ? node.inputs : [node.input]
 }
+
+/** The step whose results reach a node, on each way to it; undefined for a way on which there is none. */
+export function stepsAbove(node: GraphNode): ReadonlySet<StepNode | undefined> {
+  const steps = new Set<StepNode | undefined>()
+  const seen = new Set<GraphNode>()
+  const climb = (at: GraphNode): void => {
+    if (seen.has(at)) return
+    seen.add(at)
+    // Dead letters are no results.
+    if (at.kind === 'runInference') steps.add(at)
+    else if (at.kind === 'source' || at.kind === 'failed') steps.add(undefined)
+    else for (const input of inputsOf(at)) climb(input)
+  }
+  climb(node)
+  return steps
+}

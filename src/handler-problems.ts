@@ -1,6 +1,6 @@
 /** What can be wrong with a model handler's settings, before any file is opened. */
 import { PROVIDERS, type SessionOptions } from './models/executor.ts'
-import type { OnnxModel } from './models/model-handler.ts'
+import type { HandlerModel, OnnxModel } from './models/model-handler.ts'
 import { ARRAYS, type TensorSpec } from './models/tensors.ts'
 import { badValue, isWhole, type Problem, unknownNames } from './problem.ts'
 
@@ -30,7 +30,11 @@ const SESSION_OPTIONS: Readonly<
 }
 
 /** `maxRows`: no batch can have more, so none is warmed up with more. */
-export function handlerProblems(at: string, model: OnnxModel, maxRows: number): Problem[] {
+export function handlerProblems(at: string, model: HandlerModel, maxRows: number): Problem[] {
+  return model.kind === 'onnx' ? onnxProblems(at, model, maxRows) : []
+}
+
+function onnxProblems(at: string, model: OnnxModel, maxRows: number): Problem[] {
   return [
     ...fileProblems(at, model),
     ...tensorProblems(at, 'input', model.inputs),

@@ -33,8 +33,9 @@ export interface KeyedCodecs<K, V> {
 export type Cases<T> = Readonly<Record<string, (value: T) => boolean>>
 /** A stream for each case; one whose function is a type guard has its type. */
 export type Branches<T, C extends Cases<T>> = {
-  readonly [N in keyof C]: Stream<C[N] extends (value: never) => value is infer U ? Extract<T, U> | (U & T) : T>
+  readonly [N in keyof C]: Stream<C[N] extends Guard<T, infer U> ? U : T>
 }
+type Guard<T, U extends T> = (value: T) => value is U
 
 /** A stream of elements: an immutable description; nothing runs until the topology does. Using a stream twice makes two branches. */
 export interface Stream<out T> {
@@ -57,17 +58,22 @@ export interface Stream<out T> {
   /** Splits the stream: `branch({ sure: p => p.score > 0.9, unsure: () => true })`. What no case takes is a counted drop. */
   branch<const C extends Cases<T>>(cases: C): Branches<T, C>
   /** This stream and others as one. Outputs of one record leave in the order of the inputs. */
-  merge<U>(...others: readonly Stream<U>[]): Stream<T | U>
+  merge<U extends readonly unknown[]>(...others: { readonly [I in keyof U]: Stream<U[I]> }): Stream<T | U[number]>
   /** Batches the elements and runs a model on them. The step's name is part of its dead-letter topics. */
   runInference<Out>(step: string, handler: ModelHandler<T, Out>, options?: StepOptions<T>): Inferred<Out>
   /**
    * Writes to a topic and reads it again: what is below is a part of the topology with a consumer group of its own, which
    * `kri run --part` runs alone. Records below say where their first source was.
    */
-  through<K, V>(this: Stream<KV<K, V>>, topic: string, codecs: KeyedCodecs<K, V>, options?: SinkOptions): Stream<KV<K, V>>
-  through(topic: string, value: Codec<T>, options?: SinkOptions): Stream<T>
+  through<K, V>(
+    this: Stream<KV<K, V>>,
+    topic: string,
+    codecs: KeyedCodecs<K, V>,
+    options?: SinkOptions,
+  ): Stream<KV<K, V>>
+  through<V>(this: Stream<V>, topic: string, value: Codec<V>, options?: SinkOptions): Stream<V>
   /** `through` with a new record key: elements with equal keys come into one partition, in order per partition they came from. */
-  repartition<K>(topic: string, key: (value: T) => K, codecs: KeyedCodecs<K, T>): Stream<KV<K, T>>
+  repartition<K, V>(this: Stream<V>, topic: string, key: (value: V) => K, codecs: KeyedCodecs<K, V>): Stream<KV<K, V>>
   /** Writes keyed elements to a topic. */
   to<K, V>(this: Stream<KV<K, V>>, topic: string, codecs: KeyedEncoders<K, V>, options?: SinkOptions): Sink
   /** Writes elements to a topic, under the key of the source record. */

@@ -1,5 +1,5 @@
 import { codecProblems } from './codec-problems.ts'
-import type { GraphNode, SinkNode, SourceNode } from './graph.ts'
+import { type SinkNode, type SourceNode, stepsAbove } from './graph.ts'
 import { deadLetterTopics, isTopicName, replayTopic } from './kafka/topic-names.ts'
 import { badValue, type Problem, unknownNames } from './problem.ts'
 import { stepProblems } from './step-problems.ts'
@@ -70,7 +70,7 @@ function sinkProblems(sink: SinkNode): Problem[] {
   const { partition } = sink.options
   if (partition !== undefined && partition !== 'source' && partition !== 'key')
     problems.push(badValue(where, 'partition', 'source or key', partition))
-  if (sink.value?.inferenceOf && !comesFromStep(sink)) {
+  if (sink.value?.inferenceOf && stepsAbove(sink.input).has(undefined)) {
     problems.push({
       where,
       what: `${sink.value.label} writes predictions, but no step is above it`,
@@ -125,12 +125,6 @@ function circle(where: string, written: string): Problem {
     what: `the topic is read, and is ${written} too: records would go round for ever`,
     remedy: 'Read or write another topic',
   }
-}
-
-function comesFromStep(sink: SinkNode): boolean {
-  for (let node: GraphNode = sink.input; node.kind !== 'source'; node = node.input)
-    if (node.kind === 'runInference') return true
-  return false
 }
 
 function duplicates(names: readonly string[]): string[] {

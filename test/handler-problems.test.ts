@@ -64,7 +64,7 @@ describe('settings of a handler', () => {
   }
 
   test('named tensors: at least one of each side', () => {
-    const { model } = onnx({ model: 'm', inputs: {}, outputs: {} }).definition
+    const [{ model }] = onnx({ model: 'm', inputs: {}, outputs: {} }).definition.cohorts
     assert.deepEqual(handlerProblems('step "s"', model, 1000).map(problemText), [
       'step "s": the handler declares no inputs. Declare at least one in inputs',
       'step "s": the handler declares no outputs. Declare at least one in outputs',

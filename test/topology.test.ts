@@ -222,7 +222,7 @@ describe('handlers', () => {
       .withPreprocess(note('outer'))
       .withPostprocess(note('first'))
       .withPostprocess(note('second'))
-    for (const fn of [...definition.preprocess, ...definition.postprocess]) fn(0 as never)
+    for (const { fn } of [...definition.preprocess, ...definition.postprocess]) fn(0 as never)
     assert.deepEqual(log, ['outer', 'inner', 'first', 'second'])
   })
 

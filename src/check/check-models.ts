@@ -4,30 +4,44 @@ import { RunInferenceError } from '../errors.ts'
 import type { StepNode } from '../graph.ts'
 import type { Executor, LoadedModel } from '../models/executor.ts'
 import { lanesFor } from '../models/lane-choice.ts'
-import { modelSpecOf } from '../models/model-handler.ts'
-import { BYTES_PER_ELEMENT, elementsOf } from '../models/tensors.ts'
+import { type HandlerModel, modelSpecOf, modelsOf, type OnnxModel } from '../models/model-handler.ts'
+import { BYTES_PER_ELEMENT, elementsOf, isNumeric } from '../models/tensors.ts'
 import { batchPolicy } from '../pipeline/batch-policy.ts'
 import type { Settings } from '../settings.ts'
 import type { Findings, ModelReport } from './report.ts'
+
+/** A model, and a step that runs it. */
+interface Use {
+  readonly step: string
+  readonly model: HandlerModel
+}
 
 export async function checkModels(
   steps: readonly StepNode[],
   executor: Executor,
   findings: Findings,
 ): Promise<ModelReport[]> {
-  const bySpec = new Map<string, StepNode[]>()
-  for (const step of steps) {
-    const { identifier } = modelSpecOf(step.handler.model)
-    bySpec.set(identifier, [...(bySpec.get(identifier) ?? []), step])
+  const bySpec = new Map<string, [Use, ...Use[]]>()
+  for (const { step, handler } of steps) {
+    for (const model of modelsOf(handler)) {
+      const { identifier } = modelSpecOf(model)
+      const sharing = bySpec.get(identifier)
+      if (sharing) sharing.push({ step, model })
+      else bySpec.set(identifier, [{ step, model }])
+    }
   }
   return Promise.all([...bySpec.values()].map(sharing => checkModel(sharing, executor, findings)))
 }
 
-async function checkModel(sharing: readonly StepNode[], executor: Executor, findings: Findings): Promise<ModelReport> {
-  const [first] = sharing
-  const spec = modelSpecOf(first!.handler.model)
-  const report = { steps: sharing.map(({ step }) => step), uri: spec.uri }
-  const where = `model of step "${first!.step}"`
+async function checkModel(
+  sharing: readonly [Use, ...Use[]],
+  executor: Executor,
+  findings: Findings,
+): Promise<ModelReport> {
+  const [{ step, model }] = sharing
+  const spec = modelSpecOf(model)
+  const report = { steps: [...new Set(sharing.map(use => use.step))], uri: spec.uri }
+  const where = `model of step "${step}"`
   try {
     const [lane] = lanesFor(executor, spec)
     const { loaded } = await lane!.load(spec)
@@ -80,7 +94,8 @@ export function warnOfSizes(steps: readonly StepNode[], settings: Settings, find
   const { lanes, maxInFlightRows, maxInFlightBytes } = settings
   for (const { step, handler, options } of steps) {
     const where = `step "${step}"`
-    const threads = handler.model.intraOpNumThreads
+    const models = modelsOf(handler).filter(model => model.kind === 'onnx')
+    const threads = Math.max(0, ...models.map(model => model.intraOpNumThreads))
     if (lanes * threads > cores && lanes + threads > 2) {
       findings.warning('settings', {
         where,
@@ -90,7 +105,7 @@ export function warnOfSizes(steps: readonly StepNode[], settings: Settings, find
         remedy: 'Set --lanes or intraOpNumThreads lower',
       })
     }
-    const { maxSize } = batchPolicy(options.batch ?? {})
+    const { maxSize } = batchPolicy({ ...handler.batch, ...options.batch })
     if (maxSize > maxInFlightRows) {
       findings.warning('settings', {
         where,
@@ -100,10 +115,7 @@ export function warnOfSizes(steps: readonly StepNode[], settings: Settings, find
         remedy: 'Set batch.maxSize lower or --max-in-flight-rows higher',
       })
     }
-    const rowBytes = Object.values(handler.model.inputs).reduce((sum, { dtype, shape }) => {
-      const bytes = dtype === 'string' ? 1 : BYTES_PER_ELEMENT[dtype]
-      return sum + (elementsOf(shape) ?? 1) * bytes
-    }, 0)
+    const rowBytes = Math.max(0, ...models.map(rowBytesOf))
     if (maxSize * rowBytes > maxInFlightBytes) {
       findings.warning('settings', {
         where,
@@ -114,4 +126,11 @@ export function warnOfSizes(steps: readonly StepNode[], settings: Settings, find
       })
     }
   }
+}
+
+/** At least so many. */
+function rowBytesOf({ inputs }: OnnxModel): number {
+  return Object.values(inputs).reduce((sum, { dtype, shape }) => {
+    return sum + (elementsOf(shape) ?? 1) * (isNumeric(dtype) ? BYTES_PER_ELEMENT[dtype] : 1)
+  }, 0)
 }

@@ -1,15 +1,15 @@
 /** Records as people read them. */
-import type { SinkNode } from '../graph.ts'
+import { type SinkNode, stepsAbove } from '../graph.ts'
 import type { Decoder, RecordField, RowDecoder } from '../kafka/codec.ts'
 import { json } from '../kafka/json-codec.ts'
 import { utf8 } from '../kafka/plain-codecs.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
 import { float16, float32, float64, int32, int64, uint8 } from '../kafka/tensor-codec.ts'
-import type { Dtype } from '../models/tensors.ts'
+import { isNumeric, type NumericDtype } from '../models/tensors.ts'
 import { codecContext } from '../pipeline/open-graph.ts'
 import { showable } from './showable.ts'
 
-const ROWS: Readonly<Partial<Record<Dtype, object>>> = {
+const ROWS: Readonly<Record<NumericDtype, object>> = {
   float16: float16(null),
   float32: float32(null),
   float64: float64(null),
@@ -25,11 +25,12 @@ const JSON_VALUES = json({ longs: 'bigint' })
 export function readableCodec({ input, value }: SinkNode): object {
   if (value.inferenceOf === undefined) return value
   const { output, tensor } = value.inferenceOf
-  let step = input
-  while (step.kind !== 'runInference' && step.kind !== 'source') step = step.input
-  const declared = step.kind === 'runInference' ? step.handler.model.outputs : {}
+  // Rows of several models are of one type, or readers of the topic could not read them.
+  const [step] = stepsAbove(input)
+  const model = step?.handler.cohorts[0].model
+  const declared = model?.kind === 'onnx' ? model.outputs : {}
   const dtype = tensor?.dtype ?? (declared[output ?? ''] ?? Object.values(declared)[0])?.dtype
-  return (dtype && ROWS[dtype]) ?? value
+  return dtype !== undefined && isNumeric(dtype) ? ROWS[dtype] : value
 }
 
 /** What is shown of a key or value; with `reason` it is its bytes in base64, because they could not be decoded. */

@@ -3,7 +3,7 @@ import type { SourceNode } from '../graph.ts'
 import type { Codec, Decoder, RecordField, RowEncoder } from '../kafka/codec.ts'
 import { parseJson } from '../kafka/json-text.ts'
 import { isFloat, putCell } from '../models/cells.ts'
-import { ARRAYS } from '../models/tensors.ts'
+import { ARRAYS, isNumeric } from '../models/tensors.ts'
 import { codecContext } from '../pipeline/open-graph.ts'
 import { show } from '../problem.ts'
 import type { LineRecord } from './produce-records.ts'
@@ -51,7 +51,7 @@ export function encodeLine(text: string, line: number, encoder: LineEncoder): Li
 
 /** A raw tensor codec takes typed arrays, which JSON has none of: numbers in arrays, nested or not, are a row. */
 function tensorOf(value: unknown, { tensor }: RowEncoder<unknown>): unknown {
-  if (tensor === undefined || tensor.dtype === 'string' || !Array.isArray(value)) return value
+  if (tensor === undefined || !isNumeric(tensor.dtype) || !Array.isArray(value)) return value
   const { dtype } = tensor
   const numbers: unknown[] = value.flat(Number.POSITIVE_INFINITY)
   const row = new ARRAYS[dtype](numbers.length)

@@ -2,6 +2,7 @@ import { type Checked, type CheckParts, checkTopology } from '../../src/check/ch
 import { createFindings, type Findings, type FoundProblem } from '../../src/check/report.ts'
 import { readSchemaFile } from '../../src/kafka/schema-files.ts'
 import { createExecutor } from '../../src/models/executors.ts'
+import { modelsOf } from '../../src/models/model-handler.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import { loadSettings } from '../../src/settings.ts'
@@ -14,7 +15,7 @@ export async function checkOffline(
   parts: Partial<CheckParts> = {},
 ): Promise<Checked & { readonly findings: Findings; readonly problems: readonly FoundProblem[] }> {
   const findings = createFindings()
-  const models = topology.steps.map(step => step.handler.model)
+  const models = topology.steps.flatMap(step => modelsOf(step.handler))
   const executor = createExecutor(
     { models, lanes: 1, maxBatchRows: 8 },
     { logger: silentLogger, clock: systemClock, random: Math.random, stuckMs: 60_000 },
