@@ -1,6 +1,6 @@
 /** The parts of a topology that can run apart: what shares no node shares no work. */
 import { RunInferenceError } from './errors.ts'
-import type { GraphNode, SinkNode } from './graph.ts'
+import { type GraphNode, inputsOf, type SinkNode } from './graph.ts'
 import type { Topology } from './topology.ts'
 
 export interface TopologyPart {
@@ -55,8 +55,11 @@ function shareNode(a: ReadonlySet<GraphNode>, b: ReadonlySet<GraphNode>): boolea
 
 function nodesAbove(sink: SinkNode): Set<GraphNode> {
   const nodes = new Set<GraphNode>()
-  for (let node = sink.input; ; node = node.input) {
+  const climb = (node: GraphNode): void => {
+    if (nodes.has(node)) return
     nodes.add(node)
-    if (node.kind === 'source') return nodes
+    for (const input of inputsOf(node)) climb(input)
   }
+  climb(sink.input)
+  return nodes
 }
