@@ -70,6 +70,7 @@ export const ERROR_CODES = {
     'application',
     'The model file is missing, corrupt, unsupported, or has another signature than declared.',
   ),
+  RESOURCES_MISSING: entry('application', 'The machine lacks memory or an accelerator that resource hints ask for.'),
   MODEL_OUTAGE: outage('The control batch, known to be good, fails on this lane.'),
   MODEL_TRANSIENT: outage('The handler says of an error that trying again can mend it.'),
   UNHANDLED: entry('application', "An error was thrown that exceptionHandling.only leaves out."),
