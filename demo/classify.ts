@@ -43,7 +43,7 @@ export function countingMetrics(): { readonly counts: ClassifyCounts; readonly m
       counts.batches++
       counts.rows += rows
     },
-    batchSucceeded(_step, _rows, _bytes, computeMs, queueMs) {
+    batchSucceeded(_step, _cohort, _rows, _bytes, computeMs, queueMs) {
       counts.computeMs += computeMs
       counts.queueMs += queueMs
     },

@@ -4,6 +4,7 @@ import type { Executor } from './models/executor.ts'
 import type { Clock } from './ops/clock.ts'
 import type { Logger } from './ops/logger.ts'
 import type { PipelineMetrics } from './pipeline/pipeline-metrics.ts'
+import type { FailureListener } from './pipeline/stage.ts'
 import type { RunSettings } from './run-settings.ts'
 
 /** Everything that a running topology is given from outside. */
@@ -20,4 +21,6 @@ export interface RunParts {
   readonly metrics: PipelineMetrics
   /** Told what the main thread does now, per block and per batch: the last words of a process that hangs (stall watch). */
   readonly note?: (what: string) => void
+  /** Told of every failure while it is noted, with what the failing function or model received; for tests. */
+  readonly onFailure?: FailureListener
 }

@@ -55,11 +55,11 @@ function shareNode(a: ReadonlySet<GraphNode>, b: ReadonlySet<GraphNode>): boolea
 
 function nodesAbove(sink: SinkNode): Set<GraphNode> {
   const nodes = new Set<GraphNode>()
-  const climb = (node: GraphNode): void => {
+  const visit = (node: GraphNode): void => {
     if (nodes.has(node)) return
     nodes.add(node)
-    for (const input of inputsOf(node)) climb(input)
+    for (const input of inputsOf(node)) visit(input)
   }
-  climb(sink.input)
+  visit(sink.input)
   return nodes
 }

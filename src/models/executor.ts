@@ -114,6 +114,9 @@ export interface LoadedModel {
   readonly sha256: string
 }
 
+/** What is known of a model's tensors before or after it was loaded. */
+export type Signature = Pick<LoadedModel, 'inputs' | 'outputs'>
+
 export interface BatchOutputs {
   readonly modelId: string
   readonly rows: number
@@ -129,8 +132,8 @@ export interface BatchOutputs {
  * or any sub-range, as often as needed (bisection and retries copy nothing), then `release`.
  */
 export interface BatchSlot {
-  /** Room for `rows` rows with these row shapes; one array per model input (an empty string[] to push to, for
-   * strings). The arrays still hold what earlier batches left: write every element. Throws DEVICE_MEMORY. */
+  /** Room for `rows` rows with these row shapes; one array per model input (an empty one to push to, for
+   * strings and values). The arrays still hold what earlier batches left: write every element. Throws DEVICE_MEMORY. */
   prepare(rows: number, rowShapes: readonly (readonly number[])[]): readonly TensorData[]
   /**
    * Runs rows [from, from + rows). One call per slot at a time. Rejects with RunInferenceError: SHAPE_MISMATCH, RESULT_COUNT,

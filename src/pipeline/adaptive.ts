@@ -33,7 +33,7 @@ export function adaptiveSizes(random: () => number): (node: StepNode) => Adaptiv
   return ({ handler, options: { batch = {} } }) => {
     const options = estimatorOptions(batch)
     if (!options) return undefined
-    const key = JSON.stringify([modelSpecOf(handler.model).identifier, options])
+    const key = JSON.stringify([modelSpecOf(handler.cohorts[0].model).identifier, options])
     const size = known.get(key) ?? new AdaptiveSize(options, random)
     known.set(key, size)
     return size

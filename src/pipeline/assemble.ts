@@ -20,10 +20,9 @@ import { FailurePoints } from './failure-points.ts'
 import { InferenceStep, type InferenceStepOptions } from './inference-step.ts'
 import { type OpenedGraph, openGraph } from './open-graph.ts'
 import { Outbox } from './outbox.ts'
-import type { PartitionFlow } from './partition-flow.ts'
 import { Pipeline, type SourceOfTopic } from './pipeline.ts'
 import { RowCeiling } from './row-ceiling.ts'
-import { type SourceOutputs, UnitBuilder } from './unit-builder.ts'
+import { type Outputs, UnitBuilder } from './unit-builder.ts'
 
 export interface AssembleParts extends RunParts {
   readonly note: (what: string) => void
@@ -49,10 +48,17 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     await writer.close()
     throw error
   })
-  for (const [{ step }, { loadMs, sizeBytes }] of opened.models) metrics.modelLoaded(step, loadMs, sizeBytes)
+  for (const { step, handler, options } of topology.steps) {
+    const namespace = options.metricsNamespace ?? handler.metricsNamespace ?? 'RunInference'
+    metrics.stepOpened(step, namespace, [''])
+  }
+  for (const [{ step }, lanes] of opened.laneModels) {
+    const { loadMs, sizeBytes } = [...lanes.values()][0]!.loaded
+    metrics.modelLoaded(step, 0, loadMs, sizeBytes)
+  }
   const models = () => servedModels([...opened.laneModels].map(([{ step }, lanes]) => [step, lanes.values()] as const))
   metrics.watchModels(models)
-  const points = new FailurePoints(topology)
+  const points = new FailurePoints(topology, parts.onFailure ? [parts.onFailure] : [])
   const graph = compile(topology, opened, points, {
     now: () => clock.now(),
     onStaged: () => dispatcher.schedule(),
@@ -72,7 +78,12 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     onRecovered,
     onFatal,
   })
-  const outputs = outputsBySource(topology, graph, opened)
+  const outputs: Outputs = {
+    outlets: graph.outlets.map(({ node, column }) => {
+      return { column, sink: topology.sinks.indexOf(node), target: opened.targets.get(node)! }
+    }),
+    deadLetters: opened.deadLetters,
+  }
   const member: Pick<GroupMember, 'commit' | 'alive' | 'pause' | 'resume'> = {
     commit: offsets => parts.member().commit(offsets),
     alive: () => parts.member().alive(),
@@ -83,7 +94,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
   const deadLetterLog = new DeadLetterLog(parts.logger, clock)
   const pipeline: Pipeline = new Pipeline({
     sourceOf: topic => sourceOf(topology, graph, topic),
-    sinkCount: topology.sinks.length,
+    outletCount: graph.outlets.length,
     admission: new Admission(
       { maxRows: settings.maxInFlightRows, maxBytes: settings.maxInFlightBytes },
       flow => member.pause(flow),
@@ -162,7 +173,7 @@ function buildSteps(
       onReleased,
       onProgress,
     })
-    const breaker = createBreaker({ name: node.handler.model.uri, clock, probe: () => step.probe() })
+    const breaker = createBreaker({ name: node.step, clock, probe: () => step.probe() })
     breaker.onChange((state, cause) => {
       metrics.breakerState(node.step, state)
       if (state === 'open') onOutage(`breaker of step ${node.step}`, cause)
@@ -181,7 +192,7 @@ function buildOutbox(
   { clock, onFatal }: AssembleParts,
   writer: KafkaWriter,
   points: FailurePoints,
-  outputs: (topic: string) => SourceOutputs,
+  outputs: Outputs,
   member: Pick<GroupMember, 'alive'>,
   onAcknowledged: Pipeline['acknowledged'],
 ): Outbox {
@@ -193,7 +204,7 @@ function buildOutbox(
   })
   return new Outbox({
     builder,
-    outputsOf: (flow: PartitionFlow) => outputs(flow.topic),
+    outputs,
     writer,
     member,
     clock,
@@ -216,20 +227,4 @@ function sourceNodeOf(topology: Topology, topic: string): SourceNode {
   if (!node)
     throw new RunInferenceError('BUG', `records of topic ${topic} arrived, which no source of the topology reads`)
   return node
-}
-
-function outputsBySource(
-  topology: Topology,
-  graph: CompiledGraph,
-  opened: OpenedGraph,
-): (topic: string) => SourceOutputs {
-  const byNode = new Map(
-    topology.sources.map(source => {
-      const sinks = graph
-        .sinksOf(source)
-        .map(node => ({ sink: topology.sinks.indexOf(node), target: opened.targets.get(node)! }))
-      return [source, { sinks, deadLetters: opened.deadLetters }] as const
-    }),
-  )
-  return topic => byNode.get(sourceNodeOf(topology, topic))!
 }

@@ -1,20 +1,22 @@
-/** Turns a topology value into running stages, one tree per source, in data-flow order. */
-import type { GraphNode, SinkNode, SourceNode, StepNode } from '../graph.ts'
+/**
+ * Turns a topology value into running stages, one tree per source, in data-flow order. Below a merge every way that leads
+ * there has stages of its own, so the order of outputs is fixed when the graph is built; a step is one for all its ways, so
+ * that they share batches: the number of the way (route) travels with the rows.
+ */
+import type { FailedNode, GraphNode, SinkNode, SourceNode, StepNode } from '../graph.ts'
 import type { RowDecoder, RowEncoder } from '../kafka/codec.ts'
-import type { LoadedModel } from '../models/executor.ts'
-import type { OnnxModel } from '../models/model-handler.ts'
-import type { TensorSpec } from '../models/tensors.ts'
+import type { Signature } from '../models/executor.ts'
+import { kv } from '../records.ts'
 import type { Topology } from '../topology.ts'
+import { type CompiledStep, compileStep, type StepCompiler } from './compile-step.ts'
+import { failuresAsStream } from './failed-stream.ts'
 import type { FailurePoints } from './failure-points.ts'
-import { filterStage, mapStage } from './functions.ts'
-import { planPadding } from './padding.ts'
-import { rowGrouping } from './row-grouping.ts'
+import { branchStage, filterStage, flatMapStage, functionStage } from './functions.ts'
+import { type Child, childrenOf, sourcesAbove, type Way, wayInto } from './graph-ways.ts'
 import { SinkStage } from './sink-stage.ts'
 import { SourceStage } from './source-stage.ts'
 import { fork, type Stage } from './stage.ts'
-import type { InputLayout } from './staged-run.ts'
-import { StepInput } from './step-input.ts'
-import { StepOutput } from './step-output.ts'
+import { StepEntry } from './step-input.ts'
 
 /** What was opened for the graph before it is compiled. */
 export interface OpenedParts {
@@ -26,7 +28,8 @@ export interface OpenedParts {
     SinkNode,
     { readonly key: RowEncoder<unknown> | undefined; readonly value: RowEncoder<unknown> }
   >
-  readonly models: ReadonlyMap<StepNode, LoadedModel>
+  /** For each model of a step's handler. */
+  readonly signatures: ReadonlyMap<StepNode, readonly Signature[]>
   /** Largest value, in bytes, that the output topic takes. */
   readonly maxValueBytes: ReadonlyMap<SinkNode, number>
 }
@@ -37,19 +40,19 @@ export interface CompileHooks {
   readonly onDrop: (node: string) => void
 }
 
-export interface CompiledStep {
-  readonly node: StepNode
-  readonly input: StepInput
-  readonly output: StepOutput
+/** A sink as one way reaches it: its outputs have a column of their own. */
+export interface Outlet {
+  readonly node: SinkNode
+  /** Index in a block's columns. */
+  readonly column: number
+  readonly way: Way
 }
 
 export interface CompiledGraph {
   readonly sources: ReadonlyMap<SourceNode, SourceStage>
   readonly steps: readonly CompiledStep[]
-  /** Index of each sink in a block's columns. */
-  readonly sinks: readonly SinkNode[]
-  /** The sinks that a source reaches, in declaration order. */
-  readonly sinksOf: (source: SourceNode) => readonly SinkNode[]
+  /** In the order in which outputs of one record leave: that of the sinks, then that of the ways (I2). */
+  readonly outlets: readonly Outlet[]
 }
 
 export function compile(
@@ -59,80 +62,82 @@ export function compile(
   hooks: CompileHooks,
 ): CompiledGraph {
   const below = childrenOf(topology)
-  const steps = new Map<StepNode, CompiledStep>()
-  const stages = new Map<GraphNode | SinkNode, Stage>()
+  const stages = new Map<GraphNode | SinkNode, Map<Way, Stage>>()
+  const steps = new Map<StepNode, StepCompiler>()
+  const outlets: Outlet[] = []
 
-  const stageOf = (node: GraphNode | SinkNode): Stage => {
-    const known = stages.get(node)
-    if (known) return known
-    const made = build(node)
-    stages.set(node, made)
-    return made
+  const stageOf = (child: Child, above: Way): Stage => {
+    const way = wayInto(child, above)
+    const ways = stages.get(child.node) ?? new Map<Way, Stage>()
+    stages.set(child.node, ways)
+    const known = ways.get(way) ?? build(child.node, way)
+    ways.set(way, known)
+    return known
   }
-  const nextOf = (node: GraphNode): Stage => fork(below(node).map(stageOf))
+  const children = (node: GraphNode) => below(node).filter(({ node: { kind } }) => kind !== 'failed')
+  const nextOf = (node: GraphNode, way: Way): Stage => fork(children(node).map(child => stageOf(child, way)))
 
-  const build = (node: GraphNode | SinkNode): Stage => {
-    if (node.kind === 'to') return sinkStage(node)
-    if (node.kind === 'map') return mapStage(node.fn, nextOf(node), points.ofNode(node))
-    if (node.kind === 'filter') {
-      return filterStage(node.fn, nextOf(node), points.ofNode(node), () => hooks.onDrop(points.nameOf(node)))
+  const build = (node: GraphNode | SinkNode, way: Way): Stage => {
+    if (node.kind === 'to') return sinkStage(node, way)
+    if (node.kind === 'runInference') return stepOf(node).enter(way)
+    const next = node.kind === 'branch' ? NOWHERE : nextOf(node, way)
+    const onDrop = () => hooks.onDrop(points.nameOf(node))
+    const at = { next, point: points.ofNode(node), index: -1 }
+    switch (node.kind) {
+      case 'map':
+        return functionStage({ ...at, fn: node.fn })
+      case 'keyBy':
+        return functionStage({ ...at, fn: node.fn }, (value, key) => kv(key, value))
+      case 'filter':
+        return filterStage({ ...at, fn: node.fn }, onDrop)
+      case 'flatMap':
+        return flatMapStage({ ...at, fn: node.fn }, node.maxFanOut, onDrop)
+      case 'branch': {
+        const read = children(node)
+        const cases = node.cases.map(({ fn }, index) => {
+          const child = read.find(({ node: below }) => below.kind === 'case' && below.index === index)
+          return { fn, next: child && stageOf(child, way) }
+        })
+        return branchStage(at, cases, onDrop)
+      }
+      case 'case':
+      case 'merge':
+        return next
+      default:
+        throw new TypeError(`a ${node.kind} has no stage above it`)
     }
-    if (node.kind === 'runInference') return stepStage(node).input
-    throw new TypeError('a source has no stage above it')
   }
 
-  const sinkStage = (node: SinkNode): SinkStage => {
+  const sinkStage = (node: SinkNode, way: Way): SinkStage => {
     const { key, value } = parts.encoders.get(node)!
-    const sink = topology.sinks.indexOf(node)
+    const column = outlets.length
+    outlets.push({ node, column, way })
     const maxValueBytes = parts.maxValueBytes.get(node)!
-    const sameKeyCodec = node.key !== undefined && node.key.label === sourceOf(node).key?.label
+    const sameKeyCodec = node.key !== undefined && sourcesAbove(node).every(({ key }) => key?.label === node.key?.label)
     const failures = points.ofSink(node)
-    return new SinkStage({ sink, topic: node.topic, key, sameKeyCodec, value, maxValueBytes, failures })
+    return new SinkStage({ outlet: column, topic: node.topic, key, sameKeyCodec, value, maxValueBytes, failures })
   }
 
-  const stepStage = (node: StepNode): CompiledStep => {
-    const { handler } = node
-    const model = parts.models.get(node)!
-    const children = below(node)
-    const bare = handler.postprocess.length === 0 && !handler.keyed
-    const direct = children.flatMap(child => {
-      const output = bare ? directOutput(child, model) : undefined
-      return output === undefined ? [] : [{ sink: stageOf(child) as SinkStage, output, child }]
-    })
-    const others = children.filter(child => !direct.some(taken => taken.child === child))
-    const next = others.length > 0 ? fork(others.map(stageOf)) : undefined
-    const { keyed, preprocess, postprocess } = handler
-    const made: CompiledStep = {
-      node,
-      input: new StepInput({
-        keyed,
-        preprocess,
-        layout: inputLayout(handler.model, model),
-        grouping: rowGrouping(node.options.batch ?? {}),
-        preprocessFailures: points.ofStep(node, 'preprocess'),
-        inferenceFailures: points.ofStep(node, 'inference'),
-        below: nextOf(node),
-        now: hooks.now,
-        onStaged: hooks.onStaged,
-      }),
-      output: new StepOutput({
-        keyed,
-        postprocess,
-        outputNames: model.outputs.map(output => output.declared),
-        unnamed: handler.model.unnamed,
-        failures: points.ofStep(node, 'postprocess'),
-        next,
-        direct,
-      }),
-    }
+  const stepOf = (node: StepNode): StepCompiler => {
+    const known = steps.get(node)
+    if (known) return known
+    const signatures = parts.signatures.get(node)!
+    const made = compileStep({ node, signatures, points, hooks, children, stageOf })
     steps.set(node, made)
+    // The first element may not come before the streams of dead letters are there: nothing runs yet.
+    for (const { node: child } of below(node)) if (child.kind === 'failed') streamFailures(child)
     return made
+  }
+
+  const streamFailures = (node: FailedNode): void => {
+    const { input, stage } = node
+    points.listen(input, stage, failuresAsStream(node, nextOf(node, FAILURES)))
   }
 
   const sources = new Map(
     topology.sources.map(node => {
       const { key, value } = parts.decoders.get(node)!
-      const next = nextOf(node)
+      const next = nextOf(node, '')
       const stage = new SourceStage({
         key,
         value,
@@ -145,60 +150,22 @@ export function compile(
       return [node, stage] as const
     }),
   )
-  const sinksOf = (source: SourceNode) => topology.sinks.filter(sink => sourceOf(sink) === source)
-  return { sources, steps: topology.steps.map(node => steps.get(node)!), sinks: topology.sinks, sinksOf }
-}
-
-/** The inputs that examples have, in the model's order; those that are padded keep their open dimension. */
-function inputLayout(model: OnnxModel, loaded: LoadedModel): InputLayout {
-  const { masks = [], unnamed } = model
-  const own = loaded.inputs.filter(({ name }) => !masks.includes(name))
-  const padding = planPadding(model, loaded.inputs)
-  const specs = own.map(({ dtype, shape }, i) => {
-    const padded = padding?.inputs.find(({ index }) => index === i)
-    return { dtype, shape: padded ? shape.with(padded.axis, null) : shape }
-  })
-  return { names: own.map(({ declared }) => declared), specs, unnamed, padding }
-}
-
-/** The children of each node, in the order in which the sinks declare them. */
-function childrenOf(topology: Topology): (node: GraphNode) => readonly (GraphNode | SinkNode)[] {
-  const children = new Map<GraphNode, (GraphNode | SinkNode)[]>()
-  for (const sink of topology.sinks) {
-    for (let node: GraphNode | SinkNode = sink; node.kind !== 'source'; node = node.input) {
-      const siblings: readonly (GraphNode | SinkNode)[] = children.get(node.input) ?? []
-      if (!siblings.includes(node)) children.set(node.input, [...siblings, node])
-    }
+  return {
+    sources,
+    steps: topology.steps.map(node => stepOf(node).compiled),
+    outlets: outlets.toSorted(
+      (a, b) => topology.sinks.indexOf(a.node) - topology.sinks.indexOf(b.node) || (a.way < b.way ? -1 : 1),
+    ),
   }
-  return node => children.get(node) ?? []
 }
 
-function sourceOf(sink: SinkNode): SourceNode {
-  let node: GraphNode = sink.input
-  while (node.kind !== 'source') node = node.input
-  return node
-}
-
-/** The output that this sink can copy without objects: a raw row of a fixed-size type, under the source's key. */
-function directOutput(child: GraphNode | SinkNode, model: LoadedModel): number | undefined {
-  if (child.kind !== 'to' || child.key || !child.value.inferenceOf) return undefined
-  const { output, tensor: wanted } = child.value.inferenceOf
-  const index = model.outputs.findIndex(tensor =>
-    output === undefined ? !wanted || tensor.dtype === wanted.dtype : tensor.declared === output,
-  )
-  const tensor = model.outputs[index]
-  if (!tensor || tensor.dtype === 'string') return undefined
-  // A declared shape that the model does not promise is checked row by row, by the encoder.
-  return !wanted || sameTensor(wanted, tensor) ? index : undefined
-}
-
-function sameTensor(a: TensorSpec, b: TensorSpec): boolean {
-  return a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((size, i) => size === b.shape[i])
-}
+/** The way below dead letters: they may come on any way, and leave on this one. */
+const FAILURES: Way = '!'
+const NOWHERE: Stage = { push: () => {}, pushNull: () => {} }
 
 /** Set when the source's values are the only input of the only step below, byte for byte. */
-function directInput(value: RowDecoder<unknown>, next: Stage): { step: StepInput; rowBytes: number } | undefined {
-  if (!(next instanceof StepInput) || !value.tensor) return undefined
-  const rowBytes = next.directRowBytes
-  return rowBytes !== undefined && next.takesRaw(value.tensor) ? { step: next, rowBytes } : undefined
+function directInput(value: RowDecoder<unknown>, next: Stage): { entry: StepEntry; rowBytes: number } | undefined {
+  if (!(next instanceof StepEntry) || !value.tensor) return undefined
+  const rowBytes = next.step.directRowBytes
+  return rowBytes !== undefined && next.step.takesRaw(value.tensor) ? { entry: next, rowBytes } : undefined
 }

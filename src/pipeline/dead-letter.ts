@@ -77,7 +77,8 @@ function text(name: string, value: string): Header {
 }
 
 /** The class of what was thrown, which may stand behind one of ours. What others threw may hold anything. */
-function typeOf(error: Error): string {
+function typeOf(error: RunInferenceError): string {
+  if (error.errorTypes[0] !== undefined) return error.errorTypes[0]
   const name: unknown = error.cause instanceof Error ? error.cause.name : error.name
   return typeof name === 'string' ? name : 'Error'
 }

@@ -8,6 +8,8 @@ import type { WorkBlock } from './work-block.ts'
 /** Rows whose record values already are the model's input bytes: they go from the fetch buffer to the slot in one copy. */
 export class DirectRun implements RowRun {
   readonly work: WorkBlock
+  readonly route: number
+  readonly cohort = 0
   readonly count: number
   readonly rows: Int32Array
   readonly bucketKey: string
@@ -19,8 +21,9 @@ export class DirectRun implements RowRun {
   readonly #copier = new RangeCopier()
 
   /** `rows` holds the source rows whose values have exactly the bytes of the spec. */
-  constructor(work: WorkBlock, rows: Int32Array, spec: TensorSpec, bucketKey: string, nowMs: number) {
+  constructor(work: WorkBlock, rows: Int32Array, spec: TensorSpec, bucketKey: string, nowMs: number, route = 0) {
     this.work = work
+    this.route = route
     this.rows = rows
     this.count = rows.length
     this.#spec = spec

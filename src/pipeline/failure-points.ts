@@ -1,34 +1,41 @@
-import type { GraphNode, SinkNode, StepNode } from '../graph.ts'
+import { type GraphNode, inputsOf, type SinkNode, type StepNode } from '../graph.ts'
 import { deadLetterTopic, type FailedStage } from '../kafka/topic-names.ts'
 import type { Topology } from '../topology.ts'
-import type { FailurePoint } from './stage.ts'
+import type { FailureListener, FailurePoint } from './stage.ts'
 
 /** Names the nodes of a graph and says, for each, where its failures go. */
 export class FailurePoints {
   readonly #topology: Topology
+  readonly #everywhere: readonly FailureListener[]
   readonly #names = new Map<GraphNode | SinkNode, string>()
+  readonly #listeners = new Map<string, FailureListener[]>()
 
-  constructor(topology: Topology) {
+  /** `everywhere`: told of every failure. */
+  constructor(topology: Topology, everywhere: readonly FailureListener[] = []) {
     this.#topology = topology.whole ?? topology
+    this.#everywhere = everywhere
     for (const sink of this.#topology.sinks) this.#nameDown(sink)
   }
 
-  /** A source, map or filter: failed-preprocess of the first step below, else failed-postprocess of the last step above. */
+  /** A node that is no step: failed-preprocess of the first step below, else failed-postprocess of the last step above. */
   ofNode(node: GraphNode): FailurePoint {
-    const below = this.#topology.sinks.map(sink => firstStepBetween(node, sink)).find(step => step !== undefined)
+    const below = this.#topology.sinks.map(sink => stepBetween(node, sink)).find(step => step !== undefined)
     if (below) return this.#point(node, below, 'preprocess')
-    const above = lastStepAbove(node)
-    return above ? this.#point(node, above, 'postprocess') : this.#point(node, this.#topology.steps[0], 'preprocess')
+    return this.#pointAbove(node)
   }
 
   /** A sink: failed-postprocess of the last step above. */
   ofSink(sink: SinkNode): FailurePoint {
-    const above = lastStepAbove(sink.input)
-    return above ? this.#point(sink, above, 'postprocess') : this.#point(sink, this.#topology.steps[0], 'preprocess')
+    return this.#pointAbove(sink)
   }
 
   ofStep(step: StepNode, stage: FailedStage): FailurePoint {
     return this.#point(step, step, stage)
+  }
+
+  /** Tells of the failures of a step at this stage; not of those below the dead letters of a step, which would go round. */
+  listen(step: StepNode, stage: FailedStage, listener: FailureListener): void {
+    this.#listenersOf(step, stage).push(listener)
   }
 
   /** `map#2`, `step classify`, `to digits.predictions`. */
@@ -36,36 +43,68 @@ export class FailurePoints {
     return this.#names.get(node) ?? node.kind
   }
 
+  #pointAbove(node: GraphNode | SinkNode): FailurePoint {
+    const above = lastStepAbove(node)
+    return above ? this.#point(node, above, 'postprocess') : this.#point(node, this.#topology.steps[0], 'preprocess')
+  }
+
   #point(node: GraphNode | SinkNode, step: StepNode | undefined, stage: FailedStage): FailurePoint {
     const topic = deadLetterTopic(this.#topology.name, step?.step, stage)
-    return { topic, stage, step: step?.step ?? '', node: this.nameOf(node) }
+    const listeners =
+      step === undefined || isBelowFailures(node) ? [...this.#everywhere] : this.#listenersOf(step, stage)
+    return { topic, stage, step: step?.step ?? '', node: this.nameOf(node), listeners }
+  }
+
+  #listenersOf({ step }: StepNode, stage: FailedStage): FailureListener[] {
+    const key = `${stage} ${step}`
+    const known = this.#listeners.get(key) ?? [...this.#everywhere]
+    this.#listeners.set(key, known)
+    return known
   }
 
   #nameDown(node: GraphNode | SinkNode): void {
     if (this.#names.has(node)) return
-    if (node.kind !== 'source') this.#nameDown(node.input)
-    if (node.kind === 'source') this.#names.set(node, `from ${node.topic}`)
-    else if (node.kind === 'to') this.#names.set(node, `to ${node.topic}`)
-    else if (node.kind === 'runInference') this.#names.set(node, `step ${node.step}`)
-    else
-      this.#names.set(
-        node,
-        `${node.kind}#${[...this.#names.keys()].filter(other => other.kind === node.kind).length + 1}`,
-      )
+    for (const input of inputsOf(node)) this.#nameDown(input)
+    this.#names.set(node, this.#nameFor(node))
+  }
+
+  #nameFor(node: GraphNode | SinkNode): string {
+    if (node.kind === 'source') return `from ${node.topic}`
+    if (node.kind === 'to') return `to ${node.topic}`
+    if (node.kind === 'runInference') return `step ${node.step}`
+    if (node.kind === 'case') return `${this.nameOf(node.input)} ${node.input.cases[node.index]!.name}`
+    if (node.kind === 'failed') {
+      const { stage, index, input } = node
+      return `failed ${stage}${index === undefined ? '' : `(${index})`} of step ${input.step}`
+    }
+    return `${node.kind}#${[...this.#names.keys()].filter(other => other.kind === node.kind).length + 1}`
   }
 }
 
-/** The step closest to `top` on the way from it down to the sink, `top` itself not counted. */
-function firstStepBetween(top: GraphNode, sink: SinkNode): StepNode | undefined {
-  let first: StepNode | undefined
-  for (let node = sink.input; node !== top; node = node.input) {
-    if (node.kind === 'source') return undefined
-    if (node.kind === 'runInference') first = node
+/** The step closest to `top` on the first way from it down to the sink, `top` itself not counted. */
+function stepBetween(top: GraphNode, sink: SinkNode): StepNode | undefined {
+  const up = (node: GraphNode | SinkNode): { readonly step: StepNode | undefined } | undefined => {
+    if (node === top) return { step: undefined }
+    for (const input of inputsOf(node)) {
+      const found = up(input)
+      if (found) return { step: found.step ?? (node.kind === 'runInference' ? node : undefined) }
+    }
+    return undefined
   }
-  return first
+  return up(sink)?.step
 }
 
-function lastStepAbove(node: GraphNode): StepNode | undefined {
-  for (let above = node; above.kind !== 'source'; above = above.input) if (above.kind === 'runInference') return above
+function lastStepAbove(node: GraphNode | SinkNode): StepNode | undefined {
+  for (const above of inputsOf(node)) {
+    const step = above.kind === 'runInference' ? above : lastStepAbove(above)
+    if (step) return step
+  }
   return undefined
+}
+
+/** True between the dead letters of a step and the next step. */
+function isBelowFailures(node: GraphNode | SinkNode): boolean {
+  return inputsOf(node).some(
+    above => above.kind === 'failed' || (above.kind !== 'runInference' && isBelowFailures(above)),
+  )
 }

@@ -11,14 +11,15 @@
 import { RunInferenceError } from '../errors.ts'
 import type { BatchOutputs, BatchSlot, Lane, LaneModel } from '../models/executor.ts'
 import type { TensorData } from '../models/tensors.ts'
+import { kv } from '../records.ts'
 import type { AdaptiveSize } from './adaptive.ts'
 import type { Batcher } from './batcher.ts'
 import { bisect } from './bisect.ts'
 import type { BatchWaits, PipelineMetrics } from './pipeline-metrics.ts'
 import type { RowCeiling } from './row-ceiling.ts'
-import type { Batch, RunSegment } from './row-run.ts'
+import type { Batch, RowRun, RunSegment } from './row-run.ts'
 import type { FailurePoint } from './stage.ts'
-import type { StepInput } from './step-input.ts'
+import { NO_KEY, type StepInput } from './step-input.ts'
 import type { StepOutput } from './step-output.ts'
 import type { WorkBlock } from './work-block.ts'
 
@@ -90,7 +91,7 @@ export class InferenceStep {
       const bytesPerRow = byteLength(inputs) / batch.rows
       const result = await this.#call(slot, 0, batch.rows).catch((error: unknown) => new Failed(error))
       if (result instanceof Failed) {
-        metrics.batchFailed(this.step)
+        metrics.batchFailed(this.step, cohortOf(batch))
         await this.#recover(lane, slot, batch, result.error, bytesPerRow)
       } else {
         this.#learn(batch, result.computeMs)
@@ -132,7 +133,7 @@ export class InferenceStep {
 
   /** This process has no memory for the batch, whatever its lane could do (N4). */
   #hasNoRoom(batch: Batch, error: unknown): void {
-    this.#options.metrics.batchFailed(this.step)
+    this.#options.metrics.batchFailed(this.step, cohortOf(batch))
     this.#options.ceiling.tooMany(batch.rows)
     if (batch.rows > 1) this.#putBack(batch, [{ from: 0, rows: batch.rows }], undefined)
     else this.#failRows(batch, [{ row: 0, error }])
@@ -193,11 +194,18 @@ export class InferenceStep {
   }
 
   #succeeded(batch: Batch, from: number, rows: number, outputs: BatchOutputs, bytesPerRow: number): void {
-    this.#options.metrics.batchSucceeded(this.step, rows, rows * bytesPerRow, outputs.computeMs, outputs.queueMs)
+    this.#options.metrics.batchSucceeded(
+      this.step,
+      cohortOf(batch),
+      rows,
+      rows * bytesPerRow,
+      outputs.computeMs,
+      outputs.queueMs,
+    )
     let at = 0
     for (const part of slice(batch.segments, from, rows)) {
       const { block } = part.run.work
-      const first = block.offset(part.run.rows[part.from]!)
+      const first = block.offset(part.run.work.rowOf(part.run.rows[part.from]!))
       this.#options.note(`results of step ${this.step} for ${block.topic}/${block.partition} from offset ${first}`)
       this.#options.output.deliver(part, outputs, at)
       at += part.to - part.from
@@ -209,7 +217,9 @@ export class InferenceStep {
       const [part] = slice(batch.segments, row, 1)
       const failure = RunInferenceError.from(error, 'INFERENCE_FAILED')
       const { run, from } = part!
-      run.work.fail(run.rows[from]!, this.#options.failures, -1, failure, this.#modelId)
+      const { failures } = this.#options
+      const value = failures.listeners.length > 0 ? elementOf(run, from) : undefined
+      run.work.fail(run.rows[from]!, failures, -1, failure, { modelId: this.#modelId, value })
     }
   }
 
@@ -224,6 +234,17 @@ export class InferenceStep {
     const [model] = this.#options.models.values()
     return model?.loaded.modelId
   }
+}
+
+/** Which model of the step runs the batch: the same for all its rows. */
+function cohortOf({ segments }: Batch): number {
+  return segments[0]!.run.cohort
+}
+
+/** What entered the model, with its key where it has one. */
+function elementOf(run: RowRun, i: number): unknown {
+  const key = run.keys?.[i]
+  return run.keys && key !== NO_KEY ? kv(key, run.example(i)) : run.example(i)
 }
 
 /** How long its rows waited: the first one, which waited longest, and all of them together. */

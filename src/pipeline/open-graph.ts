@@ -13,13 +13,14 @@ import type {
 } from '../kafka/codec.ts'
 import type { KafkaWriter } from '../kafka/port.ts'
 import { deadLetterTopics } from '../kafka/topic-names.ts'
-import type { Executor, Lane, LaneModel, LoadedModel, ModelSpec } from '../models/executor.ts'
+import type { Executor, Lane, LaneModel, ModelSpec, Signature } from '../models/executor.ts'
 import { lanesFor } from '../models/lane-choice.ts'
 import { modelSpecOf } from '../models/model-handler.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Topology } from '../topology.ts'
 import type { OpenedParts } from './compile.ts'
+import { sourcesAbove } from './graph-ways.ts'
 import { type OpenBatches, OutputTarget } from './output-target.ts'
 
 /** What the broker counts beside one value: batch header, record framing, our header. */
@@ -56,8 +57,9 @@ export async function openGraph(context: OpenContext): Promise<OpenedGraph> {
     const key = node.key && (await openEncoder(context, node.topic, 'key', node.key))
     encoders.set(node, { key, value: await openEncoder(context, node.topic, 'value', node.value) })
     const described = await writer.topic(node.topic)
-    const source = await writer.topic(sourceTopicOf(node))
-    const bySource = (node.options.partition ?? 'source') === 'source' && described.partitions === source.partitions
+    const sources = await Promise.all(sourcesAbove(node).map(({ topic }) => writer.topic(topic)))
+    const sameCounts = sources.every(({ partitions }) => partitions === described.partitions)
+    const bySource = (node.options.partition ?? 'source') === 'source' && sameCounts
     const openBatches = openBatchesOf.get(node.topic) ?? []
     openBatchesOf.set(node.topic, openBatches)
     targets.set(node, new OutputTarget(node.topic, described, bySource, openBatches))
@@ -65,9 +67,9 @@ export async function openGraph(context: OpenContext): Promise<OpenedGraph> {
   }
   const deadLetters = await openDeadLetters(context)
   const laneModels = await loadModels(context)
-  const models = new Map<StepNode, LoadedModel>()
-  for (const [step, lanes] of laneModels) models.set(step, [...lanes.values()][0]!.loaded)
-  return { decoders, encoders, models, maxValueBytes, laneModels, targets, deadLetters }
+  const signatures = new Map<StepNode, readonly Signature[]>()
+  for (const [step, lanes] of laneModels) signatures.set(step, [[...lanes.values()][0]!.loaded])
+  return { decoders, encoders, signatures, maxValueBytes, laneModels, targets, deadLetters }
 }
 
 async function openDeadLetters({ topology, writer }: OpenContext): Promise<Map<string, OutputTarget>> {
@@ -114,7 +116,7 @@ async function openEncoder(
 
 /** Every model in every lane of its kind; steps that run the same model share its loaded copies. */
 async function loadModels({ topology, executor, logger }: OpenContext): Promise<Map<StepNode, Map<Lane, LaneModel>>> {
-  const specs = new Map(topology.steps.map(step => [step, modelSpecOf(step.handler.model)]))
+  const specs = new Map(topology.steps.map(step => [step, modelSpecOf(step.handler.cohorts[0].model)]))
   const byIdentifier = new Map<string, Map<Lane, LaneModel>>()
   for (const [{ step }, spec] of specs) {
     if (byIdentifier.has(spec.identifier)) continue
@@ -139,10 +141,4 @@ function noLane(step: string, { uri, isolation }: ModelSpec, { lanes }: Executor
     `step ${step}: ${uri} asks for isolation '${isolation}', and the executor has ${there} lanes. ` +
       'Make the executor for the models of the topology (createExecutor), or change the isolation.',
   )
-}
-
-function sourceTopicOf(sink: SinkNode): string {
-  let node = sink.input
-  while (node.kind !== 'source') node = node.input
-  return node.topic
 }

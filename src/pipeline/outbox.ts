@@ -12,14 +12,14 @@ import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import { type Clock, sleep } from '../ops/clock.ts'
 import type { PartitionFlow } from './partition-flow.ts'
 import type { Failure, FailurePoint } from './stage.ts'
-import type { CommitUnit, Origin, SourceOutputs, UnitBuilder } from './unit-builder.ts'
+import type { CommitUnit, Origin, Outputs, UnitBuilder } from './unit-builder.ts'
 
 /** How often a member that may be expelled is asked whether it is alive again. */
 const ALIVE_CHECK_MS = 100
 
 export interface OutboxOptions {
   readonly builder: UnitBuilder
-  readonly outputsOf: (flow: PartitionFlow) => SourceOutputs
+  readonly outputs: Outputs
   readonly writer: Pick<KafkaWriter, 'send'>
   readonly member: Pick<GroupMember, 'alive'>
   readonly clock: Clock
@@ -42,8 +42,8 @@ export class Outbox {
   /** Rows of this partition may have become done: sends the next unit unless one is under way. */
   advance(flow: PartitionFlow): void {
     if (flow.sending || flow.lost || this.#closed) return
-    const { builder, outputsOf, onFatal } = this.#options
-    const unit = builder.build(flow, outputsOf(flow))
+    const { builder, outputs, onFatal } = this.#options
+    const unit = builder.build(flow, outputs)
     if (!unit) return
     flow.sending = true
     this.#send(unit)
@@ -91,8 +91,7 @@ export class Outbox {
 
   /** Writes records [from, to) of the unit's output partition in halves; one that is refused alone becomes a dead letter. */
   async #halve(unit: CommitUnit, batch: SealedBatch, from: number, to: number, reason: string): Promise<void> {
-    const { builder, outputsOf, writer } = this.#options
-    const outputs = outputsOf(unit.flow)
+    const { builder, outputs, writer } = this.#options
     if (to - from === 1) {
       const { origin } = builder.rebuild(unit, outputs, batch, from, to)
       return this.#refused(unit, outputs, origin, reason)
@@ -109,7 +108,7 @@ export class Outbox {
     }
   }
 
-  async #refused(unit: CommitUnit, outputs: SourceOutputs, origin: Origin, reason: string): Promise<void> {
+  async #refused(unit: CommitUnit, outputs: Outputs, origin: Origin, reason: string): Promise<void> {
     const { builder, writer, refusedPoint } = this.#options
     const at = `${unit.flow.topic}/${unit.flow.partition} offset ${origin.work.block.offset(origin.row)}`
     if (origin.failure) {

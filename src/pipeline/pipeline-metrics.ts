@@ -22,7 +22,7 @@ export interface PipelineMetrics {
   /** Elements that a flatMap made. */
   childrenMade(node: string, count: number): void
   /** A synchronous function kept the main thread for longer than `SLOW_FUNCTION_MS`; `index` as in a dead letter of it. */
-  slowFunction(point: FailurePoint, index: number, ms: number): void
+  slowFunction(point: Pick<FailurePoint, 'step' | 'stage' | 'node'>, index: number, ms: number): void
   /** `paddingBytes`: of its input bytes, those that fill rows up. */
   batchDispatched(step: string, reason: CloseReason, rows: number, waits: BatchWaits, paddingBytes: number): void
   /** A batch has left the step, be it as results, dead letters or rows that were put back: so long after its dispatch. */

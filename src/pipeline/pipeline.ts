@@ -41,7 +41,7 @@ export interface SourceOfTopic {
 
 export interface PipelineParts {
   readonly sourceOf: (topic: string) => SourceOfTopic
-  readonly sinkCount: number
+  readonly outletCount: number
   readonly admission: Admission
   readonly dispatcher: Dispatcher
   readonly outbox: Outbox
@@ -101,11 +101,11 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   }
 
   onBlock(block: RecordBlock, epoch: number): void {
-    const { admission, clock, metrics, sinkCount, outbox } = this.#parts
+    const { admission, clock, metrics, outletCount, outbox } = this.#parts
     const flow = this.#flows.get(idOf(block))
     if (!flow || flow.epoch !== epoch) return
     flow.endOffset = block.endOffset
-    const work = new WorkBlock(block, flow, sinkCount, clock.now(), this.#columns)
+    const work = new WorkBlock(block, flow, outletCount, clock.now(), this.#columns)
     flow.blocks.push(work)
     admission.take(flow, block.count, block.retainedBytes)
     metrics.blockReceived(block.topic, block.count, block.retainedBytes)

@@ -18,6 +18,8 @@ import type { WorkBlock } from './work-block.ts'
 /** Rows of different lengths that a batch pads: staged one behind the other as they are, padded when a slot is filled. */
 export class RaggedRun implements StagingRun {
   readonly work: WorkBlock
+  readonly route: number
+  readonly cohort: number
   readonly rows: Int32Array
   readonly bucketKey: string
   readonly rowShapes: readonly (readonly (number | null)[])[]
@@ -37,8 +39,10 @@ export class RaggedRun implements StagingRun {
   /** Steps for which the padded columns have room. */
   #room: number
 
-  constructor({ work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs }: StagingParts) {
+  constructor({ work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs, route, cohort }: StagingParts) {
     this.work = work
+    this.route = route
+    this.cohort = cohort
     this.rows = new Int32Array(capacity)
     this.rowShapes = shapes
     this.bucketKey = bucketKey
@@ -67,7 +71,7 @@ export class RaggedRun implements StagingRun {
     return this.count === this.rows.length
   }
 
-  add(row: number, example: unknown, key: unknown, size: number): void {
+  add(element: number, example: unknown, key: unknown, size: number): void {
     const { names, specs } = this.#layout
     const length = lengthOf(this.#layout, example)
     const start = this.#starts[this.count]!
@@ -83,7 +87,7 @@ export class RaggedRun implements StagingRun {
     const { sizes, stringBytes } = this.cost
     if (sizes) sizes[this.count] = size
     if (stringBytes) stringBytes[this.count] = stringBytesOf(this.#columns, this.#elements, this.count)
-    this.rows[this.count++] = row
+    this.rows[this.count++] = element
     this.keys?.push(key)
   }
 

@@ -9,8 +9,12 @@ import type { WorkBlock } from './work-block.ts'
 export interface RowRun {
   readonly work: WorkBlock
   readonly count: number
-  /** Source row of each element. */
+  /** Element of the block behind each row of the batch. */
   readonly rows: Int32Array
+  /** The way through the graph on which its elements came, and go on. */
+  readonly route: number
+  /** Which model of the step's handler runs it. */
+  readonly cohort: number
   /** Equal for runs that can share a batch: their shape, and what `bucketBy` says. */
   readonly bucketKey: string
   /** Row shape of each model input; null where the batch is padded to its longest row. */

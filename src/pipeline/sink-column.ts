@@ -6,13 +6,13 @@ export const NULL_VALUE = -1
 const FIRST_BYTES_PER_ROW = 64
 
 /**
- * The encoded outputs of one block at one sink: a byte arena and one range per source row. Rows may be filled in any order
+ * The encoded outputs of one block at one outlet: a byte arena and one range per element. Rows may be filled in any order
  * (batches of several lanes end in any order); the outbox reads them in source order.
  */
 export class SinkColumn {
   arena: Buffer
   used = 0
-  /** Range of each row in the arena; start is ABSENT or NULL_VALUE where there are no bytes. */
+  /** Range of each element in the arena; start is ABSENT or NULL_VALUE where there are no bytes. */
   start: Int32Array
   end: Int32Array
 
@@ -29,7 +29,12 @@ export class SinkColumn {
       this.start = new Int32Array(rows)
       this.end = new Int32Array(rows)
     }
-    this.start.fill(ABSENT, 0, rows)
+    this.start.fill(ABSENT)
+  }
+
+  /** Where the output of an element begins; ABSENT or NULL_VALUE where there are no bytes. */
+  startOf(element: number): number {
+    return element < this.start.length ? this.start[element]! : ABSENT
   }
 
   /** Makes room for `bytes` behind what is used. */
@@ -40,14 +45,26 @@ export class SinkColumn {
     this.arena = grown
   }
 
-  /** Records that the bytes up to `end` are the output of this row. */
-  seal(row: number, end: number): void {
-    this.start[row] = this.used
-    this.end[row] = end
+  /** Records that the bytes up to `end` are the output of this element. */
+  seal(element: number, end: number): void {
+    if (element >= this.start.length) this.#grow(element)
+    this.start[element] = this.used
+    this.end[element] = end
     this.used = end
   }
 
-  setNull(row: number): void {
-    this.start[row] = NULL_VALUE
+  setNull(element: number): void {
+    if (element >= this.start.length) this.#grow(element)
+    this.start[element] = NULL_VALUE
+  }
+
+  /** Elements that are no rows come on the way. */
+  #grow(element: number): void {
+    const { start, end } = this
+    const length = Math.max(element + 1, start.length * 2)
+    this.start = new Int32Array(length).fill(ABSENT)
+    this.start.set(start)
+    this.end = new Int32Array(length)
+    this.end.set(end)
   }
 }

@@ -6,7 +6,8 @@ import type { FailurePoint, Stage } from './stage.ts'
 import type { WorkBlock } from './work-block.ts'
 
 export interface SinkStageOptions {
-  readonly sink: number
+  /** Its column in a block. */
+  readonly outlet: number
   readonly topic: string
   readonly key: RowEncoder<unknown> | undefined
   /** True when the source decodes keys with the same codec: an equal key then has equal bytes. */
@@ -29,36 +30,32 @@ export class SinkStage implements Stage {
     this.#options = options
   }
 
-  push(work: WorkBlock, row: number, value: unknown): void {
-    const { sink, key, failures } = this.#options
+  push(work: WorkBlock, at: number, value: unknown): void {
+    const { outlet, key, failures } = this.#options
     try {
       let element = value
       if (key) {
         if (!isKV(value)) throw new RunInferenceError('ENCODE_SCHEMA', `expected a keyed element, got ${typeof value}`)
-        this.#checkKey(work, row, value.key, key)
+        this.#checkKey(work, work.rowOf(at), value.key, key)
         element = value.value
       }
-      this.#encode(work.column(sink), row, element)
+      this.#encode(work.column(outlet), at, element)
     } catch (error) {
-      work.fail(
-        row,
-        failures,
-        -1,
-        RunInferenceError.from(error, 'ENCODE_SCHEMA', `output topic ${this.#options.topic}`),
-      )
+      const failure = RunInferenceError.from(error, 'ENCODE_SCHEMA', `output topic ${this.#options.topic}`)
+      work.fail(at, failures, -1, failure, { value })
       return
     }
-    work.complete(row)
+    work.complete(at)
   }
 
-  pushNull(work: WorkBlock, row: number): void {
-    work.column(this.#options.sink).setNull(row)
-    work.complete(row)
+  pushNull(work: WorkBlock, at: number): void {
+    work.column(this.#options.outlet).setNull(at)
+    work.complete(at)
   }
 
   /** Takes rows whose encoded values lie one behind the other: no objects are made. */
   pushRows(work: WorkBlock, rows: Int32Array, from: number, to: number, bytes: Uint8Array, rowBytes: number): void {
-    const column = work.column(this.#options.sink)
+    const column = work.column(this.#options.outlet)
     const length = (to - from) * rowBytes
     column.reserve(length)
     column.arena.set(bytes, column.used)
@@ -68,7 +65,7 @@ export class SinkStage implements Stage {
     }
   }
 
-  #encode(column: SinkColumn, row: number, element: unknown): void {
+  #encode(column: SinkColumn, at: number, element: unknown): void {
     const { value, maxValueBytes, topic } = this.#options
     let end = value.encode(element, column.arena, column.used)
     while (end < 0) {
@@ -81,7 +78,7 @@ export class SinkStage implements Stage {
         `the value has ${end - column.used} bytes; topic ${topic} takes ${maxValueBytes} (max.message.bytes less key, headers and framing)`,
       )
     }
-    column.seal(row, end)
+    column.seal(at, end)
   }
 
   /** Record keys are carried unchanged: a function that made another key is told so. */

@@ -3,7 +3,7 @@ import type { TombstonePolicy } from '../graph.ts'
 import type { RowDecoder } from '../kafka/codec.ts'
 import { kv } from '../records.ts'
 import type { FailurePoint, Stage } from './stage.ts'
-import type { StepInput } from './step-input.ts'
+import type { StepEntry } from './step-input.ts'
 import type { WorkBlock } from './work-block.ts'
 
 export interface SourceStageOptions {
@@ -13,7 +13,7 @@ export interface SourceStageOptions {
   readonly failures: FailurePoint
   readonly next: Stage
   /** Set when raw values may go straight to this step. */
-  readonly direct: { readonly step: StepInput; readonly rowBytes: number } | undefined
+  readonly direct: { readonly entry: StepEntry; readonly rowBytes: number } | undefined
   readonly onDrop: () => void
 }
 
@@ -36,7 +36,7 @@ export class SourceStage {
 
   process(work: WorkBlock): void {
     const { direct } = this.#options
-    if (direct) this.#processDirect(work, direct.step, direct.rowBytes)
+    if (direct) this.#processDirect(work, direct.entry, direct.rowBytes)
     else for (let row = 0; row < work.block.count; row++) this.#decodeRow(work, row)
   }
 
@@ -81,7 +81,7 @@ export class SourceStage {
   }
 
   /** Values that are the model's input as they stand: only their sizes are looked at. */
-  #processDirect(work: WorkBlock, step: StepInput, rowBytes: number): void {
+  #processDirect(work: WorkBlock, { step, route }: StepEntry, rowBytes: number): void {
     const { block } = work
     const rows = new Int32Array(block.count)
     let count = 0
@@ -90,7 +90,7 @@ export class SourceStage {
       if (start >= 0 && block.valueEnd(row) - start === rowBytes) rows[count++] = row
       else this.#decodeRow(work, row)
     }
-    if (count > 0) step.pushDirect(work, count === block.count ? rows : rows.slice(0, count))
+    if (count > 0) step.pushDirect(work, count === block.count ? rows : rows.slice(0, count), route)
   }
 }
 

@@ -1,12 +1,15 @@
 import type { Stage as FailureStage, RunInferenceError } from '../errors.ts'
 import type { WorkBlock } from './work-block.ts'
 
-/** A node of the running graph. Stages know only this interface, never one another. */
+/**
+ * A node of the running graph. Stages know only this interface, never one another. An element is a row of the block, or one
+ * that was made of it on the way (`WorkBlock.addChildren`).
+ */
 export interface Stage {
-  /** Takes one element of one record. Never throws: a failure becomes a dead letter of the record. */
-  push(work: WorkBlock, row: number, value: unknown): void
+  /** Takes one element. Never throws: a failure becomes a dead letter of the record. */
+  push(work: WorkBlock, element: number, value: unknown): void
   /** Passes a tombstone on to the sinks below. */
-  pushNull(work: WorkBlock, row: number): void
+  pushNull(work: WorkBlock, element: number): void
 }
 
 /** Where failures of one node go: known when the graph is compiled, one object per node and stage. */
@@ -17,6 +20,21 @@ export interface FailurePoint {
   readonly step: string
   /** The graph node that failed, as `describe` names it. */
   readonly node: string
+  /** Who wants to know, beside the dead-letter topic. */
+  readonly listeners: readonly FailureListener[]
+}
+
+/** Told of a failure while it is noted. */
+export type FailureListener = (work: WorkBlock, element: number, failure: Failure, about: FailureFacts) => void
+
+/** What is known of a failure beside its error. */
+export interface FailureFacts {
+  /** The model that refused the row, if one did. */
+  readonly modelId?: string | undefined
+  /** What the failing function or model received; valid only until the listener returns. */
+  readonly value?: unknown
+  /** Equal for rows that failed with one batch as a whole. */
+  readonly batch?: number
 }
 
 /** What a dead letter is made from when its turn in the outbox comes. */
@@ -34,13 +52,13 @@ export function fork(stages: readonly Stage[]): Stage {
   const [only] = stages
   if (only !== undefined && stages.length === 1) return only
   return {
-    push(work, row, value) {
-      work.addBranches(row, stages.length - 1)
-      for (const stage of stages) stage.push(work, row, value)
+    push(work, element, value) {
+      work.addBranches(element, stages.length - 1)
+      for (const stage of stages) stage.push(work, element, value)
     },
-    pushNull(work, row) {
-      work.addBranches(row, stages.length - 1)
-      for (const stage of stages) stage.pushNull(work, row)
+    pushNull(work, element) {
+      work.addBranches(element, stages.length - 1)
+      for (const stage of stages) stage.pushNull(work, element)
     },
   }
 }

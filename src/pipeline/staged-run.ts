@@ -31,6 +31,8 @@ export interface StagingParts {
   /** What batches ask of single rows, beside their shape. */
   readonly measured: Measured
   readonly nowMs: number
+  readonly route: number
+  readonly cohort: number
 }
 
 export interface Measured {
@@ -44,7 +46,7 @@ export interface Measured {
 export interface StagingRun extends RowRun {
   readonly full: boolean
   /** Stages one example. Throws SHAPE_MISMATCH and then stages nothing. `size`: what `sizeOf` gave. */
-  add(row: number, example: unknown, key: unknown, size: number): void
+  add(element: number, example: unknown, key: unknown, size: number): void
 }
 
 /** The value of one input tensor. Throws SHAPE_MISMATCH when the example is no record of tensors. */
@@ -71,6 +73,8 @@ function missingInput({ names, specs }: InputLayout, input: number, example: obj
 /** Rows that functions produced: copied once into columns, since what functions return may be reused by them. */
 export class StagedRun implements StagingRun {
   readonly work: WorkBlock
+  readonly route: number
+  readonly cohort: number
   readonly rows: Int32Array
   readonly bucketKey: string
   readonly rowShapes: readonly (readonly number[])[]
@@ -82,8 +86,10 @@ export class StagedRun implements StagingRun {
   readonly #columns: readonly TensorData[]
   readonly #elements: readonly number[]
 
-  constructor({ work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs }: StagingParts) {
+  constructor({ work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs, route, cohort }: StagingParts) {
     this.work = work
+    this.route = route
+    this.cohort = cohort
     this.rows = new Int32Array(capacity)
     this.rowShapes = shapes as readonly (readonly number[])[]
     this.bucketKey = bucketKey
@@ -105,7 +111,7 @@ export class StagedRun implements StagingRun {
     return this.count === this.rows.length
   }
 
-  add(row: number, example: unknown, key: unknown, size: number): void {
+  add(element: number, example: unknown, key: unknown, size: number): void {
     const { names, specs } = this.#layout
     const { sizes, stringBytes } = this.cost
     for (let i = 0; i < specs.length; i++) {
@@ -115,7 +121,7 @@ export class StagedRun implements StagingRun {
     }
     if (sizes) sizes[this.count] = size
     if (stringBytes) stringBytes[this.count] = stringBytesOf(this.#columns, this.#elements, this.count)
-    this.rows[this.count++] = row
+    this.rows[this.count++] = element
     this.keys?.push(key)
   }
 
@@ -129,7 +135,7 @@ export class StagedRun implements StagingRun {
   example(i: number): unknown {
     return exampleOf(this.#layout, column => {
       const elements = this.#elements[column]!
-      return rowView(this.#columns[column]!, i * elements, elements)
+      return rowView(this.#columns[column]!, i * elements, elements, this.#layout.specs[column]!.dtype)
     })
   }
 }
@@ -144,7 +150,7 @@ export function exampleOf({ names, unnamed }: InputLayout, view: (column: number
 
 /** Bytes of so many elements; 0 for strings, which are counted one by one where somebody asks. */
 export function bytesOf({ dtype }: TensorSpec, elements: number): number {
-  return dtype === 'string' ? 0 : elements * BYTES_PER_ELEMENT[dtype]
+  return dtype === 'string' || dtype === 'value' ? 0 : elements * BYTES_PER_ELEMENT[dtype]
 }
 
 export function hasStrings({ specs }: InputLayout): boolean {

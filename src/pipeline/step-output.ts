@@ -1,25 +1,37 @@
-import { RunInferenceError } from '../errors.ts'
 import type { BatchOutputs } from '../models/executor.ts'
-import type { UserFunction } from '../models/model-handler.ts'
 import { elementsOf } from '../models/tensors.ts'
 import { kv, type PredictionResult } from '../records.ts'
-import { applyFunction } from './functions.ts'
+import type { Delivery } from './functions.ts'
 import type { RowRun, RunSegment } from './row-run.ts'
 import type { SinkStage } from './sink-stage.ts'
-import type { FailurePoint, Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
+import { NO_KEY } from './step-input.ts'
 import { rowView } from './tensor-rows.ts'
 
-export interface StepOutputOptions {
-  readonly keyed: boolean
-  readonly postprocess: readonly UserFunction[]
-  /** Declared output names; inferences are records of them, or the bare row when `unnamed`. */
-  readonly outputNames: readonly string[]
-  readonly unnamed: boolean
-  readonly failures: FailurePoint
+/** How results of one model become inferences. */
+export interface OutputLayout {
+  /** `named`: records of outputs by declared name; `unnamed`: the bare row of the first one; `result`: what the handler gave, as it is. */
+  readonly kind: 'named' | 'unnamed' | 'result'
+  /** Declared output names. */
+  readonly names: readonly string[]
+}
+
+/** Where results go on one way through the graph. */
+export interface OutputRoute {
   /** What takes the results one by one; undefined when all branches take rows as bytes. */
   readonly next: Stage | undefined
   /** Sinks that copy rows of one output (by position) straight from the model. */
   readonly direct: readonly { readonly sink: SinkStage; readonly output: number }[]
+}
+
+export interface StepOutputOptions {
+  readonly keyed: boolean | 'maybe'
+  /** For each model of the handler. */
+  readonly layouts: readonly OutputLayout[]
+  /** By route; the compiler adds to it until the graph is built. */
+  readonly routes: readonly OutputRoute[]
+  /** Told whose results are delivered, for the functions behind the model. */
+  readonly delivery: Delivery
 }
 
 /** A result as functions see it. The example is only made into an object when somebody looks at it. */
@@ -41,7 +53,7 @@ class Prediction implements PredictionResult<unknown, unknown> {
   }
 }
 
-/** results → postprocess: the way out of a model. */
+/** results → what is below the step: the way out of a model. */
 export class StepOutput {
   readonly #options: StepOutputOptions
 
@@ -52,8 +64,9 @@ export class StepOutput {
   /** Hands on the results of one segment; `at` is the position of its first row in the outputs. */
   deliver(segment: RunSegment, outputs: BatchOutputs, at: number): void {
     const { run, from, to } = segment
-    const { next, direct } = this.#options
+    const { routes, delivery } = this.#options
     if (run.work.lost) return
+    const { next, direct } = routes[run.route]!
     const branches = direct.length + (next ? 1 : 0)
     if (branches > 1) for (let i = from; i < to; i++) run.work.addBranches(run.rows[i]!, branches - 1)
     for (const { sink, output } of direct) {
@@ -64,33 +77,29 @@ export class StepOutput {
       const bytes = new Uint8Array(array.buffer, array.byteOffset + at * rowBytes, (to - from) * rowBytes)
       sink.pushRows(run.work, run.rows, from, to, bytes, rowBytes)
     }
-    if (next) for (let i = from; i < to; i++) this.#deliverRow(run, i, outputs, at + i - from, next)
+    if (!next) return
+    delivery.modelId = outputs.modelId
+    for (let i = from; i < to; i++) next.push(run.work, run.rows[i]!, this.#result(run, i, outputs, at + i - from))
   }
 
-  #deliverRow(run: RowRun, index: number, outputs: BatchOutputs, position: number, next: Stage): void {
-    const { keyed, postprocess, failures } = this.#options
-    const row = run.rows[index]!
-    const prediction = new Prediction(this.#inference(outputs, position), outputs.modelId, run, index)
-    let value: unknown = keyed ? kv(run.keys![index], prediction) : prediction
-    for (let i = 0; i < postprocess.length; i++) {
-      try {
-        value = applyFunction(postprocess[i]!, value, 'POSTPROCESS_THREW')
-      } catch (error) {
-        const failure = RunInferenceError.from(error, 'POSTPROCESS_THREW', `postprocess function ${i}`)
-        run.work.fail(row, failures, i, failure, outputs.modelId)
-        return
-      }
-    }
-    next.push(run.work, row, value)
+  #result(run: RowRun, index: number, outputs: BatchOutputs, position: number): unknown {
+    const { keyed, layouts } = this.#options
+    const layout = layouts[run.cohort]!
+    const result =
+      layout.kind === 'result'
+        ? (outputs.outputs[0]!.data as readonly unknown[])[position]
+        : new Prediction(inferenceOf(layout, outputs, position), outputs.modelId, run, index)
+    if (!keyed) return result
+    const key = run.keys![index]
+    return key === NO_KEY ? result : kv(key, result)
   }
+}
 
-  #inference(outputs: BatchOutputs, position: number): unknown {
-    const { unnamed, outputNames } = this.#options
-    if (unnamed) return outputRow(outputs, 0, position)
-    const inference: Record<string, unknown> = {}
-    for (let i = 0; i < outputNames.length; i++) inference[outputNames[i]!] = outputRow(outputs, i, position)
-    return inference
-  }
+function inferenceOf({ kind, names }: OutputLayout, outputs: BatchOutputs, position: number): unknown {
+  if (kind === 'unnamed') return outputRow(outputs, 0, position)
+  const inference: Record<string, unknown> = {}
+  for (let i = 0; i < names.length; i++) inference[names[i]!] = outputRow(outputs, i, position)
+  return inference
 }
 
 /** One row of one output, as a view. */

@@ -14,7 +14,7 @@ export const A_KEYED_ELEMENT = 'a keyed element: wrap the model in keyed(…), o
 
 /** Room for `rows` rows, not cleared: every row is written before it is read. */
 export function allocateRows(dtype: Dtype, rows: number, elements: number): TensorData {
-  if (dtype === 'string') return new Array<string>(rows * elements)
+  if (dtype === 'string' || dtype === 'value') return new Array<string>(rows * elements)
   return new ARRAYS[dtype](Buffer.allocUnsafeSlow(rows * elements * BYTES_PER_ELEMENT[dtype]).buffer)
 }
 
@@ -28,8 +28,9 @@ export function copyRows(from: TensorData, start: number, count: number, into: T
   }
 }
 
-/** One row as a view (a copy for strings). */
-export function rowView(data: TensorData, start: number, elements: number): TensorData {
+/** One row as a view (a copy for strings); of dtype `value`, the element itself. */
+export function rowView(data: TensorData, start: number, elements: number, dtype?: Dtype): unknown {
+  if (dtype === 'value') return (data as readonly unknown[])[start]
   return Array.isArray(data)
     ? data.slice(start, start + elements)
     : (data as NumericArray).subarray(start, start + elements)
@@ -37,6 +38,7 @@ export function rowView(data: TensorData, start: number, elements: number): Tens
 
 /** The shape of this row, its open dimension filled in from the number of elements. Throws SHAPE_MISMATCH. */
 export function shapeOfRow(name: string, spec: TensorSpec, value: unknown): readonly number[] {
+  if (spec.dtype === 'value') return []
   const length = lengthOf(name, spec, value)
   const elements = elementsOf(spec.shape)
   if (elements !== undefined) {
@@ -57,6 +59,10 @@ function lengthOf(name: string, spec: TensorSpec, value: unknown): number {
 
 /** Writes one row whose length was checked. Throws SHAPE_MISMATCH for elements of another type; never writes a silent NaN. */
 export function writeRow(name: string, spec: TensorSpec, value: unknown, into: TensorData, at: number): void {
+  if (spec.dtype === 'value') {
+    ;(into as unknown[])[at] = value
+    return
+  }
   const wanted = spec.dtype === 'string' ? 'string' : spec.dtype === 'int64' ? 'bigint' : 'number'
   const isFloat = spec.dtype === 'float32' || spec.dtype === 'float64' || spec.dtype === 'float16'
   if (isCopied(value, into, isFloat)) {

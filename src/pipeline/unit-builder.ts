@@ -2,7 +2,7 @@
  * Cuts commit units: the outputs of the longest finished run of rows of one partition, for all their topics, with the
  * offset to commit behind them. A unit is what a transaction carries; at-least-once writes it and commits later.
  *
- * U1. Rows leave in source order; of one row, outputs leave in the order of the sinks (I2).
+ * U1. Rows leave in source order; of one row, outputs leave in the order of the outlets, of one outlet in that of the elements (I2).
  * U2. A unit holds whole rows only: a row's outputs are never split over two units.
  * U3. `nextOffset` is the lowest unfinished offset, or the block's own next offset behind its last row.
  * U4. A unit ends as soon as one batch is full, so that there is hardly ever more than one batch per output partition.
@@ -13,7 +13,7 @@ import { countOfPrefix, encodeHeaders, withoutPrefix } from '../kafka/record-hea
 import type { OutputTarget } from './output-target.ts'
 import type { PartitionFlow } from './partition-flow.ts'
 import { SourceHeader } from './provenance.ts'
-import { ABSENT, NULL_VALUE } from './sink-column.ts'
+import { ABSENT, NULL_VALUE, type SinkColumn } from './sink-column.ts'
 import type { Failure } from './stage.ts'
 import type { WorkBlock } from './work-block.ts'
 
@@ -39,10 +39,18 @@ export interface CommitUnit {
   readonly refused: Failure[]
 }
 
-/** Where the outputs of one source go. */
-export interface SourceOutputs {
-  /** In declaration order. */
-  readonly sinks: readonly { readonly sink: number; readonly target: OutputTarget }[]
+/** A column of outputs and where it goes. */
+export interface OutletTarget {
+  readonly column: number
+  /** Position of its sink in the declaration. */
+  readonly sink: number
+  readonly target: OutputTarget
+}
+
+/** Where outputs go. */
+export interface Outputs {
+  /** In the order in which outputs of one record leave. */
+  readonly outlets: readonly OutletTarget[]
   readonly deadLetters: ReadonlyMap<string, OutputTarget>
 }
 
@@ -92,7 +100,7 @@ export class UnitBuilder {
   }
 
   /** The next unit of this partition, or undefined while its first row is not done. */
-  build(flow: PartitionFlow, outputs: SourceOutputs): CommitUnit | undefined {
+  build(flow: PartitionFlow, outputs: Outputs): CommitUnit | undefined {
     this.#begin()
     const ranges: UnitRange[] = []
     let nextOffset = flow.committable
@@ -118,7 +126,7 @@ export class UnitBuilder {
   /** Builds records [from, to) of one output partition of a unit anew; for a batch that the broker refused as a whole. */
   rebuild(
     unit: CommitUnit,
-    outputs: SourceOutputs,
+    outputs: Outputs,
     batch: SealedBatch,
     from: number,
     to: number,
@@ -133,7 +141,7 @@ export class UnitBuilder {
   }
 
   /** A dead letter on its own, for an output that was refused after its row was done. */
-  lateFailure(work: WorkBlock, row: number, failure: Failure, outputs: SourceOutputs): SealedBatch {
+  lateFailure(work: WorkBlock, row: number, failure: Failure, outputs: Outputs): SealedBatch {
     this.#begin()
     this.#emitFailure(work, row, failure, outputs)
     this.#sealAll()
@@ -147,26 +155,33 @@ export class UnitBuilder {
     this.#now = this.#options.wallTime()
   }
 
-  #emitRow(work: WorkBlock, row: number, outputs: SourceOutputs): void {
-    for (const { sink, target } of outputs.sinks) {
-      const column = work.existingColumn(sink)
+  #emitRow(work: WorkBlock, row: number, outputs: Outputs): void {
+    for (const outlet of outputs.outlets) {
+      const column = work.existingColumn(outlet.column)
       if (!column) continue
-      const start = column.start[row]!
-      if (start === ABSENT) continue
-      this.#carry(work, row)
-      const record = this.#record
-      record.value = start === NULL_VALUE ? null : column.arena
-      record.valueStart = start
-      record.valueEnd = column.end[row]!
-      record.timestamp = this.#timestamp(work.block.timestamp(row))
-      this.#append(target, target.partitionOf(work.block, row), work, row, sink, undefined)
+      this.#emitOutput(work, row, row, column, outlet)
+      if (work.elements > work.block.count)
+        for (const element of work.below(row)) this.#emitOutput(work, row, element, column, outlet)
     }
     if (!work.hasFailures) return
     const failures = work.failuresOf(row)
     if (failures) for (const failure of failures) this.#emitFailure(work, row, failure, outputs)
   }
 
-  #emitFailure(work: WorkBlock, row: number, failure: Failure, outputs: SourceOutputs): void {
+  #emitOutput(work: WorkBlock, row: number, element: number, column: SinkColumn, outlet: OutletTarget): void {
+    const start = column.startOf(element)
+    if (start === ABSENT) return
+    const { target, sink } = outlet
+    this.#carry(work, row)
+    const record = this.#record
+    record.value = start === NULL_VALUE ? null : column.arena
+    record.valueStart = start
+    record.valueEnd = column.end[element]!
+    record.timestamp = this.#timestamp(work.block.timestamp(row))
+    this.#append(target, target.partitionOf(work.block, row), work, row, sink, undefined)
+  }
+
+  #emitFailure(work: WorkBlock, row: number, failure: Failure, outputs: Outputs): void {
     const target = outputs.deadLetters.get(failure.point.topic)!
     const { block } = work
     this.#carry(work, row)

@@ -1,11 +1,13 @@
 /**
  * A block on its way through the graph. It counts, per row, the branches that are not done yet, and holds the outputs
- * until the outbox takes them in source order.
+ * until the outbox takes them in source order. Elements [0, count) are the rows; further ones are made on the way, each of a
+ * parent (`flatMap`, batches that records bring with them), and end with their row.
  *
  * W1. A row is done when each of its branches ended in an output, a dead letter or a counted drop (I1).
  * W2. `donePrefix` never passes a row that is not done.
  * W3. Nothing is added to a block that was lost; what finishes late is dropped (I8).
- * W4. Columns go to another block only when every row of this one was acknowledged: then nobody reads or writes them.
+ * W4. Elements of one row leave in the order of their ways: a parent's children one behind the other, whenever they were done.
+ * W5. Columns go to another block only when every row of this one was acknowledged: then nobody reads or writes them.
  */
 
 import type { RunInferenceError } from '../errors.ts'
@@ -13,7 +15,9 @@ import type { RecordBlock } from '../kafka/record-block.ts'
 import { ColumnPool } from './column-pool.ts'
 import type { PartitionFlow } from './partition-flow.ts'
 import type { SinkColumn } from './sink-column.ts'
-import type { Failure, FailurePoint } from './stage.ts'
+import type { Failure, FailureFacts, FailurePoint } from './stage.ts'
+
+const NOTHING_ELSE: FailureFacts = {}
 
 export class WorkBlock {
   readonly block: RecordBlock
@@ -25,17 +29,21 @@ export class WorkBlock {
   /** Decoded record keys by row, where the source has a key codec: spares the sinks from encoding keys again. */
   keys: unknown[] | undefined
   #donePrefix = 0
-  readonly #branches: Int16Array
+  readonly #branches: Int32Array
   readonly #columns: (SinkColumn | undefined)[]
   readonly #pool: ColumnPool
   readonly #failures = new Map<number, Failure[]>()
+  /** Parent of each element that is no row. */
+  readonly #parents: number[] = []
+  /** First and number of the children that an element got, in the order in which it got them. */
+  readonly #children = new Map<number, number[]>()
 
-  constructor(block: RecordBlock, flow: PartitionFlow, sinks: number, nowMs: number, pool = new ColumnPool()) {
+  constructor(block: RecordBlock, flow: PartitionFlow, outlets: number, nowMs: number, pool = new ColumnPool()) {
     this.block = block
     this.flow = flow
     this.arrivedAtMs = nowMs
-    this.#branches = new Int16Array(block.count).fill(1)
-    this.#columns = new Array<SinkColumn | undefined>(sinks)
+    this.#branches = new Int32Array(block.count).fill(1)
+    this.#columns = new Array<SinkColumn | undefined>(outlets)
     this.#pool = pool
   }
 
@@ -50,23 +58,59 @@ export class WorkBlock {
     return this.#donePrefix
   }
 
-  addBranches(row: number, more: number): void {
-    this.#branches[row]! += more
+  /** The source row of an element. */
+  rowOf(element: number): number {
+    let row = element
+    while (row >= this.block.count) row = this.#parents[row - this.block.count]!
+    return row
   }
 
-  /** One branch of this row has ended. */
-  complete(row: number): void {
-    this.#branches[row]!--
+  /** New elements of this one, and the number of the first; the caller says how many branches they are. */
+  addChildren(element: number, count: number): number {
+    const first = this.elements
+    for (let i = 0; i < count; i++) this.#parents.push(element)
+    const ranges = this.#children.get(element)
+    if (ranges) ranges.push(first, count)
+    else this.#children.set(element, [first, count])
+    return first
   }
 
-  /** One branch of this row ends as a dead letter. */
-  fail(row: number, point: FailurePoint, index: number, error: RunInferenceError, modelId?: string): void {
+  /** Rows and what was made of them. */
+  get elements(): number {
+    return this.block.count + this.#parents.length
+  }
+
+  /** What was made of an element, and of that, in the order in which it leaves (W4). */
+  *below(element: number): Generator<number> {
+    const ranges = this.#children.get(element)
+    if (!ranges) return
+    for (let i = 0; i < ranges.length; i += 2) {
+      for (let child = ranges[i]!; child < ranges[i]! + ranges[i + 1]!; child++) {
+        yield child
+        yield* this.below(child)
+      }
+    }
+  }
+
+  addBranches(element: number, more: number): void {
+    this.#branches[this.rowOf(element)]! += more
+  }
+
+  /** One branch of this element's row has ended. */
+  complete(element: number): void {
+    this.#branches[this.rowOf(element)]!--
+  }
+
+  /** One branch of this element's row ends as a dead letter. */
+  fail(element: number, point: FailurePoint, index: number, error: RunInferenceError, about = NOTHING_ELSE): void {
     if (this.lost) return
-    const failure: Failure = { point, index, error, modelId }
+    const row = this.rowOf(element)
+    const failure: Failure = { point, index, error, modelId: about.modelId }
     const known = this.#failures.get(row)
     if (known) known.push(failure)
     else this.#failures.set(row, [failure])
-    this.complete(row)
+    for (const listener of point.listeners) listener(this, element, failure, about)
+    this.complete(element)
   }
 
   get hasFailures(): boolean {
@@ -77,20 +121,20 @@ export class WorkBlock {
     return this.#failures.get(row)
   }
 
-  column(sink: number): SinkColumn {
-    const known = this.#columns[sink]
+  column(outlet: number): SinkColumn {
+    const known = this.#columns[outlet]
     if (known) return known
     const made = this.#pool.take(this.block.count)
-    this.#columns[sink] = made
+    this.#columns[outlet] = made
     return made
   }
 
-  /** The column if any row has reached this sink. */
-  existingColumn(sink: number): SinkColumn | undefined {
-    return this.#columns[sink]
+  /** The column if any element has reached this outlet. */
+  existingColumn(outlet: number): SinkColumn | undefined {
+    return this.#columns[outlet]
   }
 
-  /** Every row was acknowledged: what held the outputs may be used again (W4). */
+  /** Every row was acknowledged: what held the outputs may be used again (W5). */
   release(): void {
     for (const column of this.#columns) if (column) this.#pool.give(column)
     this.#columns.fill(undefined)

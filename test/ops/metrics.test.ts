@@ -4,7 +4,7 @@ import { suite, test } from 'node:test'
 import { WORKER_METRICS } from '../../src/cli/worker-endpoints.ts'
 import { createMetrics } from '../../src/ops/metrics.ts'
 
-const point = { topic: 't', stage: 'preprocess', step: 'classify', node: 'map#1' } as const
+const point = { stage: 'preprocess', step: 'classify', node: 'map#1' } as const
 
 /** Everything that can be counted, counted once. */
 function exercised() {

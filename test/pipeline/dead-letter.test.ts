@@ -9,7 +9,13 @@ import { encodeFailure } from '../../src/pipeline/dead-letter.ts'
 import type { EncodedFailure } from '../../src/pipeline/unit-builder.ts'
 import { blockOf, flowOf, type SourceRecord, sourceRecord, workOf } from '../support/work-blocks.ts'
 
-const point = { topic: 't.s.failed-postprocess', stage: 'postprocess' as const, step: 's', node: 'step s' }
+const point = {
+  topic: 't.s.failed-postprocess',
+  stage: 'postprocess' as const,
+  step: 's',
+  node: 'step s',
+  listeners: [],
+}
 const error = RunInferenceError.from(new RangeError('the message'), 'POSTPROCESS_THREW')
 
 function encode(record: Partial<SourceRecord>, maxBytes: number, change: object = {}): EncodedFailure {

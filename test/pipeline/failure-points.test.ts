@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { float32, from, onnx, topology } from 'kafka-run-inference'
-import type { GraphNode } from '../../src/graph.ts'
+import { type GraphNode, inputsOf } from '../../src/graph.ts'
 import { FailurePoints } from '../../src/pipeline/failure-points.ts'
 import type { Topology } from '../../src/topology.ts'
 
@@ -15,7 +15,7 @@ function pointsOf(graph: Topology): Record<string, string> {
   const points = new FailurePoints(graph)
   const found: Record<string, string> = {}
   const visit = (node: GraphNode) => {
-    if (node.kind !== 'source') visit(node.input)
+    for (const above of inputsOf(node)) visit(above)
     if (node.kind === 'runInference') {
       for (const stage of ['preprocess', 'inference', 'postprocess'] as const)
         found[`${points.nameOf(node)} ${stage}`] = points.ofStep(node, stage).topic

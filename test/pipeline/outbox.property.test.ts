@@ -9,7 +9,7 @@ import { encodeFailure } from '../../src/pipeline/dead-letter.ts'
 import { Outbox } from '../../src/pipeline/outbox.ts'
 import { type OpenBatches, OutputTarget } from '../../src/pipeline/output-target.ts'
 import type { FailurePoint } from '../../src/pipeline/stage.ts'
-import { type CommitUnit, type SourceOutputs, UnitBuilder } from '../../src/pipeline/unit-builder.ts'
+import { type CommitUnit, type Outputs, UnitBuilder } from '../../src/pipeline/unit-builder.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
 import { type RecordingWriter, recordingWriter } from '../support/recording-writer.ts'
 import { header, showRecord, sourceOf } from '../support/show-record.ts'
@@ -93,7 +93,7 @@ interface Pending {
 class Course {
   readonly #flow = flowOf('in', SOURCE_PARTITION, 5)
   readonly #works: { readonly work: WorkBlock; readonly rows: readonly Row[] }[] = []
-  readonly #outputs: SourceOutputs
+  readonly #outputs: Outputs
   readonly #writer: RecordingWriter
   readonly #outbox: Outbox
   readonly #units: CommitUnit[] = []
@@ -125,10 +125,10 @@ class Course {
     const shared: OpenBatches = []
     // Sinks 0 and 2 write one topic, each with a partitioning of its own; sink 1 another one.
     this.#outputs = {
-      sinks: [
-        { sink: 0, target: new OutputTarget('both', { partitions: 3, ...size }, true, shared) },
-        { sink: 1, target: new OutputTarget('keyed', { partitions: 2, ...size }, false) },
-        { sink: 2, target: new OutputTarget('both', { partitions: 3, ...size }, false, shared) },
+      outlets: [
+        { column: 0, sink: 0, target: new OutputTarget('both', { partitions: 3, ...size }, true, shared) },
+        { column: 1, sink: 1, target: new OutputTarget('keyed', { partitions: 2, ...size }, false) },
+        { column: 2, sink: 2, target: new OutputTarget('both', { partitions: 3, ...size }, false, shared) },
       ],
       deadLetters: new Map([[LETTERS, new OutputTarget(LETTERS, { partitions: 3, maxMessageBytes: 20_000 }, true)]]),
     }
@@ -143,7 +143,7 @@ class Course {
         wallTime: () => NOW,
         encodeFailure: (work, at, failure, maxBytes) => encodeFailure('app', NOW, work, at, failure, maxBytes),
       }),
-      outputsOf: () => this.#outputs,
+      outputs: this.#outputs,
       writer: this.#writer,
       member: { alive: () => true },
       clock: systemClock,
@@ -296,5 +296,5 @@ function keyPlace(topic: string, key: Buffer | null): string {
 }
 
 function point(node: string): FailurePoint {
-  return { topic: LETTERS, stage: 'postprocess', step: 'step', node }
+  return { topic: LETTERS, stage: 'postprocess', step: 'step', node, listeners: [] }
 }

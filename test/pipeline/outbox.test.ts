@@ -3,13 +3,13 @@ import { describe, it } from 'node:test'
 import { RunInferenceError } from '../../src/errors.ts'
 import { Outbox, type OutboxOptions } from '../../src/pipeline/outbox.ts'
 import { OutputTarget } from '../../src/pipeline/output-target.ts'
-import { type CommitUnit, type SourceOutputs, UnitBuilder } from '../../src/pipeline/unit-builder.ts'
+import { type CommitUnit, type Outputs, UnitBuilder } from '../../src/pipeline/unit-builder.ts'
 import { createManualClock } from '../../src/testing/index.ts'
 import { recordingWriter } from '../support/recording-writer.ts'
 import { blockOf, flowOf, putOutput, sourceRecord, workOf } from '../support/work-blocks.ts'
 
 const LETTERS = 't.s.failed-postprocess'
-const point = { topic: LETTERS, stage: 'postprocess' as const, step: 's', node: 'to out' }
+const point = { topic: LETTERS, stage: 'postprocess' as const, step: 's', node: 'to out', listeners: [] }
 
 function setUp(change: Partial<OutboxOptions> = {}, writer = recordingWriter()) {
   const clock = createManualClock()
@@ -17,8 +17,8 @@ function setUp(change: Partial<OutboxOptions> = {}, writer = recordingWriter()) 
   const fatal: unknown[] = []
   const member = { isAlive: true, alive: () => member.isAlive }
   const described = { partitions: 1, maxMessageBytes: 100_000 }
-  const outputs: SourceOutputs = {
-    sinks: [{ sink: 0, target: new OutputTarget('out', described, true) }],
+  const outputs: Outputs = {
+    outlets: [{ column: 0, sink: 0, target: new OutputTarget('out', described, true) }],
     deadLetters: new Map([[LETTERS, new OutputTarget(LETTERS, described, true)]]),
   }
   const builder = new UnitBuilder({
@@ -28,7 +28,7 @@ function setUp(change: Partial<OutboxOptions> = {}, writer = recordingWriter()) 
   })
   const outbox = new Outbox({
     builder,
-    outputsOf: () => outputs,
+    outputs,
     writer,
     member,
     clock,

@@ -93,6 +93,8 @@ function check(outer: number, inner: number, lengths: readonly number[], skipped
     keyed: false,
     measured: { bytes: false, size: false },
     nowMs: 0,
+    route: 0,
+    cohort: 0,
   })
   for (const [row, example] of examples.entries()) run.add(row, example, undefined, 0)
   for (const [row, example] of examples.entries()) assert.deepEqual(run.example(row), example)

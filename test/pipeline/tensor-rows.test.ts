@@ -125,6 +125,8 @@ describe('a staged run', () => {
     keyed,
     measured: { bytes: true, size: true },
     nowMs: 5,
+    route: 0,
+    cohort: 0,
   })
   const work = workOf(blockOf([sourceRecord(0), sourceRecord(1)]), flowOf())
 

@@ -6,7 +6,7 @@ import { SinkColumn } from '../../src/pipeline/sink-column.ts'
 import { fork } from '../../src/pipeline/stage.ts'
 import { blockOf, flowOf, sourceRecord, workOf } from '../support/work-blocks.ts'
 
-const point = { topic: 't', stage: 'preprocess' as const, step: 's', node: 'n' }
+const point = { topic: 't', stage: 'preprocess' as const, step: 's', node: 'n', listeners: [] }
 const error = new RunInferenceError('FUNCTION_THREW', 'x')
 const work = (rows: number) => workOf(blockOf(Array.from({ length: rows }, (_, i) => sourceRecord(i))), flowOf())
 
@@ -45,7 +45,7 @@ describe('a work block', () => {
     const block = work(2)
     block.addBranches(1, 1)
     block.fail(1, point, 0, error)
-    block.fail(1, point, 1, error, 'm')
+    block.fail(1, point, 1, error, { modelId: 'm' })
     assert.deepEqual(
       block.failuresOf(1)?.map(({ index, modelId }) => [index, modelId]),
       [

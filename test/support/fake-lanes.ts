@@ -127,7 +127,7 @@ export function fakeStep(
       batcher.ceiling = rows
     }),
     models: new Map(lanes.map(lane => [lane, lane.model])),
-    failures: { topic: 't.s.failed-inference', stage: 'inference', step: 's', node: 'step s' },
+    failures: { topic: 't.s.failed-inference', stage: 'inference', step: 's', node: 'step s', listeners: [] },
     metrics: nullMetrics,
     note: () => {},
     now: () => 0,
@@ -142,6 +142,8 @@ export function fakeStep(
     queue(work, values) {
       staged.push({
         work,
+        route: 0,
+        cohort: 0,
         count: values.length,
         rows: Int32Array.from(values.keys()),
         bucketKey: '',

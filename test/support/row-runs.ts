@@ -14,6 +14,8 @@ export function rowRun(
 ): RowRun {
   return {
     work,
+    route: 0,
+    cohort: 0,
     count,
     rows: Int32Array.of(id),
     bucketKey,

@@ -1,0 +1,135 @@
+/** A step as stages: functions before the model, the model's input and output, functions behind it, for each way into it. */
+import type { GraphNode, SinkNode, StepNode } from '../graph.ts'
+import type { Signature } from '../models/executor.ts'
+import type { HandlerFunction, HandlerModel } from '../models/model-handler.ts'
+import type { TensorSpec } from '../models/tensors.ts'
+import type { CompileHooks } from './compile.ts'
+import type { FailurePoints } from './failure-points.ts'
+import { type Delivery, functionStage } from './functions.ts'
+import type { Child, Way } from './graph-ways.ts'
+import { Groups, groupingStage } from './grouping-stage.ts'
+import { planPadding } from './padding.ts'
+import { rowGrouping } from './row-grouping.ts'
+import type { SinkStage } from './sink-stage.ts'
+import { type FailurePoint, fork, type Stage } from './stage.ts'
+import type { InputLayout } from './staged-run.ts'
+import { StepEntry, StepInput } from './step-input.ts'
+import { type OutputLayout, type OutputRoute, StepOutput } from './step-output.ts'
+
+export interface CompiledStep {
+  readonly node: StepNode
+  readonly input: StepInput
+  readonly output: StepOutput
+}
+
+export interface StepCompiler {
+  readonly compiled: CompiledStep
+  /** The stage that takes elements on this way. */
+  enter(way: Way): Stage
+}
+
+export interface StepParts {
+  readonly node: StepNode
+  /** For each model of the handler. */
+  readonly signatures: readonly Signature[]
+  readonly points: FailurePoints
+  readonly hooks: CompileHooks
+  readonly children: (node: GraphNode) => readonly Child[]
+  readonly stageOf: (child: Child, way: Way) => Stage
+}
+
+export function compileStep({ node, signatures, points, hooks, children, stageOf }: StepParts): StepCompiler {
+  const { keyed, preprocess, postprocess, cohorts } = node.handler
+  const preprocessFailures = points.ofStep(node, 'preprocess')
+  const postprocessFailures = points.ofStep(node, 'postprocess')
+  const grouping = rowGrouping({ ...node.handler.batch, ...node.options.batch })
+  const delivery: Delivery = { modelId: undefined }
+  const routes: OutputRoute[] = []
+  const input = new StepInput({
+    keyed,
+    lastFunction: preprocess.length - 1,
+    layouts: cohorts.map(({ model }, i) => inputLayout(model, signatures[i]!)),
+    cohortOf: cohortOf(node),
+    grouping,
+    preprocessFailures,
+    inferenceFailures: points.ofStep(node, 'inference'),
+    now: hooks.now,
+    onStaged: hooks.onStaged,
+  })
+  const output = new StepOutput({
+    keyed,
+    layouts: cohorts.map(({ model }, i) => outputLayout(model, signatures[i]!)),
+    routes,
+    delivery,
+  })
+  const takesRows = postprocess.length === 0 && !keyed && cohorts.length === 1
+  const functions = (list: readonly HandlerFunction[], next: Stage, point: FailurePoint, behind?: Delivery): Stage =>
+    list.reduceRight<Stage>(
+      (after, { fn }, index) => functionStage({ fn, next: after, point, index, delivery: behind }),
+      next,
+    )
+
+  return {
+    compiled: { node, input, output },
+    enter(way) {
+      const below = children(node)
+      const direct = below.flatMap(child => {
+        const taken = takesRows ? directOutput(child.node, signatures[0]!) : undefined
+        return taken === undefined ? [] : [{ sink: stageOf(child, way) as SinkStage, output: taken, child }]
+      })
+      const others = below.filter(child => !direct.some(taken => taken.child === child))
+      const all = fork(below.map(child => stageOf(child, way)))
+      const one = fork(others.map(child => stageOf(child, way)))
+      const next = others.length > 0 ? functions(postprocess, one, postprocessFailures, delivery) : undefined
+      const route = routes.push({ next, direct }) - 1
+      const groups = grouping.bucketOf || grouping.sizeOf ? new Groups() : undefined
+      const entry = new StepEntry(input, route, groups, all)
+      const before = functions(preprocess, entry, preprocessFailures)
+      return groups ? groupingStage(grouping, groups, preprocessFailures, before) : before
+    },
+  }
+}
+
+/** Which model a key asks for; undefined where there is one for all. */
+function cohortOf({ handler: { cohorts } }: StepNode): ((key: unknown) => number | undefined) | undefined {
+  if (cohorts[0].keys === undefined) return undefined
+  const byKey = new Map(cohorts.flatMap(({ keys }, cohort) => keys!.map(key => [key, cohort] as const)))
+  return key => byKey.get(key)
+}
+
+/** The inputs that examples have, in the model's order; those that are padded keep their open dimension. */
+function inputLayout(model: HandlerModel, loaded: Signature): InputLayout {
+  if (model.kind === 'custom')
+    return { names: [''], specs: [{ dtype: 'value', shape: [] }], unnamed: true, padding: undefined }
+  const { masks = [], unnamed } = model
+  const own = loaded.inputs.filter(({ name }) => !masks.includes(name))
+  const padding = planPadding(model, loaded.inputs)
+  const specs = own.map(({ dtype, shape }, i) => {
+    const padded = padding?.inputs.find(({ index }) => index === i)
+    return { dtype, shape: padded ? shape.with(padded.axis, null) : shape }
+  })
+  return { names: own.map(({ declared }) => declared), specs, unnamed, padding }
+}
+
+function outputLayout(model: HandlerModel, loaded: Signature): OutputLayout {
+  const names = loaded.outputs.map(({ declared }) => declared)
+  if (model.kind === 'custom') return { kind: 'result', names }
+  return { kind: model.unnamed ? 'unnamed' : 'named', names }
+}
+
+/** The output that this sink can copy without objects: a raw row of a fixed-size type, under the source's key. */
+function directOutput(child: GraphNode | SinkNode, { outputs }: Signature): number | undefined {
+  if (child.kind !== 'to' || child.key || !child.value.inferenceOf) return undefined
+  const { output, tensor: wanted } = child.value.inferenceOf
+  const index = outputs.findIndex(tensor =>
+    output === undefined ? !wanted || tensor.dtype === wanted.dtype : tensor.declared === output,
+  )
+  const tensor = outputs[index]
+  if (!tensor || tensor.dtype === 'string' || tensor.dtype === 'value') return undefined
+  // A declared shape that the model does not promise is checked row by row, by the encoder.
+  return !wanted || sameTensor(wanted, tensor) ? index : undefined
+}
+
+function sameTensor(a: TensorSpec, b: TensorSpec): boolean {
+  return a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((size, i) => size === b.shape[i])
+}

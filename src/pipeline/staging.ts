@@ -1,0 +1,126 @@
+import { DirectRun, rowBytesOf } from './direct-run.ts'
+import { lengthOf, RaggedRun } from './ragged-run.ts'
+import type { RowGrouping } from './row-grouping.ts'
+import type { RowRun } from './row-run.ts'
+import { type InputLayout, inputOf, StagedRun, type StagingRun } from './staged-run.ts'
+import { shapeOfRow } from './tensor-rows.ts'
+import type { WorkBlock } from './work-block.ts'
+
+/** Where rows of one block fall into several buckets, runs begin small and grow, or each bucket would take room for all rows. */
+const FIRST_CAPACITY = 16
+const MAX_CAPACITY = 1024
+
+export interface StagingOptions {
+  readonly layout: InputLayout
+  readonly grouping: RowGrouping
+  readonly keyed: boolean
+  /** Which model of the step. */
+  readonly cohort: number
+  /** Begins every bucket: rows of two models never share a batch. */
+  readonly bucketPrefix: string
+  readonly now: () => number
+  /** Called when rows were staged: runs are collected with `takeRuns` soon after. */
+  readonly onStaged: () => void
+}
+
+/** Rows of one model that wait to be collected, in runs of one block, one way and one bucket. */
+export class Staging {
+  readonly #options: StagingOptions
+  #open = new Map<string, StagingRun>()
+  #runs: RowRun[] = []
+  /** Set when no dimension is open, but those that are padded: then no shape is worked out per row. */
+  readonly #fixedShapes: readonly (readonly (number | null)[])[] | undefined
+  readonly #fixedKey: string
+  readonly #manyBuckets: boolean
+  /** Rows of one block are queued at one time, so that no bucket is older than another by chance. */
+  #stamped: WorkBlock | undefined
+  #stampMs = 0
+
+  constructor(options: StagingOptions) {
+    this.#options = options
+    const { specs, padding } = options.layout
+    const fixed = specs.every((spec, i) => isPadded(options.layout, i) || !spec.shape.includes(null))
+    this.#fixedShapes = fixed ? specs.map(spec => spec.shape) : undefined
+    this.#fixedKey = fixed ? this.#keyOf(this.#fixedShapes!) : ''
+    this.#manyBuckets = !fixed || padding !== undefined || options.grouping.groups || options.bucketPrefix !== ''
+  }
+
+  /** Throws SHAPE_MISMATCH, and then stages nothing. `bucket`, `size`: what `bucketBy` and `sizeOf` said. */
+  stage(
+    work: WorkBlock,
+    element: number,
+    route: number,
+    example: unknown,
+    key: unknown,
+    bucket: string,
+    size: number,
+  ): void {
+    const { layout, grouping, keyed, cohort, onStaged } = this.#options
+    const shapes = this.#fixedShapes ?? this.#shapesOf(example)
+    let bucketKey = this.#fixedShapes ? this.#fixedKey : this.#keyOf(shapes)
+    if (bucket !== '') bucketKey += `|${bucket}`
+    if (grouping.bucketOfLength) bucketKey += `|${grouping.bucketOfLength(lengthOf(layout, example))}`
+    const openKey = route === 0 ? bucketKey : `${route} ${bucketKey}`
+    let run = this.#open.get(openKey)
+    if (!run || run.work !== work || run.full) {
+      const grown = run?.work === work ? run.rows.length * 2 : FIRST_CAPACITY
+      if (run) this.#runs.push(run)
+      const left = Math.max(1, work.elements - element)
+      const capacity = this.#manyBuckets ? Math.min(left, grown, MAX_CAPACITY) : left
+      const { measured } = grouping
+      const nowMs = this.#stampOf(work)
+      const parts = { work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs, route, cohort }
+      run = layout.padding ? new RaggedRun(parts) : new StagedRun(parts)
+      this.#open.set(openKey, run)
+      onStaged()
+    }
+    run.add(element, example, key, size)
+  }
+
+  /** Stages the rows of a block whose values are the input as they stand; `rows` were checked to have the right size. */
+  stageDirect(work: WorkBlock, rows: Int32Array, route: number): void {
+    const { layout, onStaged } = this.#options
+    this.#runs.push(new DirectRun(work, rows, layout.specs[0]!, this.#fixedKey, this.#stampOf(work), route))
+    onStaged()
+  }
+
+  /** Bytes of a directly staged row, or undefined when rows must be staged one by one. */
+  get directRowBytes(): number | undefined {
+    const { keyed, layout, grouping } = this.#options
+    const [spec] = layout.specs
+    if (keyed || grouping.groups || grouping.sizeOf || !layout.unnamed || !spec) return undefined
+    return spec.dtype === 'string' || spec.dtype === 'value' || spec.shape.includes(null) ? undefined : rowBytesOf(spec)
+  }
+
+  /** What was staged since the last call. */
+  takeRuns(into: RowRun[]): void {
+    into.push(...this.#runs, ...this.#open.values())
+    if (this.#open.size > 0) this.#open = new Map()
+    this.#runs = []
+    this.#stamped = undefined
+  }
+
+  #stampOf(work: WorkBlock): number {
+    if (this.#stamped !== work) {
+      this.#stamped = work
+      this.#stampMs = this.#options.now()
+    }
+    return this.#stampMs
+  }
+
+  #shapesOf(example: unknown): readonly (readonly (number | null)[])[] {
+    const { layout } = this.#options
+    return layout.specs.map((spec, i) => {
+      const shape = shapeOfRow(layout.names[i]!, spec, inputOf(layout, i, example))
+      return isPadded(layout, i) ? spec.shape : shape
+    })
+  }
+
+  #keyOf(shapes: readonly (readonly (number | null)[])[]): string {
+    return this.#options.bucketPrefix + shapes.map(shape => shape.map(size => size ?? '?').join('x')).join(';')
+  }
+}
+
+function isPadded({ padding }: InputLayout, input: number): boolean {
+  return padding?.inputs.some(({ index }) => index === input) ?? false
+}
