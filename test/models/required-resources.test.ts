@@ -20,8 +20,8 @@ function stepsWith(ofHandler: ResourceHints, ofStep?: ResourceHints) {
     resourceHints: ofHandler,
   })
   const options = ofStep === undefined ? {} : { resourceHints: ofStep }
-  const answers = from('in', { value: bytes() }).runInference('classify', handler, options)
-  return topology('t', [answers.to('out', { value: bytes() })]).steps
+  const answers = from('in', bytes()).runInference('classify', handler, options)
+  return topology('t', [answers.to('out', bytes())]).steps
 }
 
 function findings(hints: ResourceHints, machine: Partial<Machine>) {

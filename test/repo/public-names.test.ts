@@ -104,6 +104,9 @@ const PUBLIC: Readonly<Record<string, readonly string[]>> = {
     'withParameters',
   ],
   'src/testing/index.ts': [
+    'BeamDistribution',
+    'BeamMetric',
+    'BeamMetrics',
     'DriverOptions',
     'InputRecord',
     'ManualClock',
@@ -112,6 +115,7 @@ const PUBLIC: Readonly<Record<string, readonly string[]>> = {
     'MemoryRegistry',
     'OutputRecord',
     'TopologyDriver',
+    'beamMetrics',
     'createManualClock',
     'createMemoryBroker',
     'createMemoryRegistry',
