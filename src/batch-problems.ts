@@ -24,15 +24,21 @@ const ADAPTIVE_OPTIONS: Readonly<Record<keyof AdaptiveOptions, true>> = {
 }
 
 /** `maxRows`: rows in flight are capped at this, so no batch can be larger. */
-export function batchProblems(at: string, batch: BatchOptions<never>, model: HandlerModel, maxRows: number): Problem[] {
+export function batchProblems(
+  at: string,
+  batch: BatchOptions<never>,
+  models: readonly HandlerModel[],
+  maxRows: number,
+): Problem[] {
+  const onnx = models.filter(model => model.kind === 'onnx')
   return [
     ...unknownNames(at, 'batch option', batch, Object.keys(BATCH_OPTIONS)),
     ...sizeProblems(at, batch, maxRows),
     ...holdProblems(at, batch),
     ...weightProblems(at, batch),
-    ...bucketProblems(at, batch, model.kind === 'onnx' && model.padding !== undefined),
+    ...bucketProblems(at, batch, onnx.length === models.length && onnx.every(model => model.padding)),
     ...adaptiveProblems(at, batch),
-    ...(model.kind === 'onnx' ? paddingProblems(at, model) : []),
+    ...onnx.flatMap(model => paddingProblems(at, model)),
   ]
 }
 

@@ -200,6 +200,18 @@ export function inputsOf(node: GraphNode | SinkNode): readonly GraphNode[] {
   return node.kind === 'merge' ? node.inputs : [node.input]
 }
 
+/** These nodes and all above them, those first; a topic that is written and read again ends the way up. */
+export function nodesAbove(nodes: readonly GraphNode[]): ReadonlySet<GraphNode> {
+  const above = new Set<GraphNode>()
+  const climb = (node: GraphNode): void => {
+    if (above.has(node)) return
+    for (const input of inputsOf(node)) climb(input)
+    above.add(node)
+  }
+  for (const node of nodes) climb(node)
+  return above
+}
+
 /** The step whose results reach a node, on each way to it; undefined for a way on which there is none. */
 export function stepsAbove(node: GraphNode): ReadonlySet<StepNode | undefined> {
   const steps = new Set<StepNode | undefined>()

@@ -1,4 +1,6 @@
 /** What can be wrong with a model handler's settings, before any file is opened. */
+import { customProblems } from './custom-problems.ts'
+import { isDuration } from './function-problems.ts'
 import { PROVIDERS, type SessionOptions } from './models/executor.ts'
 import type { HandlerModel, OnnxModel } from './models/model-handler.ts'
 import { ARRAYS, type TensorSpec } from './models/tensors.ts'
@@ -7,6 +9,7 @@ import { badValue, isWhole, type Problem, unknownNames } from './problem.ts'
 const DTYPES = [...Object.keys(ARRAYS), 'string']
 const OPTIMISATION = ['disabled', 'basic', 'extended', 'layout', 'all']
 const MAX_CONFIG_KEY = 1024
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /** onnxruntime's own options that have another place here, or none, and what to do instead. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
@@ -31,7 +34,11 @@ const SESSION_OPTIONS: Readonly<
 
 /** `maxRows`: no batch can have more, so none is warmed up with more. */
 export function handlerProblems(at: string, model: HandlerModel, maxRows: number): Problem[] {
-  return model.kind === 'onnx' ? onnxProblems(at, model, maxRows) : []
+  return [
+    ...(model.kind === 'onnx' ? onnxProblems(at, model, maxRows) : customProblems(at, model)),
+    ...placeProblems(at, model),
+    ...envProblems(at, model.envVars),
+  ]
 }
 
 function onnxProblems(at: string, model: OnnxModel, maxRows: number): Problem[] {
@@ -67,7 +74,7 @@ function tensorProblems(where: string, side: 'input' | 'output', specs: Readonly
   return problems
 }
 
-function providerProblems(at: string, { providers, providerPolicy, isolation }: OnnxModel): Problem[] {
+function providerProblems(at: string, { providers, providerPolicy }: OnnxModel): Problem[] {
   const problems: Problem[] = []
   const known = PROVIDERS.join(', ')
   if (!Array.isArray(providers) || providers.length === 0) {
@@ -78,8 +85,6 @@ function providerProblems(at: string, { providers, providerPolicy, isolation }: 
   }
   if (providerPolicy !== 'required' && providerPolicy !== 'preferred')
     problems.push(badValue(at, 'providerPolicy', 'required or preferred', providerPolicy))
-  if (isolation !== 'thread' && isolation !== 'process')
-    problems.push(badValue(at, 'isolation', 'thread or process', isolation))
   return problems
 }
 
@@ -93,17 +98,34 @@ function sessionProblems(at: string, options: SessionOptions): Problem[] {
   return problems
 }
 
-function callProblems(at: string, model: OnnxModel, maxRows: number): Problem[] {
+function callProblems(at: string, { intraOpNumThreads, warmUpRows }: OnnxModel, maxRows: number): Problem[] {
   const problems: Problem[] = []
-  const { intraOpNumThreads, warmUpRows, isolation, timeoutMs } = model
   if (!isWhole(intraOpNumThreads))
     problems.push(badValue(at, 'intraOpNumThreads', 'a whole number from 1', intraOpNumThreads))
   const sizes = Array.isArray(warmUpRows) && warmUpRows.length > 0 && warmUpRows.every(isWhole)
   if (!sizes || Math.max(...warmUpRows) > maxRows)
     problems.push(badValue(at, 'warmUpRows', `a list of whole numbers from 1 to ${maxRows}`, warmUpRows))
+  return problems
+}
+
+/** Where a model runs, how often, and how long a call may take. */
+function placeProblems(at: string, { isolation, timeoutMs, modelCopies, providers }: HandlerModel): Problem[] {
+  const problems: Problem[] = []
+  if (isolation !== 'thread' && isolation !== 'process')
+    problems.push(badValue(at, 'isolation', 'thread or process', isolation))
+  if (modelCopies !== undefined && !isWhole(modelCopies))
+    problems.push(badValue(at, 'modelCopies', 'a whole number from 1', modelCopies))
+  else if (modelCopies !== undefined && modelCopies > 1 && [...providers].includes('webgpu')) {
+    problems.push({
+      where: at,
+      what: 'modelCopies cannot be used on webgpu: two threads on one device end their process',
+      expected: '1',
+      got: String(modelCopies),
+      remedy: 'Leave modelCopies out',
+    })
+  }
   if (timeoutMs === undefined) return problems
-  if (!(timeoutMs > 0 && Number.isFinite(timeoutMs)))
-    problems.push(badValue(at, 'timeoutMs', 'milliseconds above 0', timeoutMs))
+  if (!isDuration(timeoutMs)) problems.push(badValue(at, 'timeoutMs', 'milliseconds above 0', timeoutMs))
   if (isolation === 'thread') {
     problems.push({
       where: at,
@@ -114,6 +136,17 @@ function callProblems(at: string, model: OnnxModel, maxRows: number): Problem[] 
     })
   }
   return problems
+}
+
+function envProblems(at: string, envVars: unknown): Problem[] {
+  if (envVars === undefined) return []
+  if (typeof envVars !== 'object' || envVars === null || Array.isArray(envVars))
+    return [badValue(at, 'envVars', 'texts by name: { NAME: value }', envVars)]
+  return Object.entries(envVars).flatMap(([name, value]) => {
+    if (!ENV_NAME.test(name)) return [badValue(at, 'a name of envVars', 'letters, digits and "_"', name)]
+    if (typeof value === 'string' && !value.includes('\0')) return []
+    return [badValue(at, `envVars.${name}`, 'a text', value)]
+  })
 }
 
 function oneOf(values: readonly string[]) {

@@ -1,7 +1,10 @@
-import { codecProblems } from './codec-problems.ts'
+import { codecProblems, isCodec } from './codec-problems.ts'
 import { type SinkNode, type SourceNode, stepsAbove } from './graph.ts'
 import { deadLetterTopics, isTopicName, replayTopic } from './kafka/topic-names.ts'
+import { keyOrigins } from './key-origin.ts'
+import { nodeProblems } from './node-problems.ts'
 import { badValue, type Problem, unknownNames } from './problem.ts'
+import { sharingProblems } from './sharing-problems.ts'
 import { stepProblems } from './step-problems.ts'
 import type { Topology } from './topology.ts'
 
@@ -15,7 +18,9 @@ export function topologyProblems(topology: Topology): Problem[] {
   return [
     ...nameProblems(topology),
     ...topology.sources.flatMap(source => sourceProblems(source, topology)),
+    ...nodeProblems(topology),
     ...topology.steps.flatMap(step => stepProblems(step)),
+    ...sharingProblems(topology),
     ...topology.sinks.flatMap(sinkProblems),
     ...internalTopicProblems(topology),
   ]
@@ -39,22 +44,38 @@ function nameProblems({ name, applicationId, sinks, sources, steps }: Topology):
     })
   }
   for (const topic of duplicates(sources.map(({ topic }) => topic))) {
+    const isBetween = sources.some(source => source.topic === topic && source.writtenBy)
     problems.push({
       where: `source "${topic}"`,
-      what: 'the topic is read by two from()',
-      remedy: 'Keep the stream of one from() and use it twice',
+      what: isBetween
+        ? 'the topic of a through() or repartition() is read elsewhere too'
+        : 'the topic is read by two from()',
+      remedy: 'Keep the one stream that reads it and use it twice',
     })
   }
   return problems
 }
 
-function sourceProblems({ topic, options, key, value }: SourceNode, { sinks }: Topology): Problem[] {
+function sourceProblems(source: SourceNode, { sinks }: Topology): Problem[] {
+  const { topic, options, key, value, writtenBy } = source
   const where = `source "${topic}"`
   const problems = unknownNames(where, 'option', options, ['tombstones'])
-  if (key !== undefined) problems.push(...codecProblems(where, 'key', key, 'openDecoder'))
-  problems.push(...codecProblems(where, 'value', value, 'openDecoder'))
-  if (!isTopicName(topic)) problems.push(badValue(where, 'the topic', TOPIC_RULE, topic))
-  if (sinks.some(sink => sink.topic === topic)) problems.push(circle(where, 'an output topic of this topology'))
+  // What its output has been told of a codec or a name is not said twice.
+  const isNew = (codec: unknown) => writtenBy === undefined || isCodec(codec, 'openEncoder')
+  if (key !== undefined && isNew(key)) problems.push(...codecProblems(where, 'key', key, 'openDecoder'))
+  if (isNew(value)) problems.push(...codecProblems(where, 'value', value, 'openDecoder'))
+  if (!isTopicName(topic) && writtenBy === undefined) problems.push(badValue(where, 'the topic', TOPIC_RULE, topic))
+  if (sinks.some(sink => sink.topic === topic && sink !== writtenBy)) {
+    problems.push(
+      writtenBy === undefined
+        ? circle(where, 'an output topic of this topology')
+        : {
+            where,
+            what: 'the topic of a through() or repartition() is written by another output too',
+            remedy: 'Write to another topic, or merge the streams before it',
+          },
+    )
+  }
   const { tombstones = 'dead-letter' } = options
   if (!['dead-letter', 'forward', 'drop'].includes(tombstones))
     problems.push(badValue(where, 'tombstones', 'dead-letter, forward or drop', tombstones))
@@ -70,6 +91,13 @@ function sinkProblems(sink: SinkNode): Problem[] {
   const { partition } = sink.options
   if (partition !== undefined && partition !== 'source' && partition !== 'key')
     problems.push(badValue(where, 'partition', 'source or key', partition))
+  if (sink.key !== undefined && !sink.newKey && keyOrigins(sink.input).has('derived')) {
+    problems.push({
+      where,
+      what: 'it checks the key of its elements, which a keyBy() has set, and records keep the key that they came with',
+      remedy: `Write under a new key with repartition(…) instead of keyBy, or leave the key out: to("${sink.topic}", value)`,
+    })
+  }
   if (sink.value?.inferenceOf && stepsAbove(sink.input).has(undefined)) {
     problems.push({
       where,
@@ -105,7 +133,7 @@ function internalTopicProblems({ name, applicationId, sources, sinks, steps }: T
       problems.push({ where, what: 'it is a dead-letter topic of this topology', remedy })
     if (replays.includes(topic)) problems.push({ where, what: 'it is a replay topic of this application', remedy })
   }
-  for (const { topic } of sources) {
+  for (const { topic } of sources.filter(({ writtenBy }) => writtenBy === undefined)) {
     const where = `source "${topic}"`
     if (deadLetters.includes(topic)) problems.push(circle(where, 'a dead-letter topic of this topology'))
     if (replays.includes(topic)) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type BatchOptions, float32, int64, onnx, padded } from 'kafka-run-inference'
 import { batchProblems } from '../src/batch-problems.ts'
-import type { BareModelHandler } from '../src/models/model-handler.ts'
+import { type BareModelHandler, modelsOf } from '../src/models/model-handler.ts'
 import { problemText } from '../src/problem.ts'
 
 const plain = onnx({ model: 'm.onnx', input: float32(2), output: float32(2) })
@@ -15,7 +15,7 @@ const problemsOf = (batch: object, handler: object = plain) =>
   batchProblems(
     'step "s"',
     batch as BatchOptions<never>,
-    (handler as BareModelHandler<never, unknown>).definition.cohorts[0].model,
+    modelsOf((handler as BareModelHandler<never, unknown>).definition),
     1_000,
   ).map(problemText)
 
