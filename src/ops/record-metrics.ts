@@ -28,7 +28,11 @@ export function createRecordMetrics({ counter, gauge, histogram }: Prometheus): 
     SECONDS,
     LABEL.topic,
   )
-  const children = counter('kri_children_total', 'Elements that a flatMap made.', LABEL.node)
+  const children = counter(
+    'kri_children_total',
+    'Elements that flatMap and withNoBatching made of records.',
+    LABEL.topic,
+  )
   const deadLetters = counter('kri_dead_letters_total', 'Dead letters.', LABEL.stage, LABEL.step, LABEL.code)
   const dropped = counter('kri_records_dropped_total', 'Records that ended as a counted drop.', LABEL.node)
   const lost = counter(
@@ -49,7 +53,7 @@ export function createRecordMetrics({ counter, gauge, histogram }: Prometheus): 
       recordsIn.inc({ topic }, records)
       bytesIn.inc({ topic }, bytes)
     },
-    childrenMade: (node, count) => children.inc({ node }, count),
+    childrenMade: (topic, count) => children.inc({ topic }, count),
     deadLetters: (stage, step, code, count) => deadLetters.inc({ stage, step, code }, count),
     dropped: (node, count) => dropped.inc({ node }, count),
     timestampsClamped: count => clamped.inc(count),

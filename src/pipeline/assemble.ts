@@ -18,6 +18,7 @@ import { DeadLetterLog } from './dead-letter-log.ts'
 import { Dispatcher, type DispatcherStep } from './dispatcher.ts'
 import { FailurePoints } from './failure-points.ts'
 import { InferenceStep, type InferenceStepOptions } from './inference-step.ts'
+import { metricNames } from './metric-names.ts'
 import { type OpenedGraph, openGraph } from './open-graph.ts'
 import { Outbox } from './outbox.ts'
 import { Pipeline, type SourceOfTopic } from './pipeline.ts'
@@ -48,13 +49,15 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     await writer.close()
     throw error
   })
-  for (const { step, handler, options } of topology.steps) {
-    const namespace = options.metricsNamespace ?? handler.metricsNamespace ?? 'RunInference'
-    metrics.stepOpened(step, namespace, [''])
+  for (const node of topology.steps) {
+    const { namespace, models } = metricNames(node)
+    metrics.stepOpened(node.step, namespace, models)
   }
   for (const [{ step }, lanes] of opened.laneModels) {
-    const { loadMs, sizeBytes } = [...lanes.values()][0]!.loaded
-    metrics.modelLoaded(step, 0, loadMs, sizeBytes)
+    for (const [{ id }, { loaded }] of lanes) {
+      metrics.modelLoaded(step, 0, loaded.loadMs, loaded.sizeBytes)
+      metrics.modelsResident(step, id, 1)
+    }
   }
   const models = () => servedModels([...opened.laneModels].map(([{ step }, lanes]) => [step, lanes.values()] as const))
   metrics.watchModels(models)

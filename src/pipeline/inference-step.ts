@@ -84,7 +84,8 @@ export class InferenceStep {
   async run(lane: Lane, slot: BatchSlot, batch: Batch): Promise<void> {
     const { metrics, now, onReleased, onProgress } = this.#options
     const works = new Set(batch.segments.map(segment => segment.run.work))
-    metrics.batchDispatched(this.step, batch.reason, batch.rows, waits(batch, now()), batch.paddingBytes)
+    const startedAtMs = now()
+    metrics.batchDispatched(this.step, batch.reason, batch.rows, waits(batch, startedAtMs), batch.paddingBytes)
     try {
       const inputs = this.#fillSlot(slot, batch)
       if (inputs instanceof Failed) return this.#hasNoRoom(batch, inputs.error)
@@ -99,6 +100,7 @@ export class InferenceStep {
       }
     } finally {
       slot.release()
+      metrics.batchEnded(this.step, now() - startedAtMs)
       // The lane goes on before the main thread writes out what is done.
       onReleased()
       onProgress(works)

@@ -19,8 +19,8 @@ export interface PipelineMetrics {
   /** Before anything else of this step: Beam's namespace, and a name for each of its models ('' for the only one). */
   stepOpened(step: string, namespace: string, models: readonly string[]): void
   blockReceived(topic: string, records: number, bytes: number): void
-  /** Elements that a flatMap made. */
-  childrenMade(node: string, count: number): void
+  /** Elements that were made of records on their way: by flatMap, and of records that bring batches. */
+  childrenMade(topic: string, count: number): void
   /** A synchronous function kept the main thread for longer than `SLOW_FUNCTION_MS`; `index` as in a dead letter of it. */
   slowFunction(point: Pick<FailurePoint, 'step' | 'stage' | 'node'>, index: number, ms: number): void
   /** `paddingBytes`: of its input bytes, those that fill rows up. */

@@ -155,6 +155,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
       admission.give(flow, to - from, complete ? work.block.retainedBytes : 0)
       if (!complete) continue
       flow.blocks.splice(flow.blocks.indexOf(work), 1)
+      if (work.elements > work.block.count) metrics.childrenMade(flow.topic, work.elements - work.block.count)
       work.release()
     }
     flow.committable = unit.nextOffset

@@ -12,7 +12,7 @@ function exercised() {
   metrics.stepOpened('classify', 'BeamML_KeyedModels', ['k1', 'k2'])
   metrics.stepOpened('check', 'mine', [''])
   metrics.blockReceived('in', 100, 4_000)
-  metrics.childrenMade('flatMap#1', 12)
+  metrics.childrenMade('in', 12)
   metrics.slowFunction(point, -1, 150)
   metrics.slowFunction(point, 1, 250)
   metrics.batchDispatched('classify', 'idle', 64, { firstMs: 3, allMs: 128 }, 40)
@@ -62,7 +62,7 @@ suite('metrics', () => {
       'inference_request_batch_size_sum{namespace="BeamML_KeyedModels",step="classify",model="k1"} 100',
       'batch_size_sum{namespace="BatchElements",step="classify"} 64',
       'msec_per_batch_sum{namespace="BatchElements",step="classify"} 2.5',
-      'kri_children_total{node="flatMap#1"} 12',
+      'kri_children_total{topic="in"} 12',
       'kri_slow_function_calls_total{step="classify",function="map#1"} 1',
       'kri_slow_function_calls_total{step="classify",function="map#1 preprocess[1]"} 1',
       'kri_slow_function_seconds_total{step="classify",function="map#1 preprocess[1]"} 0.25',
