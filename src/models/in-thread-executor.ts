@@ -12,7 +12,7 @@ import type { Executor, ExecutorOptions } from './executor.ts'
 import { createLaneHost } from './lane.ts'
 import { createLane } from './lane-handle.ts'
 import type { LaneLink, LinkEvents } from './lane-link.ts'
-import type { ToLane } from './lane-messages.ts'
+import type { FromLane, ToLane } from './lane-messages.ts'
 
 export interface InThreadExecutorParts {
   readonly logger: Logger
@@ -21,6 +21,8 @@ export interface InThreadExecutorParts {
   readonly hold?: boolean
   /** The `computeMs` that a batch reports. Default: measured with the clock. */
   readonly durationOf?: (batch: { readonly lane: number; readonly rows: number }) => number
+  /** The `loadMs` that a model reports. Default: measured with the clock. */
+  readonly loadMs?: number
 }
 
 export interface InThreadExecutor extends Executor {
@@ -33,7 +35,7 @@ export interface InThreadExecutor extends Executor {
 }
 
 export function createInThreadExecutor(options: ExecutorOptions, parts: InThreadExecutorParts): InThreadExecutor {
-  const { logger, clock, hold = false, durationOf } = parts
+  const { logger, clock, hold = false, durationOf, loadMs } = parts
   const waiting: (() => Promise<void>)[] = []
   let unserved = 0
   let last: Promise<boolean> = Promise.resolve(false)
@@ -46,13 +48,19 @@ export function createInThreadExecutor(options: ExecutorOptions, parts: InThread
         waiting.push(async () => {
           const reply = await host.serve(message)
           unserved--
-          const timed = durationOf && reply.type === 'ran' && message.type === 'run'
-          events.reply(timed ? { ...reply, computeMs: durationOf({ lane, rows: message.rows }) } : reply)
+          events.reply(timed(reply, message, lane))
           if (message.type === 'close') events.ended('closed')
         })
         if (!hold) void step()
       },
     }
+  }
+
+  function timed(reply: FromLane, message: ToLane, lane: number): FromLane {
+    if (reply.type === 'ran' && message.type === 'run' && durationOf)
+      return { ...reply, computeMs: durationOf({ lane, rows: message.rows }) }
+    if (reply.type === 'loaded' && loadMs !== undefined) return { ...reply, loaded: { ...reply.loaded, loadMs } }
+    return reply
   }
 
   function step(): Promise<boolean> {

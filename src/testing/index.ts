@@ -1,6 +1,7 @@
 // The test kit: run a topology without Kafka.
 
 export { type BeamDistribution, type BeamMetric, type BeamMetrics, beamMetrics } from './beam-metrics.ts'
+export type { DriverFailure } from './driver-failures.ts'
 
 // Its parts, for tests of their own.
 export { createManualClock, type ManualClock } from './manual-clock.ts'

@@ -19,6 +19,7 @@ import type { PipelineMetrics } from '../pipeline/pipeline-metrics.ts'
 import { type RunningTopology, startTopology } from '../run.ts'
 import { DEFAULT_RUN_SETTINGS, type RunSettings } from '../run-settings.ts'
 import type { Topology } from '../topology.ts'
+import { type DriverFailure, keepFailures } from './driver-failures.ts'
 import { createManualClock, type ManualClock } from './manual-clock.ts'
 import { createMemoryBroker, type MemoryBroker } from './memory-broker.ts'
 import { createMemoryRegistry, type MemoryRegistry } from './memory-registry.ts'
@@ -37,6 +38,8 @@ export interface DriverOptions {
   readonly seed?: number
   /** The `computeMs` that a batch reports; default: 1 ms and 0.01 ms a row. */
   readonly durationOf?: (batch: { readonly lane: number; readonly rows: number }) => number
+  /** The time that the load of a model reports; default 0, since the clock stands still. */
+  readonly loadMs?: number
   readonly settings?: Partial<RunSettings>
   readonly metrics?: PipelineMetrics
   readonly logger?: Logger
@@ -73,6 +76,8 @@ export interface TopologyDriver {
   readonly registry: MemoryRegistry
   readonly running: RunningTopology
   readonly port: KafkaPort
+  /** Dead letters so far, in the order in which they were noted. */
+  readonly failures: readonly DriverFailure[]
   /** Writes records to a source topic and waits until they are there; nothing else is waited for. */
   pipe(topic: string, records: readonly InputRecord[]): Promise<void>
   /** Resolves when everything that is left waits for the clock. */
@@ -102,7 +107,7 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
   const port = broker.connect()
   const inThread = createInThreadExecutor(
     { lanes: options.lanes ?? 1, maxBatchRows: 256 },
-    { logger, clock, durationOf: options.durationOf ?? (({ rows }) => 1 + rows / 100) },
+    { logger, clock, durationOf: options.durationOf ?? (({ rows }) => 1 + rows / 100), loadMs: options.loadMs ?? 0 },
   )
   const idle = () => settle(clock, inThread)
   const progress = <T>(work: Promise<T>) => finish(work, clock, idle)
@@ -112,6 +117,7 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
   await progress(applyPlan(planTopics(topology, existing, defaults), port.admin))
   await registerSchemas(schemaNeeds(topology), registry, readSchema)
 
+  const failures: DriverFailure[] = []
   const running = startTopology(topology, {
     port: broker.connect(),
     executor: options.wrapExecutor?.(inThread) ?? inThread,
@@ -122,6 +128,7 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
     random,
     logger,
     metrics: options.metrics ?? nullMetrics,
+    onFailure: keepFailures(failures),
   })
   await progress(running.whenReady())
 
@@ -135,6 +142,7 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
     registry,
     running,
     port,
+    failures,
     pipe: (topic, records) => progress(pipe(topology, writer, contextOf, clock, topic, records)),
     idle,
     async advance(ms) {

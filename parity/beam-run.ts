@@ -1,0 +1,125 @@
+/**
+ * Runs one recorded pipeline on the test driver: the elements are one block, so one bundle, of a source topic; the step is
+ * called RI as in the recordings; results leave in neutral form.
+ */
+import { from, isKV, json, type KV, kv, type StepOptions, type Topology, topology, utf8 } from 'kafka-run-inference'
+import {
+  type BeamMetric,
+  beamMetrics,
+  createTopologyDriver,
+  type DriverFailure,
+  type DriverOptions,
+  type TopologyDriver,
+} from 'kafka-run-inference/testing'
+import type { AnyHandler } from './handler-text.ts'
+import { fromNeutral, toNeutral } from './neutral.ts'
+
+export const STEP = 'RI'
+const TIME_TO_WAIT_MS = 120_000
+
+/** What records carry: an element may be null, which a record's value may not. */
+interface Boxed {
+  readonly element: unknown
+}
+
+export interface BeamRun {
+  /** Elements in neutral form. */
+  readonly input: readonly unknown[]
+  /** Event time of each element, in seconds. */
+  readonly times?: readonly number[]
+  /** Throws where Beam's constructor would. */
+  readonly handler: () => AnyHandler
+  readonly options?: StepOptions<never>
+  readonly driver?: DriverOptions
+  /** What else to look at before the driver stops. */
+  readonly look?: (driver: TopologyDriver) => Promise<void>
+}
+
+export interface RunResult {
+  /** Results in neutral form, in order, and their timestamps in milliseconds. */
+  readonly main: readonly unknown[]
+  readonly timestamps: readonly number[]
+  readonly failures: readonly DriverFailure[]
+  /** Of each dead letter, in the order of `failures`: its stack, where its record was written. */
+  readonly stacks: readonly (string | undefined)[]
+  /** Why the topology was refused, could not start, or ended by itself. */
+  readonly error: unknown
+  readonly metrics: readonly BeamMetric[]
+  readonly handler: AnyHandler | undefined
+}
+
+const NOTHING = { main: [], timestamps: [], failures: [], stacks: [] }
+
+export async function beamRun(run: BeamRun): Promise<RunResult> {
+  const metrics = beamMetrics()
+  let handler: AnyHandler | undefined
+  let driver: TopologyDriver
+  try {
+    handler = run.handler()
+    driver = await createTopologyDriver(topologyOf(run, handler), { ...run.driver, metrics })
+  } catch (error) {
+    return { ...NOTHING, metrics: metrics.all(), handler, error }
+  }
+  let error: unknown
+  const ended = driver.running.finished.catch((reason: unknown) => {
+    error = reason
+  })
+  try {
+    if (run.input.length > 0) await driver.pipe('in', run.input.map(recordOf(run)))
+    await driver.advance(TIME_TO_WAIT_MS)
+    const out = await driver.read('out')
+    const failures = [...driver.failures]
+    const stacks = await stacksOf(driver, failures)
+    await run.look?.(driver)
+    return {
+      main: out.map(({ value }) => (value as Boxed).element),
+      timestamps: out.map(({ timestamp }) => timestamp),
+      failures,
+      stacks,
+      error,
+      metrics: metrics.all(),
+      handler,
+    }
+  } finally {
+    await driver.stop().catch(() => {})
+    await ended
+  }
+}
+
+function topologyOf({ input, options = {} }: BeamRun, handler: AnyHandler): Topology {
+  const elements = isKeyed(input)
+    ? from('in', { key: utf8(), value: json<Boxed>() }).map(({ key, value }: KV<string, Boxed>): unknown =>
+        kv(key, fromNeutral(value.element)),
+      )
+    : from('in', json<Boxed>()).map(({ element }) => fromNeutral(element))
+  const { batch, ...rest } = options
+  const step: StepOptions<never> = { ...rest, batch: { mode: 'bundle', ...batch } }
+  const results = elements.runInference(STEP, handler as never, step as StepOptions)
+  return topology('beam', [results.map(result => ({ element: toNeutral(result) })).to('out', json<Boxed>())])
+}
+
+function isKeyed(input: readonly unknown[]): boolean {
+  return input.length > 0 && input.map(fromNeutral).every(element => isKV(element) && typeof element.key === 'string')
+}
+
+function recordOf({ input, times }: BeamRun) {
+  const keyed = isKeyed(input)
+  return (neutral: unknown, i: number) => {
+    const seconds = times?.[i]
+    const timestamp = seconds === undefined ? {} : { timestamp: seconds * 1_000 }
+    if (!keyed) return { value: { element: neutral }, ...timestamp }
+    const [key, value] = (neutral as { readonly $tuple: readonly [string, unknown] }).$tuple
+    return { key, value: { element: value }, ...timestamp }
+  }
+}
+
+/** The stack of each failure, found by stage and source position in the dead-letter topics. */
+async function stacksOf(driver: TopologyDriver, failures: readonly DriverFailure[]): Promise<(string | undefined)[]> {
+  const stacks = new Map<string, string>()
+  for (const stage of new Set(failures.map(failure => failure.stage))) {
+    for (const { headers } of await driver.read(`beam.${STEP}.failed-${stage}`)) {
+      stacks.set(`${stage} ${headers['kri-original-offset']}`, headers['kri-error-stack'] ?? '')
+    }
+  }
+  return failures.map(({ stage, source }) => stacks.get(`${stage} ${source.offset}`))
+}

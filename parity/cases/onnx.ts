@@ -1,0 +1,104 @@
+/** The ONNX handler: what it gives, what it refuses, which bytes it counts, and how a model fails to load. */
+import { fileURLToPath } from 'node:url'
+import { float32, keyed, onnx } from 'kafka-run-inference'
+import { beamRun, type RunResult } from '../beam-run.ts'
+import { failedInferences, otherFailures } from '../dead-letters.ts'
+import type { AnyHandler } from '../handler-text.ts'
+import { toNeutral } from '../neutral.ts'
+import { errorOf } from '../shape.ts'
+import { batchOf, type CaseRun, inWords } from './pipeline.ts'
+
+export const SMALL = fileURLToPath(new URL('../small.onnx', import.meta.url))
+const CORRUPT = fileURLToPath(new URL('../../models/corrupt-garbage.onnx', import.meta.url))
+const BATCH = { batch: { maxSize: 8 }, exceptionHandling: { failureUnit: 'batch' } } as const
+
+/** Rows in neutral form, by the name of the recorded run. */
+const BAD_ROWS: Readonly<Record<string, readonly unknown[]>> = {
+  mixed_shapes_64_and_63: [row(64), row(63)],
+  all_63: [row(63)],
+  'rank_2_rows_(1,64)': [[list(64)]],
+  scalar_row: [0.5],
+  float64: [row(64, 'float64')],
+  int64: [row(64, 'int64', 1)],
+  mixed_float32_float64: [row(64), row(64, 'float64')],
+  string_row: ['a row of text'],
+  python_list_of_floats: [list(64)],
+  none: [null],
+  nan_row: [list(64).map(() => ({ $float: 'nan' }))],
+  empty_batch_row_0: [row(0)],
+}
+
+export const ONNX: Readonly<Record<string, CaseRun>> = {
+  onnx_small_fixed_inputs: inWords({ handler: () => small() }),
+  onnx_keyed: inWords({ handler: () => keyed(bareSmall()) as AnyHandler }),
+  onnx_bad_inputs: async ({ expected }) => {
+    const results: Record<string, unknown> = {}
+    for (const name of Object.keys(expected as object)) {
+      const input = BAD_ROWS[name]
+      if (!input) throw new Error(`no rows for ${name}`)
+      results[name] = rowsOutcome(await beamRun({ input, handler: small, options: BATCH }))
+    }
+    return results
+  },
+  onnx_inference_args: async ({ input }) => {
+    const rows = input as readonly unknown[]
+    const one = { x: toNeutral(Float32Array.from({ length: 64 }, () => 1)) }
+    const with_ = (inferenceArgs: Record<string, unknown>) =>
+      beamRun({ input: rows, handler: small, options: { ...BATCH, inferenceArgs } })
+    const unknown = await with_({ nope: one.x })
+    const replaced = await with_({ x: one.x })
+    return {
+      unknown_input: unknown.error === undefined ? failedInferences(unknown) : errorOf(unknown.error),
+      replaces_batch: replaced.error === undefined ? replaced.main : errorOf(replaced.error),
+      replaces_batch_with_1_row_results: replaced.main.length,
+    }
+  },
+  onnx_load_errors: async () => ({
+    missing: await loadError('/no/such.onnx'),
+    corrupt: await loadError(CORRUPT),
+  }),
+  onnx_num_bytes: async () => {
+    const { metrics } = await beamRun({
+      input: [row(64), row(64), row(64)],
+      handler: small,
+      options: { batch: batchOf() },
+    })
+    const bytes = metrics.find(({ name }) => name === 'inference_request_batch_byte_size')?.value
+    return { get_num_bytes: typeof bytes === 'object' ? bytes.sum : bytes, true_bytes: 3 * 64 * 4 }
+  },
+}
+
+function bareSmall(model = SMALL) {
+  return onnx({ model, input: float32(64), output: float32(10) })
+}
+
+function small(): AnyHandler {
+  return bareSmall() as AnyHandler
+}
+
+async function loadError(model: string): Promise<unknown> {
+  const { error } = await beamRun({ input: [], handler: () => bareSmall(model) as AnyHandler })
+  return errorOf(error)
+}
+
+function rowsOutcome(result: RunResult): object {
+  const letters = [...failedInferences(result), ...otherFailures(result)] as readonly Record<string, unknown>[]
+  return {
+    n_results: result.main.length,
+    pipeline_error: errorOf(result.error),
+    dead_letters: letters.map(({ element, exception_type, exception_repr, stage }) => ({
+      ...(stage === undefined ? {} : { stage }),
+      elements_in_dead_letter: stage === undefined && Array.isArray(element) ? element.length : 1,
+      exception_type,
+      exception_repr,
+    })),
+  }
+}
+
+function list(length: number, fill = 0.5): unknown[] {
+  return new Array<number>(length).fill(fill)
+}
+
+function row(length: number, dtype = 'float32', fill = 0.5): unknown {
+  return { $ndarray: { dtype, shape: [length], data: list(length, fill) } }
+}
