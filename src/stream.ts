@@ -1,3 +1,4 @@
+import { RunInferenceError } from './errors.ts'
 import type { GraphNode, SinkNode, SinkOptions, SourceNode, SourceOptions, StepNode, StepOptions } from './graph.ts'
 import type { Codec, Decoder, Encoder } from './kafka/codec.ts'
 import type { ModelHandler, UserFunction } from './models/model-handler.ts'
@@ -55,7 +56,10 @@ export interface Stream<out T> {
    * per derived key use `repartition`.
    */
   keyBy<K>(fn: (value: T) => K): Stream<KV<K, T>>
-  /** Splits the stream: `branch({ sure: p => p.score > 0.9, unsure: () => true })`. What no case takes is a counted drop. */
+  /**
+   * Splits the stream: `branch({ sure: p => p.score > 0.9, unsure: () => true })`. What no case takes is a counted drop, and so is
+   * what goes to a case that nothing reads. Throws TOPOLOGY_INVALID where there is no case.
+   */
   branch<const C extends Cases<T>>(cases: C): Branches<T, C>
   /** This stream and others as one. Outputs of one record leave in the order of the inputs. */
   merge<U extends readonly unknown[]>(...others: { readonly [I in keyof U]: Stream<U[I]> }): Stream<T | U[number]>
@@ -154,8 +158,13 @@ type AnyEncoders = Encoder<never> | KeyedEncoders<never, never>
 type AnyCodecs = Codec<never> | KeyedCodecs<never, never>
 
 function inferred<Out>(node: StepNode): Inferred<Out> {
-  const failed = (stage: 'preprocess' | 'inference' | 'postprocess', index?: number) =>
-    stream<DeadLetter>({ kind: 'failed', input: node, stage, index })
+  const streams = new Map<string, Stream<DeadLetter>>()
+  // Asked twice it is one stream, as any other.
+  const failed = (stage: 'preprocess' | 'inference' | 'postprocess', index?: number) => {
+    const known = streams.get(`${stage} ${index}`) ?? stream<DeadLetter>({ kind: 'failed', input: node, stage, index })
+    streams.set(`${stage} ${index}`, known)
+    return known
+  }
   const withResourceHints = (hints: ResourceHints) => {
     const resourceHints = { ...node.options.resourceHints, ...hints }
     return inferred({ ...node, options: Object.freeze({ ...node.options, resourceHints }) })
@@ -174,6 +183,9 @@ function inferred<Out>(node: StepNode): Inferred<Out> {
 
 function branches(input: GraphNode, cases: Readonly<Record<string, UserFunction>>): object {
   const entries = Object.entries(cases)
+  // No output hangs on it, so the rules of the graph would never see it.
+  if (entries.length === 0)
+    throw new RunInferenceError('TOPOLOGY_INVALID', 'branch({}) has no case: give at least one, branch({ name: fn })')
   const node = Object.freeze({
     kind: 'branch' as const,
     input,
