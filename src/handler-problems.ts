@@ -145,7 +145,8 @@ function envProblems(at: string, envVars: unknown): Problem[] {
   return Object.entries(envVars).flatMap(([name, value]) => {
     if (!ENV_NAME.test(name)) return [badValue(at, 'a name of envVars', 'letters, digits and "_"', name)]
     if (typeof value === 'string' && !value.includes('\0')) return []
-    return [badValue(at, `envVars.${name}`, 'a text', value)]
+    // The value may be a secret.
+    return [badValue(at, `envVars.${name}`, 'a text', typeof value === 'string' ? 'one with a NUL' : typeof value)]
   })
 }
 

@@ -49,7 +49,7 @@ function nameProblems(uses: readonly Use[]): Problem[] {
   })
 }
 
-/** Threads of one process see the same variables. */
+/** Threads of one process see the same variables. Their values may be secrets: they are not shown. */
 function environmentProblems(uses: readonly Use[]): Problem[] {
   const first = new Map<string, { readonly step: string; readonly value: string }>()
   const problems: Problem[] = []
@@ -62,8 +62,6 @@ function environmentProblems(uses: readonly Use[]): Problem[] {
       problems.push({
         where: `step "${step}"`,
         what: `envVars.${name} is another one than that of step "${other.step}", and threads of one process share it`,
-        expected: show(other.value),
-        got: show(value),
         remedy: "Set isolation: 'process' for one of the models",
       })
     }

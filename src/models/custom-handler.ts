@@ -1,5 +1,6 @@
 /** Handlers that users write: what they implement, and how it becomes a handler. */
 import type { BatchOptions } from '../graph.ts'
+import type { EnvVars } from './env-vars.ts'
 import type { CustomSpec, Isolation } from './executor.ts'
 import { type BareModelHandler, bareHandlerOf } from './model-handler.ts'
 import type { ResourceHints } from './resource-hints.ts'
@@ -65,7 +66,7 @@ export interface CustomModel {
   readonly providers: readonly ['cpu']
   readonly timeoutMs?: number
   readonly modelCopies?: number
-  readonly envVars?: Readonly<Record<string, string>>
+  readonly envVars?: EnvVars
 }
 
 const VALUE = { '': { dtype: 'value', shape: [] } } as const
@@ -76,7 +77,10 @@ export function modelHandler<Example, Result, Model>(
 ): BareModelHandler<Example, Result> {
   const { name, modelId = name, timeoutMs, isolation, modelCopies, envVars } = handler
   const place = isolation ?? (timeoutMs === undefined ? 'thread' : 'process')
-  const limits = timeoutMs === undefined ? {} : { timeoutMs }
+  const both = {
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(envVars === undefined ? {} : { envVars }),
+  }
   return bareHandlerOf<Example, Result>(
     {
       kind: 'custom',
@@ -93,13 +97,12 @@ export function modelHandler<Example, Result, Model>(
         isolation: place,
         inferenceArgs: undefined,
         place: undefined,
-        ...limits,
+        ...both,
       },
       isolation: place,
       providers: ['cpu'],
-      ...limits,
+      ...both,
       ...(modelCopies === undefined ? {} : { modelCopies }),
-      ...(envVars === undefined ? {} : { envVars }),
     },
     {
       batch: (handler.batchElementsOptions ?? {}) as BatchOptions<never>,

@@ -3,6 +3,7 @@
  * (`test/contract/executor.contract.ts`) for every adapter: thread, child process, in-thread (test driver).
  */
 import type { RunInferenceError } from '../errors.ts'
+import type { EnvVars } from './env-vars.ts'
 import type { Dtype, TensorData, TensorSpec } from './tensors.ts'
 
 /**
@@ -28,6 +29,8 @@ interface SpecBase {
   readonly isolation: Isolation
   /** How long one call may take before it is ended (`process` only); undefined: until the lane counts as stuck. */
   readonly timeoutMs?: number
+  /** The environment of its process has these. */
+  readonly envVars?: EnvVars
 }
 
 export interface OnnxSpec extends SpecBase {
@@ -161,6 +164,8 @@ export interface Lane {
   readonly id: number
   /** Models of this isolation are loaded here; `any`: of either (the test driver). */
   readonly isolation: Isolation | 'any'
+  /** Of a process: what its environment has beside ours. */
+  readonly envVars?: EnvVars
   /** Places taken, 0 to LANE_PLACES: the first runs, the others wait behind it. */
   readonly occupied: number
   /** Reads the file, creates the session, checks the declared signature, warms up. Rejects MODEL_UNUSABLE. */

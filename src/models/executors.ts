@@ -1,5 +1,6 @@
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
+import { joinedEnvVars, setEnvVars } from './env-vars.ts'
 import type { Executor, ModelSpec } from './executor.ts'
 import { lanesNeeded } from './lane-choice.ts'
 import { executorOf } from './lane-handle.ts'
@@ -8,7 +9,7 @@ import { createThreadExecutor } from './thread-executor.ts'
 
 export interface ExecutorNeeds {
   /** What will be loaded: decides which kinds of lanes there are. */
-  readonly models: readonly Pick<ModelSpec, 'isolation' | 'providers'>[]
+  readonly models: readonly Pick<ModelSpec, 'isolation' | 'providers' | 'envVars'>[]
   /** Lanes of each kind that a model on cpu needs; models on a GPU share one. */
   readonly lanes: number
   /** Rows that a slot is first sized for. */
@@ -23,10 +24,18 @@ export interface ExecutorParts {
   readonly stuckMs: number
 }
 
-/** Threads for models that ask for threads, child processes for those that ask for processes. Starts nothing yet. */
+/**
+ * Threads for models that ask for threads, child processes for those that ask for processes. Starts nothing yet, but sets the
+ * environment variables that models in threads ask for.
+ */
 export function createExecutor({ models, lanes, maxBatchRows }: ExecutorNeeds, parts: ExecutorParts): Executor {
   const needed = lanesNeeded(models, lanes)
-  const threads = createThreadExecutor({ lanes: needed.thread, maxBatchRows }, parts)
-  const processes = createProcessExecutor({ lanes: needed.process, maxBatchRows, firstLane: needed.thread }, parts)
-  return executorOf([...threads.lanes, ...processes.lanes])
+  const inThreads = models.filter(({ isolation }) => isolation === 'thread')
+  for (const envVars of joinedEnvVars(inThreads)) setEnvVars(envVars, parts.logger)
+  const made = [...createThreadExecutor({ lanes: needed.threads, maxBatchRows }, parts).lanes]
+  for (const { envVars, lanes } of needed.processes) {
+    const options = { lanes, maxBatchRows, firstLane: made.length }
+    made.push(...createProcessExecutor(options, { ...parts, envVars }).lanes)
+  }
+  return executorOf(made)
 }

@@ -8,6 +8,7 @@
  */
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
+import { setEnvVars } from './env-vars.ts'
 import type { Executor, ExecutorOptions } from './executor.ts'
 import { createLaneHost } from './lane.ts'
 import { createLane } from './lane-handle.ts'
@@ -77,6 +78,7 @@ export function createInThreadExecutor(options: ExecutorOptions, parts: InThread
       id,
       isolation: 'any',
       options,
+      admit: ({ envVars = {} }) => setEnvVars(envVars, logger),
       logger,
       clock,
       // Never looked at: it can be neither lost nor ended.

@@ -1,21 +1,38 @@
-import type { Executor, Isolation, Lane, ModelSpec } from './executor.ts'
+import { type EnvVars, hasEnvVars, joinedEnvVars } from './env-vars.ts'
+import type { Executor, Lane, ModelSpec } from './executor.ts'
 
-type Placed = Pick<ModelSpec, 'isolation' | 'providers'>
+type Placed = Pick<ModelSpec, 'isolation' | 'providers' | 'envVars'>
 
-/** How many lanes of each kind these models need, when so many are asked for: one is enough for all that want a GPU. */
-export function lanesNeeded(specs: readonly Placed[], lanes: number): Readonly<Record<Isolation, number>> {
-  const needed = (isolation: Isolation): number => {
-    const here = specs.filter(spec => spec.isolation === isolation)
-    if (here.every(isOnDevice)) return Math.min(here.length, 1)
-    return lanes
-  }
-  return { thread: needed('thread'), process: needed('process') }
+export interface LanesNeeded {
+  readonly threads: number
+  /** Child processes, by the environment variables that their models share. */
+  readonly processes: readonly { readonly envVars: EnvVars; readonly lanes: number }[]
 }
 
-/** The lanes that load a model: all of its kind; for one on a GPU, the first. */
+/** How many lanes of each kind these models need, when so many are asked for: one is enough for all that want a GPU. */
+export function lanesNeeded(specs: readonly Placed[], lanes: number): LanesNeeded {
+  const needed = (here: readonly Placed[]) => (here.every(isOnDevice) ? Math.min(here.length, 1) : lanes)
+  const inProcesses = specs.filter(({ isolation }) => isolation === 'process')
+  const environments = joinedEnvVars(inProcesses)
+  const sharing = (envVars: EnvVars) => inProcesses.filter(spec => environmentOf(spec, environments) === envVars)
+  return {
+    threads: needed(specs.filter(({ isolation }) => isolation === 'thread')),
+    processes: environments.map(envVars => ({ envVars, lanes: needed(sharing(envVars)) })),
+  }
+}
+
+/** The lanes that load a model: all of its kind and environment; for one on a GPU, the first. */
 export function lanesFor(executor: Pick<Executor, 'lanes'>, spec: Placed): readonly Lane[] {
-  const fitting = executor.lanes.filter(({ isolation }) => isolation === 'any' || isolation === spec.isolation)
+  const ofKind = executor.lanes.filter(({ isolation }) => isolation === 'any' || isolation === spec.isolation)
+  const environments = ofKind.map(({ envVars }) => envVars).filter(envVars => envVars !== undefined)
+  const environment = environmentOf(spec, environments)
+  const fitting = ofKind.filter(({ isolation, envVars }) => isolation !== 'process' || envVars === environment)
   return isOnDevice(spec) ? fitting.slice(0, 1) : fitting
+}
+
+/** The first that has what the model asks for: when it was made, the model may have been joined to it. */
+function environmentOf({ envVars }: Placed, environments: readonly EnvVars[]): EnvVars | undefined {
+  return environments.find(vars => hasEnvVars(vars, envVars))
 }
 
 /** What is asked for first is a GPU. */

@@ -32,8 +32,7 @@ interface Copy {
   users: number
 }
 
-export interface LaneParts extends Omit<SupervisorParts, 'onReloaded'> {
-  readonly isolation: Lane['isolation']
+export interface LaneParts extends Omit<SupervisorParts, 'onReloaded'>, Pick<Lane, 'isolation' | 'envVars'> {
   readonly options: ExecutorOptions
   /** Milliseconds on the clock that the host reads as well. */
   readonly stamp: () => number
@@ -46,7 +45,7 @@ export function executorOf(lanes: readonly Lane[]): Executor {
   return { lanes, close: async () => void (await Promise.all(lanes.map(lane => lane.close()))) }
 }
 
-export function createLane({ id, isolation, options, stamp, admit, ...parts }: LaneParts): Lane {
+export function createLane({ id, isolation, envVars, options, stamp, admit, ...parts }: LaneParts): Lane {
   const memories = Array.from({ length: LANE_PLACES }, () => new SlotMemory())
   const batches: (Batch | undefined)[] = Array.from({ length: LANE_PLACES }, () => undefined)
   const copies = new Map<string, Copy>()
@@ -144,6 +143,7 @@ export function createLane({ id, isolation, options, stamp, admit, ...parts }: L
   return {
     id,
     isolation,
+    ...(envVars === undefined ? {} : { envVars }),
     get occupied() {
       return batches.reduce((count, batch) => (batch ? count + 1 : count), 0)
     },

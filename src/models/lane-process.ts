@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import './no-telemetry.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
+import { childEnvironment, type EnvVars } from './env-vars.ts'
 import type { LoadedModel } from './executor.ts'
 import { REPLIES_FD, REQUESTS_FD } from './lane-child-pipes.ts'
 import { ReplyReader, requestFrame } from './lane-frames.ts'
@@ -25,6 +26,8 @@ export interface ChildOptions {
   readonly clock: Clock
   /** Arguments for Node itself. */
   readonly execArgv: readonly string[]
+  /** What its environment has beside ours. */
+  readonly envVars: EnvVars
 }
 
 /** Starts a child process with the entry lane-child. */
@@ -57,6 +60,7 @@ class ChildLink implements LaneLink {
     this.#events = events
     const entry = fileURLToPath(besideThis('lane-child'))
     const child = spawn(process.execPath, [...options.execArgv, entry, `lane-${options.lane}`], {
+      env: childEnvironment(options.envVars),
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
     })
     this.#child = child

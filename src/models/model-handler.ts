@@ -27,8 +27,6 @@ export interface OnnxModel extends Omit<OnnxSpec, 'identifier'> {
   readonly padding?: Readonly<Record<string, Padding>>
   /** Lanes that hold it; undefined: all of its kind. */
   readonly modelCopies?: number
-  /** Set in the process before the model is loaded. */
-  readonly envVars?: Readonly<Record<string, string>>
 }
 
 /** How an input is padded. */
@@ -153,6 +151,6 @@ export function modelsOf({ cohorts }: HandlerDefinition): readonly HandlerModel[
 /** What lanes load for a model: equal specs are one copy. */
 export function modelSpecOf(model: HandlerModel): ModelSpec {
   if (model.kind === 'custom') return model.spec
-  const { unnamed: _, padding: __, modelCopies: ___, envVars: ____, ...spec } = model
+  const { unnamed: _, padding: __, modelCopies: ___, ...spec } = model
   return { identifier: JSON.stringify(spec), ...spec }
 }

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
+import type { EnvVars } from './env-vars.ts'
 import type { Executor, ExecutorOptions } from './executor.ts'
 import { sharedNow } from './lane-clock.ts'
 import { createLane, executorOf } from './lane-handle.ts'
@@ -17,18 +18,20 @@ export interface ProcessExecutorParts {
   readonly stuckMs: number
   /** Arguments for Node; default: those of this process that concern how modules are loaded and run. */
   readonly execArgv?: readonly string[]
+  /** What their environment has beside ours; default: nothing. */
+  readonly envVars?: EnvVars
 }
 
 /** Starts no process yet: each lane starts its own with its first load. */
 export function createProcessExecutor(options: ExecutorOptions, parts: ProcessExecutorParts): Executor {
-  const { execArgv = ownArguments(), ...rest } = parts
+  const { execArgv = ownArguments(), envVars = {}, ...rest } = parts
   const { lanes, firstLane = 0 } = options
   return executorOf(
     Array.from({ length: lanes }, (_, index) => {
       const id = firstLane + index
       const { logger, clock } = parts
-      const openLink = openChild({ lane: id, logger, clock, execArgv })
-      return createLane({ id, isolation: 'process', options, stamp: sharedNow, openLink, ...rest })
+      const openLink = openChild({ lane: id, logger, clock, execArgv, envVars })
+      return createLane({ id, isolation: 'process', envVars, options, stamp: sharedNow, openLink, ...rest })
     }),
   )
 }

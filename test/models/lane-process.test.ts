@@ -12,7 +12,7 @@ describe('the pipes to a child process', () => {
   it('a message that cannot be written holds up none behind it', async () => {
     const replies: FromLane[] = []
     const ends: string[] = []
-    const link = openChild({ lane: 0, logger: silentLogger, clock: systemClock, execArgv: [] })({
+    const link = openChild({ lane: 0, logger: silentLogger, clock: systemClock, execArgv: [], envVars: {} })({
       reply: message => replies.push(message),
       ended: how => ends.push(how),
     })
