@@ -12,11 +12,27 @@ const onGpu = { isolation: 'process', providers: ['cuda', 'cpu'] } as const
 
 describe('which lanes there are, and which load a model', () => {
   test('lanes of each kind that a model asks for; one is enough for models on a GPU', () => {
-    assert.deepEqual(lanesNeeded([cpuThread], 3), { thread: 3, process: 0 })
-    assert.deepEqual(lanesNeeded([cpuThread, cpuProcess], 3), { thread: 3, process: 3 })
-    assert.deepEqual(lanesNeeded([onGpu, onGpu], 3), { thread: 0, process: 1 })
-    assert.deepEqual(lanesNeeded([onGpu, cpuProcess], 3), { thread: 0, process: 3 })
-    assert.deepEqual(lanesNeeded([], 3), { thread: 0, process: 0 })
+    const alike = (lanes: number) => [{ envVars: {}, lanes }]
+    assert.deepEqual(lanesNeeded([cpuThread], 3), { threads: 3, processes: [] })
+    assert.deepEqual(lanesNeeded([cpuThread, cpuProcess], 3), { threads: 3, processes: alike(3) })
+    assert.deepEqual(lanesNeeded([onGpu, onGpu], 3), { threads: 0, processes: alike(1) })
+    assert.deepEqual(lanesNeeded([onGpu, cpuProcess], 3), { threads: 0, processes: alike(3) })
+    assert.deepEqual(lanesNeeded([], 3), { threads: 0, processes: [] })
+  })
+
+  test('models that want other values of one variable get child processes of their own', () => {
+    const [one, other] = ['1', '2'].map(value => ({ ...cpuProcess, envVars: { A: value } }))
+    const more = { ...onGpu, envVars: { A: '2', B: '1' } }
+    const { processes } = lanesNeeded([one!, cpuProcess, other!, more], 2)
+    assert.deepEqual(processes, [
+      { envVars: { A: '1' }, lanes: 2 },
+      { envVars: { A: '2', B: '1' }, lanes: 2 },
+    ])
+    const lanes = processes.flatMap(({ envVars }, i) =>
+      [0, 1].map(j => ({ id: 2 * i + j, isolation: 'process', envVars }) as unknown as Lane),
+    )
+    const chosen = [one!, cpuProcess, other!, more].map(spec => lanesFor({ lanes }, spec).map(({ id }) => id))
+    assert.deepEqual(chosen, [[0, 1], [0, 1], [2, 3], [2]])
   })
 
   test('a model is loaded in every lane of its kind, or of any kind; one on a GPU in one of them', () => {
