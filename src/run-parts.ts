@@ -1,6 +1,7 @@
 import type { ReadSchema, SchemaRegistryPort } from './kafka/codec.ts'
 import type { KafkaPort } from './kafka/port.ts'
 import type { Executor } from './models/executor.ts'
+import type { Machine } from './models/machine.ts'
 import type { Clock } from './ops/clock.ts'
 import type { Logger } from './ops/logger.ts'
 import type { PipelineMetrics } from './pipeline/pipeline-metrics.ts'
@@ -19,6 +20,8 @@ export interface RunParts {
   readonly random: () => number
   readonly logger: Logger
   readonly metrics: PipelineMetrics
+  /** What resource hints are held against; undefined: they are not looked at, as in tests. */
+  readonly machine?: Machine
   /** Told what the main thread does now, per block and per batch: the last words of a process that hangs (stall watch). */
   readonly note?: (what: string) => void
   /** Told of every failure while it is noted, with what the failing function or model received; for tests. */

@@ -6,6 +6,7 @@ import { isRetriable, RunInferenceError } from './errors.ts'
 import type { GroupMember } from './kafka/port.ts'
 import { replayTopic } from './kafka/topic-names.ts'
 import { planTopics, requireApplied, topicNames } from './kafka/topics.ts'
+import { requireResources } from './models/required-resources.ts'
 import { sleep } from './ops/clock.ts'
 import { createHealth, type Health, type HealthReport } from './ops/run-health.ts'
 import { type Assembly, assemble } from './pipeline/assemble.ts'
@@ -107,8 +108,9 @@ class Running implements RunningTopology {
   }
 
   async #start(): Promise<void> {
-    const { port, settings, logger } = this.#parts
+    const { port, settings, logger, machine } = this.#parts
     assertValid(this.#topology)
+    if (machine) requireResources(this.#topology.steps, machine, warning => logger.warn({}, warning))
     // Asked for nothing but names so far: a stop need not wait for a broker that does not answer.
     await Promise.race([this.#whenAvailable('broker', () => this.#requireTopics()), this.#whenStopped()])
     this.#health.topicsChecked()

@@ -6,6 +6,7 @@ import { RunInferenceError } from '../errors.ts'
 import type { ReadSchema, SchemaRegistryPort } from '../kafka/codec.ts'
 import type { KafkaPort, TopicDescription } from '../kafka/port.ts'
 import type { Executor } from '../models/executor.ts'
+import type { Machine } from '../models/machine.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Settings } from '../settings.ts'
@@ -15,6 +16,7 @@ import { topologyProblems } from '../topology-problems.ts'
 import { applyCommand } from './apply-command.ts'
 import { type ExampleOutcome, runExample } from './check-example.ts'
 import { checkModels, warnOfSizes } from './check-models.ts'
+import { checkResources } from './check-resources.ts'
 import { checkSchemas } from './check-schemas.ts'
 import { checkTopics } from './check-topics.ts'
 import { newestRecords, recordsOfFile } from './example-records.ts'
@@ -31,6 +33,8 @@ export interface CheckParts {
   readonly registry: SchemaRegistryPort | undefined
   readonly readSchema: ReadSchema
   readonly executor: Executor
+  /** What resource hints are held against. */
+  readonly machine: Machine
   readonly settings: Settings
   readonly clock: Clock
   readonly logger: Logger
@@ -51,6 +55,7 @@ export async function checkTopology(topology: Topology, parts: CheckParts, findi
   for (const problem of topologyProblems(topology)) findings.problem('topology', 'TOPOLOGY_INVALID', problem)
   const loadable = topology.steps.filter(step => modelProblems(step).length === 0)
   warnOfSizes(loadable, parts.settings, findings)
+  checkResources(topology.steps, parts.machine, findings)
   const [models, schemas, { reports: topics, existing }] = await Promise.all([
     checkModels(loadable, parts.executor, findings),
     checkSchemas(topology, parts, findings),

@@ -8,6 +8,7 @@ import type { KafkaPort } from '../kafka/port.ts'
 import { readSchemaFile } from '../kafka/schema-files.ts'
 import { registerSchemas, schemaNeeds } from '../kafka/topic-schemas.ts'
 import { createExecutor } from '../models/executors.ts'
+import { readMachine } from '../models/machine.ts'
 import { modelsOf } from '../models/model-handler.ts'
 import { systemClock } from '../ops/clock.ts'
 import { createLogger, type Logger, silentLogger } from '../ops/logger.ts'
@@ -141,6 +142,7 @@ async function checkWith(
     registry: connections.registry,
     readSchema: readSchemaFile,
     executor,
+    machine: readMachine(),
     settings,
     clock: systemClock,
     logger,

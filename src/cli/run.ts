@@ -1,5 +1,6 @@
 import { RunInferenceError } from '../errors.ts'
 import { createExecutor } from '../models/executors.ts'
+import { readMachine } from '../models/machine.ts'
 import { modelsOf } from '../models/model-handler.ts'
 import { systemClock } from '../ops/clock.ts'
 import { letHeapGrow } from '../ops/heap-growth.ts'
@@ -103,6 +104,7 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
     random: Math.random,
     logger,
     metrics,
+    machine: readMachine(),
     note: watch.note,
   })
   metrics.watchReady(() => running.health().ready)

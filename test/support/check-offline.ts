@@ -2,6 +2,7 @@ import { type Checked, type CheckParts, checkTopology } from '../../src/check/ch
 import { createFindings, type Findings, type FoundProblem } from '../../src/check/report.ts'
 import { readSchemaFile } from '../../src/kafka/schema-files.ts'
 import { createExecutor } from '../../src/models/executors.ts'
+import { readMachine } from '../../src/models/machine.ts'
 import { modelsOf } from '../../src/models/model-handler.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
@@ -28,6 +29,7 @@ export async function checkOffline(
         registry: createMemoryRegistry(),
         readSchema: readSchemaFile,
         executor,
+        machine: readMachine(),
         settings: loadSettings({ env: { KRI_BROKERS: 'none:1', KRI_LANES: '1' } }),
         clock: systemClock,
         logger: silentLogger,
