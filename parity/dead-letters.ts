@@ -2,6 +2,7 @@
 import type { DriverFailure } from 'kafka-run-inference/testing'
 import type { RunResult } from './beam-run.ts'
 import { pythonType, toNeutral } from './neutral.ts'
+import { thrownText } from './our-text.ts'
 
 interface Letter {
   readonly element: unknown
@@ -48,7 +49,8 @@ function lettersOf({ failures, stacks }: RunResult): Letter[] {
 }
 
 function deadLetter({ element, failure, stack }: Letter): object {
-  const { errorType, message } = failure
+  const { errorType } = failure
+  const message = errorType === 'RunInferenceError' ? failure.message : thrownText(failure.message)
   return {
     tuple_len: 2,
     element: toNeutral(element),

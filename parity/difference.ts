@@ -63,13 +63,16 @@ function sameThings(recorded: readonly unknown[], actual: readonly unknown[]): b
 }
 
 interface Tensor {
-  readonly data: readonly number[]
+  readonly data: readonly unknown[]
 }
 
 function closeTensors(recorded: Fields, actual: Fields): boolean {
   const { data, ...rest } = recorded as unknown as Tensor
   const { data: others, ...otherRest } = actual as unknown as Tensor
-  const close = (value: number, i: number) => Math.abs(value - others[i]!) <= TENSOR_TOLERANCE
+  const close = (value: unknown, i: number) =>
+    typeof value === 'number'
+      ? Math.abs(value - (others[i] as number)) <= TENSOR_TOLERANCE
+      : isDeepStrictEqual(value, others[i])
   return data.length === others.length && data.every(close) && isDeepStrictEqual(rest, otherRest)
 }
 

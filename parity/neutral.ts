@@ -9,7 +9,8 @@ const ARRAYS = { float32: Float32Array, float64: Float64Array, int64: BigInt64Ar
 interface NeutralArray {
   readonly dtype: keyof typeof ARRAYS
   readonly shape: readonly number[]
-  readonly data: readonly number[]
+  /** Numbers; `$float` for those that JSON does not know. */
+  readonly data: readonly unknown[]
 }
 
 interface NeutralPrediction {
@@ -69,7 +70,8 @@ export function isPrediction(value: unknown): value is PredictionResult<unknown,
   return typeof value === 'object' && value !== null && 'example' in value && 'inference' in value && 'modelId' in value
 }
 
-function typedArray({ dtype, data }: NeutralArray): ArrayBufferView {
+function typedArray({ dtype, data: neutral }: NeutralArray): ArrayBufferView {
+  const data = neutral.map(fromNeutral) as readonly number[]
   if (dtype === 'int64') return BigInt64Array.from(data, BigInt)
   return ARRAYS[dtype].from(data)
 }
@@ -77,6 +79,6 @@ function typedArray({ dtype, data }: NeutralArray): ArrayBufferView {
 function neutralArray(view: ArrayBufferView): NeutralArray {
   const dtype = (Object.keys(ARRAYS) as (keyof typeof ARRAYS)[]).find(name => view instanceof ARRAYS[name])
   if (dtype === undefined) throw new TypeError(`no neutral form of a ${view.constructor.name}`)
-  const data = Array.from(view as Float32Array, Number)
+  const data = Array.from(view as Float32Array, value => toNeutral(Number(value)))
   return { dtype, shape: [data.length], data }
 }

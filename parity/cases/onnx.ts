@@ -4,7 +4,7 @@ import { float32, keyed, onnx } from 'kafka-run-inference'
 import { beamRun, type RunResult } from '../beam-run.ts'
 import { failedInferences, otherFailures } from '../dead-letters.ts'
 import type { AnyHandler } from '../handler-text.ts'
-import { toNeutral } from '../neutral.ts'
+import { fromNeutral, toNeutral } from '../neutral.ts'
 import { errorOf } from '../shape.ts'
 import { batchOf, type CaseRun, inWords } from './pipeline.ts'
 
@@ -24,12 +24,17 @@ const BAD_ROWS: Readonly<Record<string, readonly unknown[]>> = {
   string_row: ['a row of text'],
   python_list_of_floats: [list(64)],
   none: [null],
-  nan_row: [list(64).map(() => ({ $float: 'nan' }))],
+  nan_row: [{ $ndarray: { dtype: 'float32', shape: [64], data: list(64).map(() => ({ $float: 'nan' })) } }],
   empty_batch_row_0: [row(0)],
 }
 
 export const ONNX: Readonly<Record<string, CaseRun>> = {
-  onnx_small_fixed_inputs: inWords({ handler: () => small() }),
+  onnx_small_fixed_inputs: async oracle => {
+    const input = oracle.input as readonly unknown[]
+    const alone = await beamRun({ input, handler: small, options: { batch: { maxSize: 1 } } })
+    const more = ({ main }: RunResult) => ({ max_abs_difference_batch6_vs_batch1: largestDifference(main, alone.main) })
+    return inWords({ handler: small, more })(oracle)
+  },
   onnx_keyed: inWords({ handler: () => keyed(bareSmall()) as AnyHandler }),
   onnx_bad_inputs: async ({ expected }) => {
     const results: Record<string, unknown> = {}
@@ -79,6 +84,14 @@ function small(): AnyHandler {
 async function loadError(model: string): Promise<unknown> {
   const { error } = await beamRun({ input: [], handler: () => bareSmall(model) as AnyHandler })
   return errorOf(error)
+}
+
+/** Of the probabilities of two runs of the same rows. */
+function largestDifference(some: readonly unknown[], others: readonly unknown[]): number {
+  const values = (results: readonly unknown[]) =>
+    results.flatMap(result => [...((fromNeutral(result) as { readonly inference: Float32Array }).inference ?? [])])
+  const wanted = values(others)
+  return Math.max(...values(some).map((value, i) => Math.abs(value - wanted[i]!)))
 }
 
 function rowsOutcome(result: RunResult): object {
