@@ -12,7 +12,7 @@ interface Use {
 
 export function sharingProblems({ steps }: Topology): Problem[] {
   const uses = steps.flatMap(({ step, handler }) => handler.cohorts.map(({ model }) => ({ step, model })))
-  return [...identifierProblems(steps), ...nameProblems(uses), ...environmentProblems(uses)]
+  return [...identifierProblems(steps), ...environmentProblems(uses)]
 }
 
 /** Steps that give one `modelIdentifier` share what the first of them loads. */
@@ -25,25 +25,6 @@ function identifierProblems(steps: Topology['steps']): Problem[] {
         where: `step "${step}"`,
         what: `modelIdentifier ${show(modelIdentifier)} is that of step "${other.step}" too, which has another model`,
         remedy: 'Give each model an identifier of its own, or both steps the same handler',
-      },
-    ]
-  })
-}
-
-/** Handlers of users are told apart by name and model id: those that share both share what is loaded. */
-function nameProblems(uses: readonly Use[]): Problem[] {
-  return uses.flatMap(({ step, model }, i) => {
-    if (model.kind === 'onnx') return []
-    const { name, uri } = model.spec
-    const isNamesake = ({ model: other }: Use) =>
-      other.kind === 'custom' && other.spec.name === name && other.spec.uri === uri && !isDeepStrictEqual(other, model)
-    const other = uses.slice(0, i).find(isNamesake)
-    if (other === undefined) return []
-    return [
-      {
-        where: `step "${step}"`,
-        what: `its handler ${show(name)} has the name and model id of another one, of step "${other.step}"`,
-        remedy: 'Give each handler a name or modelId of its own, or make one and use it twice',
       },
     ]
   })

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { type GraphNode, inputsOf, type SinkNode, type SourceNode, type StepNode } from './graph.ts'
 import type { ModuleRef } from './models/executor.ts'
-import { problemsError } from './problem.ts'
+import type { HandlerFunction } from './models/model-handler.ts'
+import { problemsError, show } from './problem.ts'
 import type { Sink } from './stream.ts'
 import { topologyProblems } from './topology-problems.ts'
 
@@ -89,20 +90,51 @@ export function describeGraph(value: Topology): string {
     lines.push(`${id} ${above ? `${above} -> ` : ''}${describeNode(node)}`)
     return id
   }
-  for (const sink of value.sinks) lines.push(`${idOf(sink.input)} -> to ${sink.topic} ${sink.value.label}`)
+  for (const sink of value.sinks) lines.push(`${idOf(sink.input)} -> ${describeSink(sink)}`)
   return lines.join('\n')
 }
 
+function describeSink({ topic, key, value, newKey }: SinkNode): string {
+  return `to ${topic} ${newKey ? 'new key ' : ''}${key ? `${key.label} ` : ''}${value.label}`
+}
+
+/** Functions cannot be compared, so what there is of them is counted. */
 function describeNode(node: GraphNode): string {
-  if (node.kind === 'source') return `from ${node.topic} ${node.key ? `${node.key.label} ` : ''}${node.value.label}`
-  if (node.kind === 'branch') return `branch ${node.cases.map(({ name }) => name).join(', ')}`
-  if (node.kind === 'case') return `case ${node.input.cases[node.index]?.name}`
-  if (node.kind === 'failed') return `failed ${node.stage} ${node.index ?? 'any'}`
-  if (node.kind !== 'runInference') return node.kind
-  const { cohorts, keyed, preprocess, postprocess } = node.handler
-  const functions = `preprocess ${preprocess.length}, postprocess ${postprocess.length}`
-  const models = cohorts.map(({ keys, model }) => `${keys ? `${keys.map(String)}: ` : ''}${model.kind}(${model.uri})`)
-  return `runInference ${node.step} ${keyed ? 'keyed ' : ''}${models.join(' ')} ${functions}`
+  switch (node.kind) {
+    case 'source':
+      return `from ${node.topic} ${node.key ? `${node.key.label} ` : ''}${node.value.label}${node.writtenBy ? ' again' : ''}`
+    case 'flatMap':
+      return `flatMap ${node.maxFanOut}`
+    case 'branch':
+      return `branch ${node.cases.map(({ name }) => name).join(', ')}`
+    case 'case':
+      return `case ${node.input.cases[node.index]?.name}`
+    case 'failed':
+      return `failed ${node.stage} ${node.index ?? 'any'}`
+    case 'runInference':
+      return describeStep(node)
+    default:
+      return node.kind
+  }
+}
+
+function describeStep({ step, handler, options }: StepNode): string {
+  const { cohorts, keyed, batching, preprocess, postprocess } = handler
+  const models = cohorts.map(
+    ({ keys, model }) => `${keys ? `${keys.map(show).join(' ')}: ` : ''}${model.kind}(${model.uri})`,
+  )
+  const functions = (list: readonly HandlerFunction[]) =>
+    [list.length, ...list.map(({ concurrency }) => (concurrency === undefined ? [] : `async ${concurrency}`))]
+      .flat()
+      .join(' ')
+  return [
+    `runInference ${step}`,
+    ...(keyed ? [keyed === 'maybe' ? 'maybe keyed' : 'keyed'] : []),
+    ...(batching ? [] : ['no batching']),
+    ...models,
+    `preprocess ${functions(preprocess)}, postprocess ${functions(postprocess)}`,
+    ...(options.functions === 'worker' ? ['in a worker'] : []),
+  ].join(' ')
 }
 
 /** A short fingerprint of the graph. */

@@ -202,10 +202,10 @@ describe('the problems between steps', () => {
     ],
     [
       stepsOf([
-        [echo, {}],
-        [custom({ isTransient: () => true }), {}],
+        [echo, one],
+        [custom({ isTransient: () => true }), one],
       ]),
-      /step "s1": its handler "echo" has the name and model id of another one, of step "s0"/,
+      /step "s1": modelIdentifier "one" is that of step "s0" too/,
     ],
     [
       stepsOf([
@@ -220,10 +220,11 @@ describe('the problems between steps', () => {
     ],
   ])
 
-  it('are none for one handler in two steps, equal models, other model ids, processes of their own', () => {
+  it('are none for equal models, one handler in two steps, others without an identifier, processes of their own', () => {
     for (const steps of [
       [model(), model()].map(handler => [handler, one] as const),
-      [echo, echo, other('two')].map(handler => [handler, {}] as const),
+      [echo, echo].map(handler => [handler, one] as const),
+      [echo, custom({ isTransient: () => true })].map(handler => [handler, {}] as const),
       [env('1', 'thread'), env('2', 'process')].map(handler => [handler, {}] as const),
       [[model({ providers: ['webgpu'], modelCopies: 1 }), {}] as const],
     ])

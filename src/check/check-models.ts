@@ -1,36 +1,45 @@
 /** Loads every model in one lane, as `run` does in all, and collects what is wrong instead of ending at the first. */
-import { availableParallelism } from 'node:os'
 import { RunInferenceError } from '../errors.ts'
 import type { StepNode } from '../graph.ts'
-import type { Executor, LoadedModel } from '../models/executor.ts'
+import { specsOfStep } from '../handler-place.ts'
+import type { Executor, LoadedModel, ModelSpec } from '../models/executor.ts'
 import { lanesFor } from '../models/lane-choice.ts'
-import { type HandlerModel, modelSpecOf, modelsOf, type OnnxModel } from '../models/model-handler.ts'
-import { BYTES_PER_ELEMENT, elementsOf, isNumeric } from '../models/tensors.ts'
-import { batchPolicy } from '../pipeline/batch-policy.ts'
-import type { Settings } from '../settings.ts'
+import type { Topology } from '../topology.ts'
 import type { Findings, ModelReport } from './report.ts'
 
-/** A model, and a step that runs it. */
+/** What a lane loads, and a step that runs it. */
 interface Use {
   readonly step: string
-  readonly model: HandlerModel
+  readonly spec: ModelSpec
 }
 
+/** Of those steps whose models can be loaded. */
 export async function checkModels(
+  topology: Topology,
   steps: readonly StepNode[],
   executor: Executor,
   findings: Findings,
 ): Promise<ModelReport[]> {
   const bySpec = new Map<string, [Use, ...Use[]]>()
-  for (const { step, handler } of steps) {
-    for (const model of modelsOf(handler)) {
-      const { identifier } = modelSpecOf(model)
-      const sharing = bySpec.get(identifier)
-      if (sharing) sharing.push({ step, model })
-      else bySpec.set(identifier, [{ step, model }])
+  for (const node of steps) {
+    for (const spec of specsInto(findings, topology, node)) {
+      const use = { step: node.step, spec }
+      const sharing = bySpec.get(spec.identifier)
+      if (sharing) sharing.push(use)
+      else bySpec.set(spec.identifier, [use])
     }
   }
   return Promise.all([...bySpec.values()].map(sharing => checkModel(sharing, executor, findings)))
+}
+
+/** Arguments may be no tensors. */
+function specsInto(findings: Findings, topology: Topology, node: StepNode): readonly ModelSpec[] {
+  try {
+    return specsOfStep(topology, node)
+  } catch (error) {
+    findings.thrown('models', error, `step "${node.step}"`, 'Correct inferenceArgs')
+    return []
+  }
 }
 
 async function checkModel(
@@ -38,8 +47,7 @@ async function checkModel(
   executor: Executor,
   findings: Findings,
 ): Promise<ModelReport> {
-  const [{ step, model }] = sharing
-  const spec = modelSpecOf(model)
+  const [{ step, spec }] = sharing
   const report = { steps: [...new Set(sharing.map(use => use.step))], uri: spec.uri }
   const where = `model of step "${step}"`
   try {
@@ -86,51 +94,4 @@ function warnOfCpuShare(where: string, { provider, partlyOnCpu }: LoadedModel, f
     got: 'operators that only cpu has',
     remedy: `Measure it: without ${provider} it may be as fast, or faster`,
   })
-}
-
-/** What works, and not as well as it could. */
-export function warnOfSizes(steps: readonly StepNode[], settings: Settings, findings: Findings): void {
-  const cores = availableParallelism()
-  const { lanes, maxInFlightRows, maxInFlightBytes } = settings
-  for (const { step, handler, options } of steps) {
-    const where = `step "${step}"`
-    const models = modelsOf(handler).filter(model => model.kind === 'onnx')
-    const threads = Math.max(0, ...models.map(model => model.intraOpNumThreads))
-    if (lanes * threads > cores && lanes + threads > 2) {
-      findings.warning('settings', {
-        where,
-        what: 'more threads than cores: they wait for each other',
-        expected: `lanes × intraOpNumThreads up to ${cores}`,
-        got: `${lanes} × ${threads}`,
-        remedy: 'Set --lanes or intraOpNumThreads lower',
-      })
-    }
-    const { maxSize } = batchPolicy({ ...handler.batch, ...options.batch })
-    if (maxSize > maxInFlightRows) {
-      findings.warning('settings', {
-        where,
-        what: 'its batches can never be full',
-        expected: `batch.maxSize up to maxInFlightRows (${maxInFlightRows})`,
-        got: String(maxSize),
-        remedy: 'Set batch.maxSize lower or --max-in-flight-rows higher',
-      })
-    }
-    const rowBytes = Math.max(0, ...models.map(rowBytesOf))
-    if (maxSize * rowBytes > maxInFlightBytes) {
-      findings.warning('settings', {
-        where,
-        what: 'a full batch does not fit the memory that records in flight may take',
-        expected: `up to maxInFlightBytes (${maxInFlightBytes})`,
-        got: `${maxSize} rows × ${rowBytes} bytes`,
-        remedy: 'Set batch.maxSize lower or --max-in-flight-bytes higher',
-      })
-    }
-  }
-}
-
-/** At least so many. */
-function rowBytesOf({ inputs }: OnnxModel): number {
-  return Object.values(inputs).reduce((sum, { dtype, shape }) => {
-    return sum + (elementsOf(shape) ?? 1) * (isNumeric(dtype) ? BYTES_PER_ELEMENT[dtype] : 1)
-  }, 0)
 }

@@ -15,12 +15,13 @@ import type { Topology } from '../topology.ts'
 import { topologyProblems } from '../topology-problems.ts'
 import { applyCommand } from './apply-command.ts'
 import { type ExampleOutcome, runExample } from './check-example.ts'
-import { checkModels, warnOfSizes } from './check-models.ts'
+import { checkModels } from './check-models.ts'
 import { checkResources } from './check-resources.ts'
 import { checkSchemas } from './check-schemas.ts'
 import { checkTopics } from './check-topics.ts'
 import { newestRecords, recordsOfFile } from './example-records.ts'
 import type { CheckReport, ExampleReport, Findings, TopicReport } from './report.ts'
+import { warnOfSizes, warnOfSteps } from './step-warnings.ts'
 import { within } from './within.ts'
 
 /** A cluster that does not answer is tried by its client for longer than anybody wants to wait here. */
@@ -54,10 +55,11 @@ export type Checked = Pick<CheckReport, 'models' | 'topics' | 'schemas' | 'examp
 export async function checkTopology(topology: Topology, parts: CheckParts, findings: Findings): Promise<Checked> {
   for (const problem of topologyProblems(topology)) findings.problem('topology', 'TOPOLOGY_INVALID', problem)
   const loadable = topology.steps.filter(step => modelProblems(step).length === 0)
+  warnOfSteps(topology.steps, findings)
   warnOfSizes(loadable, parts.settings, findings)
   checkResources(topology.steps, parts.machine, findings)
   const [models, schemas, { reports: topics, existing }] = await Promise.all([
-    checkModels(loadable, parts.executor, findings),
+    checkModels(topology, loadable, parts.executor, findings),
     checkSchemas(topology, parts, findings),
     reachTopics(topology, parts, findings),
   ])

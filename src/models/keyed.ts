@@ -32,10 +32,14 @@ export function keyed<In, Out, K>(
 ): ModelHandler<KV<K, In>, KV<K, Out>> {
   if ('definition' in handlers) return handlerOf({ ...bareDefinition('keyed', handlers), keyed: true })
   const [first, ...rest] = handlers.map(({ keys, handler }) => {
-    const { cohorts } = bareDefinition('keyed', handler)
-    return { keys: Object.freeze([...keys]), model: cohorts[0].model }
+    const { cohorts, batch, resourceHints } = bareDefinition('keyed', handler)
+    const ignored = Object.entries({ batch, resourceHints }).flatMap(([name, asked]) =>
+      Object.keys(asked).map(option => `${name}.${option}`),
+    )
+    return { keys: Object.freeze([...keys]), model: cohorts[0].model, ...(ignored.length > 0 ? { ignored } : {}) }
   })
-  if (!first) throw new RunInferenceError('TOPOLOGY_INVALID', 'keyed([]) has no mapping: give at least one { keys, handler }')
+  if (!first)
+    throw new RunInferenceError('TOPOLOGY_INVALID', 'keyed([]) has no mapping: give at least one { keys, handler }')
   return handlerOf({
     cohorts: [first, ...rest],
     keyed: true,
@@ -73,6 +77,7 @@ function bareDefinition(where: string, { definition }: BareModelHandler<never, u
       `${where}() takes a handler that batches: call withNoBatching() on what ${where}() returns`,
     )
   }
-  if (definition.keyed) throw new RunInferenceError('TOPOLOGY_INVALID', `${where}() got a handler that is keyed already`)
+  if (definition.keyed)
+    throw new RunInferenceError('TOPOLOGY_INVALID', `${where}() got a handler that is keyed already`)
   return definition
 }

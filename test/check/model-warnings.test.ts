@@ -17,7 +17,7 @@ async function warningsFor(change: object) {
     return { ...model, loaded: { ...model.loaded, ...change } }
   }
   const findings = createFindings()
-  await checkModels(digits.steps, { ...inThread, lanes: [{ ...lane!, load }] }, findings)
+  await checkModels(digits, digits.steps, { ...inThread, lanes: [{ ...lane!, load }] }, findings)
   await inThread.close()
   assert.deepEqual(findings.problems, [])
   return findings.warnings.map(({ what }) => what)
