@@ -4,6 +4,8 @@ import type { RunResult } from './beam-run.ts'
 import { pythonType, toNeutral } from './neutral.ts'
 import { thrownText } from './our-text.ts'
 
+const CAUSED_BY = '\nCaused by: '
+
 interface Letter {
   readonly element: unknown
   readonly failure: DriverFailure
@@ -65,8 +67,14 @@ function deadLetter({ element, failure, stack }: Letter): object {
 /** A Python traceback ends with the line that a JavaScript stack begins with. */
 function tracebackOf(stack: string | undefined): object {
   if (stack === undefined) return { is_list_of_strings: false, nonempty: false }
-  const frames = stack.split('\n').findIndex(line => line.startsWith('    at '))
-  const head = stack.split('\n').slice(0, Math.max(frames, 0))
+  // What came out of a lane shows behind our own error what was thrown.
+  const lines = stack
+    .slice(stack.indexOf(CAUSED_BY) + 1)
+    .replace(CAUSED_BY.trim(), '')
+    .trimStart()
+    .split('\n')
+  const frames = lines.findIndex(line => line.startsWith('    at '))
+  const head = lines.slice(0, Math.max(frames, 0))
   return {
     is_list_of_strings: true,
     nonempty: frames > 0,

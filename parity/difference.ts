@@ -1,6 +1,6 @@
 /**
- * Where two values differ, field by field. A path names fields only, no positions: `main.inference` is that field of any
- * result; `main:length` and `main:order` are lists of other lengths, and of the same things in another order.
+ * Where two values differ, field by field, as paths: `main[2].inference`. `main:length` and `main:order` are lists of other
+ * lengths, of which what both have is compared too, and of the same things in another order.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { sameMeaning } from './wordings.ts'
@@ -50,7 +50,7 @@ function compareLists(
     return
   }
   const count = Math.min(recorded.length, actual.length)
-  for (let i = 0; i < count; i++) compare(recorded[i], actual[i], path, found)
+  for (let i = 0; i < count; i++) compare(recorded[i], actual[i], `${path}[${i}]`, found)
 }
 
 function sameThings(recorded: readonly unknown[], actual: readonly unknown[]): boolean {

@@ -15,6 +15,8 @@ interface RecordedMetric {
 /** Changes, by name of the field, how Python writes its value. */
 const FIELDS: Readonly<Record<string, (value: never) => unknown>> = {
   exception_repr: parseRepr,
+  // Python quotes the key of a KeyError.
+  last_line: (line: string) => line.replace(/^KeyError: '(.*)'\n$/s, 'KeyError: $1\n'),
   ri_step_labels: (labels: readonly string[]) => labels.map(placeOf),
   metrics: (metrics: readonly RecordedMetric[]) =>
     Object.fromEntries(

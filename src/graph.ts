@@ -55,7 +55,7 @@ export interface AdaptiveOptions {
 
 /** What becomes of failures of a step, its functions included (Beam: with_exception_handling). Everything is a dead letter by default. */
 export interface ExceptionHandling {
-  /** Only these errors become dead letters, by class or by name; any other ends the application (Beam: exc_class). Default: all. */
+  /** Only these errors become dead letters, by class or by name; any other ends the application (Beam: exc_class); `[]`: any. Default: all. */
   readonly only?: readonly (string | (abstract new (...args: never) => Error))[]
   /** More dead letters than this share of the records, at one stage of the step, halt the application (Beam: threshold). Default 1: never. */
   readonly threshold?: number

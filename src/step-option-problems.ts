@@ -83,7 +83,7 @@ function exceptionProblems(where: string, given: unknown): Problem[] {
   if (!isRecord(given)) return [badValue(where, 'what was given', '{ only, threshold, failureUnit }', given)]
   const problems = unknownNames(where, 'option', given, Object.keys(EXCEPTION_HANDLING))
   const { only, threshold, failureUnit } = given
-  if (only !== undefined && !(Array.isArray(only) && only.length > 0 && only.every(isErrorClass)))
+  if (only !== undefined && !(Array.isArray(only) && only.every(isErrorClass)))
     problems.push(badValue(where, 'only', 'a list of error classes or of their names', only))
   if (threshold !== undefined && !(typeof threshold === 'number' && threshold >= 0 && threshold <= 1))
     problems.push(badValue(where, 'threshold', 'a share from 0 to 1', threshold))

@@ -71,7 +71,7 @@ describe('the problems of the options of a step', () => {
     ],
     [withOptions({ exceptionHandling: 'all' }), /exceptionHandling: .* expected \{ only, threshold, failureUnit \}/],
     [withOptions({ exceptionHandling: { treshold: 1 } }), /no option "treshold"\. Did you mean threshold\?/],
-    [withOptions({ exceptionHandling: { only: [] } }), /only cannot be used, expected a list of error classes/],
+    [withOptions({ exceptionHandling: { only: [''] } }), /only cannot be used, expected a list of error classes/],
     [withOptions({ exceptionHandling: { only: [Point] } }), /only cannot be used/],
     [withOptions({ exceptionHandling: { threshold: 2 } }), /threshold .* a share from 0 to 1, got 2/],
     [withOptions({ exceptionHandling: { failureUnit: 'row' } }), /failureUnit .* bisect or batch, got "row"/],
