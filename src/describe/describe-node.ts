@@ -25,7 +25,7 @@ export function describeNode(node: GraphNode, topology: Topology, points: Failur
   const input = points.nameOf(node.input)
   switch (node.kind) {
     case 'runInference':
-      return { ...describeStep(node, topology.name), id, input }
+      return describeStep(node, topology.name, { id, input })
     case 'branch':
       return { id, kind: 'branch', input, cases: node.cases.map(({ name }) => name), failsTo }
     case 'case':

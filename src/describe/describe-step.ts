@@ -6,12 +6,18 @@ import { showSpec, type TensorSpec } from '../models/tensors.ts'
 import { batchPolicy } from '../pipeline/batch-policy.ts'
 import type { ModelDescription, StepDescription } from './node-descriptions.ts'
 
-export function describeStep({ step, handler, options }: StepNode, topology: string): Omit<StepDescription, 'input'> {
+/** `id` and `input`: what this node and the one above it are called. */
+export function describeStep(
+  { step, handler, options }: StepNode,
+  topology: string,
+  { id, input }: Pick<StepDescription, 'id' | 'input'>,
+): StepDescription {
   const { keyed, limits, preprocess, postprocess } = handler
   const { failureUnit = 'bisect', threshold = 1 } = options.exceptionHandling ?? {}
   return {
-    id: `step ${step}`,
+    id,
     kind: 'step',
+    input,
     step,
     keyed,
     preprocess: preprocess.map(nameOf),

@@ -63,7 +63,9 @@ function stepFacts(step: StepDescription): Fact[] {
             .join(', '),
     ],
     ...(step.failureUnit === 'batch' ? [['failures', 'of whole batches'] as const] : []),
-    ...(threshold < 1 ? [['halts', `above ${threshold * 100} % of dead letters`] as const] : []),
+    ...(threshold < 1
+      ? [['halts', `at more than ${Number((threshold * 100).toPrecision(6))} % dead letters`] as const]
+      : []),
     ...Object.values(failsTo).map((topic): Fact => ['fails to', topic]),
   ]
 }

@@ -24,7 +24,7 @@ export function describeAsText(description: TopologyDescription): string {
 
 /** What is below a merge stands below its first input; below the others its name alone. */
 function tree(node: NodeDescription, above: string | undefined, nodes: readonly NodeDescription[]): string[] {
-  if (node.kind === 'merge' && node.inputs[0] !== above) return [`${node.id} (as above)`]
+  if (node.kind === 'merge' && node.inputs[0] !== above) return [`${node.id} (shown below ${node.inputs[0]})`]
   const below = nodes.filter(other => inputsOf(other).includes(node.id))
   const bar = below.length > 0 ? '│  ' : '   '
   const lines = [titleOf(node), ...align(factsOf(node)).map(fact => `${bar}${fact}`)]

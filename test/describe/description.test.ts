@@ -56,7 +56,7 @@ describe('the description of a topology', () => {
       'to copies',
     ])
     for (const [i, node] of description.nodes.entries())
-      if (node.kind !== 'from') assert.ok(ids.slice(0, i).includes(node.input), node.id)
+      if ('input' in node) assert.ok(ids.slice(0, i).includes(node.input), node.id)
   })
 
   test('names functions, policies and where each node fails to', () => {
@@ -65,7 +65,7 @@ describe('the description of a topology', () => {
     assert.partialDeepStrictEqual(node('filter#1'), { function: 'isBright', failsTo: 'both.a.failed-preprocess' })
     assert.partialDeepStrictEqual(node('step a'), {
       batch: { minSize: 4, maxSize: 256, maxWaitMs: 20 },
-      model: { isolation: 'process', timeoutMs: 500, providers: ['cuda', 'cpu'] },
+      models: [{ keys: null, isolation: 'process', timeoutMs: 500, providers: ['cuda', 'cpu'] }],
     })
     assert.partialDeepStrictEqual(node('step b'), { keyed: true, preprocess: [''], postprocess: [] })
     assert.partialDeepStrictEqual(node('map#1'), { failsTo: 'both.b.failed-postprocess' })
@@ -87,7 +87,7 @@ describe('the description of a topology', () => {
     const step = describeTopology(graph).nodes.find(({ id }) => id === 'step s') as object
     assert.partialDeepStrictEqual(step, {
       batch: { sizeOf: 'sizeOf', maxTotalSize: 9, bucketBy: '{"boundaries":[8]}', adaptive: true },
-      model: { inputs: { ids: 'int64[?] padded, mask mask' } },
+      models: [{ inputs: { ids: 'int64[?] padded, mask mask' } }],
     })
   })
 

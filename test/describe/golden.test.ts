@@ -1,4 +1,4 @@
-// What `kri describe` says of every topology in topologies/. To write the files anew: KRI_WRITE_GOLDEN=1.
+// What `kri describe` says of every topology in topologies/, and of one with every kind of node. To write the files anew: KRI_WRITE_GOLDEN=1.
 import assert from 'node:assert/strict'
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -17,7 +17,7 @@ const PARAMETERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 }
 
 describe('describe', () => {
-  for (const file of globSync('topologies/*.ts', { cwd: root })) {
+  for (const file of globSync(['topologies/*.ts', 'test/describe/every-node.ts'], { cwd: root })) {
     const name = basename(file, '.ts')
     test(`${name} is described as its golden files say`, async () => {
       const { parameters, build } = await importTopology(join(root, file))

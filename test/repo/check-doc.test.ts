@@ -82,8 +82,8 @@ const PARAMETER: Readonly<Record<keyof ParameterDescription, true>> = {
 }
 
 test('docs/check.md names every field of a description', async () => {
-  const { nodes, topics, ...rest } = describeTopology(await loadTopology(join(root, 'topologies/digits.ts')))
-  const models = nodes.flatMap(node => (node.kind === 'step' ? [node.model] : []))
+  const { nodes, topics, ...rest } = describeTopology(await loadTopology(join(root, 'test/describe/every-node.ts')))
+  const models = nodes.flatMap(node => (node.kind === 'step' ? node.models : []))
   const names = [PARAMETER, rest, { nodes, topics }, ...nodes, ...models, ...topics].flatMap(fields =>
     Object.keys(fields),
   )
