@@ -37,7 +37,7 @@ describe('the shape of the sources', () => {
 
   test('only settings.ts reads the environment', () => {
     // Setting a variable, for a native library, is not reading one.
-    const readers = src.filter(({ text }) => /\bprocess\.env\b(?!\.\w+ = )/.test(withoutComments(text)))
+    const readers = src.filter(({ text }) => /\bprocess\.env\b(?!(?:\.\w+|\[\w+\]) = )/.test(withoutComments(text)))
     assert.deepEqual(paths(readers), ['src/settings.ts'])
   })
 

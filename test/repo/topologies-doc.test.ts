@@ -33,6 +33,8 @@ const SETTINGS: Readonly<Record<keyof NamedTensors<never, never> | keyof Session
   timeoutMs: true,
   intraOpNumThreads: true,
   warmUpRows: true,
+  modelCopies: true,
+  envVars: true,
   sessionOptions: true,
   graphOptimizationLevel: true,
   enableCpuMemArena: true,
