@@ -73,7 +73,7 @@ export const ERROR_CODES = {
   RESOURCES_MISSING: entry('application', 'The machine lacks memory or an accelerator that resource hints ask for.'),
   MODEL_OUTAGE: outage('The control batch, known to be good, fails on this lane.'),
   MODEL_TRANSIENT: outage('The handler says of an error that trying again can mend it.'),
-  UNHANDLED: entry('application', "An error was thrown that exceptionHandling.only leaves out."),
+  UNHANDLED: entry('application', 'An error was thrown that exceptionHandling.only leaves out.'),
   TOO_MANY_DEAD_LETTERS: entry('application', 'More dead letters than the flood guard or a threshold allows; halted.'),
   LANE_LOST: outage('The worker that runs the models ended, again and again or while it loaded a model.'),
   LANE_STUCK: entry('application', 'A worker has been inside native code for longer than stuckMs.'),
@@ -101,12 +101,15 @@ export class RunInferenceError extends Error {
   readonly code: ErrorCode
   /** What the message is made of, where it names several problems. */
   readonly problems: readonly Problem[]
+  /** Names of the classes of what a function or handler threw, its own first; empty where nobody threw. */
+  readonly errorTypes: readonly string[]
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; problems?: readonly Problem[] } = {}) {
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(`[${code}] ${message}`, options)
     this.name = 'RunInferenceError'
     this.code = code
     this.problems = options.problems ?? []
+    this.errorTypes = options.errorTypes ?? []
   }
 
   get stage(): Stage {
@@ -119,10 +122,22 @@ export class RunInferenceError extends Error {
 
   /** Anything that was caught, as one of ours; an error that is one already keeps its code. */
   static from(error: unknown, code: ErrorCode, context = ''): RunInferenceError {
-    if (error instanceof RunInferenceError) return error
-    const text = textOf(error)
-    return new RunInferenceError(code, context ? `${context}: ${text}` : text, { cause: error })
+    return error instanceof RunInferenceError ? error : RunInferenceError.wrap(error, code, context)
   }
+
+  /** Anything that others threw, under this code, also where they took one of our errors for it. */
+  static wrap(error: unknown, code: ErrorCode, context = ''): RunInferenceError {
+    const text = textOf(error)
+    const errorTypes =
+      error instanceof RunInferenceError && error.errorTypes.length > 0 ? error.errorTypes : typesOf(error)
+    return new RunInferenceError(code, context ? `${context}: ${text}` : text, { cause: error, errorTypes })
+  }
+}
+
+interface ErrorOptions {
+  readonly cause?: unknown
+  readonly problems?: readonly Problem[]
+  readonly errorTypes?: readonly string[]
 }
 
 /** What a function threw may be anything: an object that has no text, or a message that is none, must not throw again. */
@@ -132,6 +147,27 @@ function textOf(error: unknown): string {
   } catch {
     return `a thrown ${typeof error} that cannot be shown`
   }
+}
+
+/** The classes of what was thrown, by name; what is no object has its type for one. */
+function typesOf(error: unknown): string[] {
+  if (typeof error !== 'object' || error === null) return [error === null ? 'null' : typeof error]
+  const names: string[] = []
+  try {
+    // An error may say its name without having a class of its own.
+    if (error instanceof Error && typeof error.name === 'string' && error.name !== 'Error') names.push(error.name)
+    for (
+      let at = Object.getPrototypeOf(error);
+      at !== null && at !== Object.prototype;
+      at = Object.getPrototypeOf(at)
+    ) {
+      const name: unknown = at.constructor?.name
+      if (typeof name === 'string' && name !== '' && !names.includes(name)) names.push(name)
+    }
+  } catch {
+    // It does not let us look: what was found must do.
+  }
+  return names.length > 0 ? names : ['Object']
 }
 
 /** True when waiting and trying again can help. */

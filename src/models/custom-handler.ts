@@ -95,7 +95,6 @@ export function modelHandler<Example, Result, Model>(
         outputs: VALUE,
         providers: ['cpu'],
         isolation: place,
-        inferenceArgs: undefined,
         place: undefined,
         ...both,
       },

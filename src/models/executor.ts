@@ -37,6 +37,8 @@ export interface OnnxSpec extends SpecBase {
   readonly kind: 'onnx'
   /** Inputs of the model that we write, not the user: [rows, length], 1 where a padded input has an element, else 0. */
   readonly masks?: readonly string[]
+  /** Inputs of the model that no row feeds, the same in every call (the step's inferenceArgs). */
+  readonly inferenceArgs?: Readonly<Record<string, ExtraInput>>
   /** `required`: only the first of `providers` will do. `preferred`: the next is tried, with a warning. */
   readonly providerPolicy: 'required' | 'preferred'
   readonly intraOpNumThreads: number
@@ -46,12 +48,17 @@ export interface OnnxSpec extends SpecBase {
   readonly warmUpRows: readonly number[]
 }
 
+/** A tensor with its batch dimension, if it has one; elements are texts, so that all numbers survive JSON. */
+export interface ExtraInput {
+  readonly shape: readonly number[]
+  readonly elements: readonly string[]
+}
+
 /** A handler that a user wrote: one input and one output of dtype `value`, whose rows are examples and results as they are. */
 export interface CustomSpec extends SpecBase {
   readonly kind: 'custom'
   readonly name: string
-  readonly inferenceArgs: Readonly<Record<string, unknown>> | undefined
-  /** Where a lane that shares no memory with us finds the handler; undefined until the topology is opened. */
+  /** Where a lane finds the handler; undefined until the topology is opened. */
   readonly place: HandlerPlace | undefined
 }
 
@@ -110,6 +117,8 @@ export interface LoadedModel {
   readonly fixedRows: number | undefined
   /** Providers that were tried before it, each with its reason. */
   readonly refusedProviders: readonly { readonly provider: string; readonly reason: string }[]
+  /** True: it has no control batch, and nothing tells its outages from bad rows. */
+  readonly withoutControl?: boolean
   readonly loadMs: number
   /** Of the file and of the files of weights beside it. */
   readonly sizeBytes: number
@@ -123,11 +132,16 @@ export type Signature = Pick<LoadedModel, 'inputs' | 'outputs'>
 export interface BatchOutputs {
   readonly modelId: string
   readonly rows: number
-  /** In the order of `LoadedModel.outputs`: the rows one behind the other. Valid until the slot is released or runs again. */
+  /**
+   * In the order of `LoadedModel.outputs`: the rows one behind the other. Valid until the slot is released or runs again;
+   * results of handlers that users wrote are the reader's own.
+   */
   readonly outputs: readonly { readonly data: TensorData; readonly rowShape: readonly number[] }[]
   /** Time inside the model, and from dispatch to its start. */
   readonly computeMs: number
   readonly queueMs: number
+  /** Bytes of the batch, as a handler that a user wrote counts them (getNumBytes), else packed. */
+  readonly numBytes?: number
 }
 
 /**

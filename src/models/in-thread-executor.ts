@@ -8,16 +8,20 @@
  */
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
+import type { FindHandler } from './custom-session.ts'
 import { setEnvVars } from './env-vars.ts'
 import type { Executor, ExecutorOptions } from './executor.ts'
 import { createLaneHost } from './lane.ts'
 import { createLane } from './lane-handle.ts'
 import type { LaneLink, LinkEvents } from './lane-link.ts'
 import type { FromLane, ToLane } from './lane-messages.ts'
+import { moduleHandlers } from './module-handlers.ts'
 
 export interface InThreadExecutorParts {
   readonly logger: Logger
   readonly clock: Clock
+  /** Where handlers that users wrote come from. Default: from the modules of their topologies, as in other lanes. */
+  readonly find?: FindHandler
   /** True: calls wait for `step`. Default false: each is served as soon as those before it are. */
   readonly hold?: boolean
   /** The `computeMs` that a batch reports. Default: measured with the clock. */
@@ -36,13 +40,13 @@ export interface InThreadExecutor extends Executor {
 }
 
 export function createInThreadExecutor(options: ExecutorOptions, parts: InThreadExecutorParts): InThreadExecutor {
-  const { logger, clock, hold = false, durationOf, loadMs } = parts
+  const { logger, clock, hold = false, durationOf, loadMs, find = moduleHandlers() } = parts
   const waiting: (() => Promise<void>)[] = []
   let unserved = 0
   let last: Promise<boolean> = Promise.resolve(false)
 
   function openLink(lane: number, events: LinkEvents): LaneLink {
-    const host = createLaneHost(() => clock.now())
+    const host = createLaneHost(() => clock.now(), find)
     return {
       post(message: ToLane): void {
         unserved++

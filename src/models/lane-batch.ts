@@ -3,6 +3,7 @@ import { RunInferenceError } from '../errors.ts'
 import type { BatchOutputs, BatchSlot, LoadedModel } from './executor.ts'
 import type { LaneAnswer, LaneCall } from './lane-link.ts'
 import type { RanReply, RunMessage } from './lane-messages.ts'
+import { pack, unpack } from './packed-values.ts'
 import { type Layout, layOut, type SlotMemory, viewRows } from './slots.ts'
 import { elementsOf, isNumeric, type TensorData } from './tensors.ts'
 
@@ -78,7 +79,8 @@ export class Batch implements BatchSlot {
         from,
         rows,
         again: this.#hasRun,
-        values: this.#values(from, rows),
+        strings: this.#strings(from, rows),
+        examples: this.#examples(from, rows),
         postedAt: stamp(),
       })
       if (reply.type !== 'ran') throw bug(`'${reply.type}' answers a run`)
@@ -96,35 +98,48 @@ export class Batch implements BatchSlot {
     this.#parts.onRelease()
   }
 
-  #results(reply: RanReply, rows: number): BatchOutputs {
+  #results({ outputs, results, ...reply }: RanReply, rows: number): BatchOutputs {
     const { loaded, memory } = this.#parts
+    const { computeMs, queueMs, numBytes } = reply
     return {
       modelId: loaded.modelId,
       rows,
-      outputs: reply.outputs.map((carried, index) => {
-        if (carried) return carried
-        const { dtype, shape } = loaded.outputs[index]!
-        const data = viewRows(memory.regions.output, dtype, this.#outputs.rooms[index]!, 0, rows)
-        return { data, rowShape: shape as readonly number[] }
-      }),
-      computeMs: reply.computeMs,
-      queueMs: reply.queueMs,
+      outputs: results
+        ? [{ data: unpack(results), rowShape: [] }]
+        : outputs.map((carried, index) => {
+            if (carried) return carried
+            const { dtype, shape } = loaded.outputs[index]!
+            const data = viewRows(memory.regions.output, dtype, this.#outputs.rooms[index]!, 0, rows)
+            return { data, rowShape: shape as readonly number[] }
+          }),
+      computeMs,
+      queueMs,
+      ...(numBytes === undefined ? {} : { numBytes }),
     }
   }
 
-  // Strings and values have no place in shared memory; their rows are copied with the message.
-  #values(from: number, rows: number): RunMessage['values'] {
+  // Strings have no place in shared memory; their rows are copied with the message.
+  #strings(from: number, rows: number): RunMessage['strings'] {
     const { inputs } = this.#parts.loaded
-    if (inputs.every(({ dtype }) => isNumeric(dtype))) return undefined
+    if (inputs.every(({ dtype }) => dtype !== 'string')) return undefined
     return inputs.map(({ name, dtype }, index) => {
-      if (isNumeric(dtype)) return null
-      const all = this.#data[index] as readonly unknown[]
+      if (dtype !== 'string') return null
+      const all = this.#data[index] as readonly string[]
       const perRow = elementsOf(this.#rowShapes[index]!)!
       if (all.length !== perRow * this.#prepared) {
-        throw bug(`input '${name}' holds ${all.length} ${dtype}s, expected ${perRow * this.#prepared}`)
+        throw bug(`input '${name}' holds ${all.length} strings, expected ${perRow * this.#prepared}`)
       }
       return all.slice(from * perRow, (from + rows) * perRow)
     })
+  }
+
+  // Examples of a handler that a user wrote; a run of those that cannot be copied rejects, and the slot stays as it was.
+  #examples(from: number, rows: number): RunMessage['examples'] {
+    const { inputs, modelId } = this.#parts.loaded
+    if (inputs[0]?.dtype !== 'value') return undefined
+    const all = this.#data[0] as readonly unknown[]
+    if (all.length !== this.#prepared) throw bug(`the slot holds ${all.length} examples, expected ${this.#prepared}`)
+    return pack(all.slice(from, from + rows), 'example', modelId)
   }
 
   #mustBeIdle(what: string): void {

@@ -10,6 +10,7 @@ import { REPLIES_FD } from './lane-child-pipes.ts'
 import { sharedNow } from './lane-clock.ts'
 import { replyFrame } from './lane-frames.ts'
 import { serveInOrder } from './lane-port.ts'
+import { moduleHandlers } from './module-handlers.ts'
 import { frameStart } from './pipe-frames.ts'
 import type { Regions } from './slots.ts'
 
@@ -19,7 +20,7 @@ if (!port) throw new Error('lane-child-worker is the entry of a worker thread; l
 const models = new Map<number, LoadedModel>()
 const slots: Regions[] = []
 
-serveInOrder(port, createLaneHost(sharedNow), (reply, message) => {
+serveInOrder(port, createLaneHost(sharedNow, moduleHandlers()), (reply, message) => {
   // A device that is lost is lost to this process, but not to the next one.
   if (reply.type === 'failed' && reply.error.code === 'WORKER_LOST') throw new Error(reply.error.message)
   if (message.type === 'load' && reply.type === 'loaded') models.set(message.model, reply.loaded)

@@ -1,6 +1,7 @@
 /**
  * A lane's messages as frames, for a host in another process. Only the rows that a call is about travel: the inputs' rows, one
- * tensor behind the other, and so the outputs' rows on the way back. Strings and values travel in the head.
+ * tensor behind the other, and so the outputs' rows on the way back. Strings travel in the head;
+ * what users' handlers take and give is in the body, packed.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { LoadedModel } from './executor.ts'
@@ -22,7 +23,9 @@ export interface RunContext {
 }
 
 /** A run as it travels: as if the slot had been prepared for exactly these rows. */
-interface RunHead extends Omit<RunMessage, 'regions' | 'prepared' | 'from'> {
+interface RunHead extends Omit<RunMessage, 'regions' | 'prepared' | 'from' | 'examples'> {
+  /** Of packed examples, which are the whole body then. */
+  readonly exampleBytes: number | undefined
   /** Sizes of the two regions there, and where in the first one each part of the body goes. */
   readonly memory: readonly [inputBytes: number, outputBytes: number]
   readonly ranges: readonly (readonly [offset: number, bytes: number])[]
@@ -30,8 +33,10 @@ interface RunHead extends Omit<RunMessage, 'regions' | 'prepared' | 'from'> {
 type RequestHead = RunHead | Exclude<ToLane, RunMessage>
 
 /** An output in the head of a reply: null when its shape is known, its rows then are in the body. */
-type OutputHead = { readonly rowShape: readonly number[]; readonly values: readonly unknown[] | null } | null
-interface RanHead extends Omit<RanReply, 'outputs'> {
+type OutputHead = { readonly rowShape: readonly number[]; readonly strings: readonly string[] | null } | null
+interface RanHead extends Omit<RanReply, 'outputs' | 'results'> {
+  /** Of packed results, which are the whole body then. */
+  readonly resultBytes: number | undefined
   readonly outputs: readonly OutputHead[]
 }
 type ReplyHead = RanHead | Exclude<FromLane, RanReply>
@@ -39,7 +44,7 @@ type ReplyHead = RanHead | Exclude<FromLane, RanReply>
 /** A request; for a run, with its model. */
 export function requestFrame(message: ToLane, model: LoadedModel | undefined): Frame {
   if (message.type !== 'run') return { head: message, body: [] }
-  const { regions, prepared, from, ...rest } = message
+  const { regions, prepared, from, examples, ...rest } = message
   if (!model || !regions) throw new RunInferenceError('BUG', `a run of model ${message.model}, which is not loaded`)
   const { inputs, outputs } = model
   const { rows, rowShapes } = message
@@ -54,7 +59,8 @@ export function requestFrame(message: ToLane, model: LoadedModel | undefined): F
     ranges.push([there.rooms[index]!.offset, bytes.length])
   }
   const memory = [there.bytes, layOut(outputs, shapesOf(outputs), rows).bytes] as const
-  return { head: { ...rest, memory, ranges } satisfies RunHead, body }
+  if (examples) body.push(examples)
+  return { head: { ...rest, memory, ranges, exampleBytes: examples?.length } satisfies RunHead, body }
 }
 
 /** Takes requests apart on the other side: into messages, their rows in memory of its own. */
@@ -68,12 +74,14 @@ export class RequestReader {
       this.#message = head
       return []
     }
-    const { memory: sizes, ranges, ...rest } = head
+    const { memory: sizes, ranges, exampleBytes, ...rest } = head
     this.#memories[head.slot] ??= new SlotMemory()
     const memory = this.#memories[head.slot]!
     memory.ensure(...sizes)
     const { regions } = memory
-    this.#message = { ...rest, regions, prepared: head.rows, from: 0 }
+    const examples = exampleBytes === undefined ? undefined : new Uint8Array(exampleBytes)
+    this.#message = { ...rest, regions, prepared: head.rows, from: 0, examples }
+    if (examples) return [examples]
     return ranges.map(([offset, bytes]) => new Uint8Array(regions.input, offset, bytes))
   }
 
@@ -88,18 +96,19 @@ export function replyFrame(reply: FromLane, context: () => RunContext): Frame {
   if (reply.type !== 'ran') return { head: reply, body: [] }
   const { run, regions, model } = context()
   const { rooms } = layOut(model.outputs, shapesOf(model.outputs), run.prepared)
-  const body: Uint8Array[] = []
+  const { results, ...rest } = reply
+  const body: Uint8Array[] = results ? [results] : []
   const outputs = reply.outputs.map((carried, index): OutputHead => {
     if (!carried) {
       body.push(bytesOf(viewRows(regions.output, model.outputs[index]!.dtype, rooms[index]!, 0, run.rows)))
       return null
     }
     const { data, rowShape } = carried
-    if (!ArrayBuffer.isView(data)) return { rowShape, values: data }
+    if (!ArrayBuffer.isView(data)) return { rowShape, strings: data as readonly string[] }
     body.push(bytesOf(data))
-    return { rowShape, values: null }
+    return { rowShape, strings: null }
   })
-  return { head: { ...reply, outputs } satisfies RanHead, body }
+  return { head: { ...rest, outputs, resultBytes: results?.length } satisfies RanHead, body }
 }
 
 /** Takes replies apart where they were asked for: their rows go to the slot. */
@@ -122,7 +131,7 @@ export class ReplyReader {
     const body: Uint8Array[] = []
     const outputs = head.outputs.map((output, index): CarriedOutput | null => {
       const { dtype } = model.outputs[index]!
-      if (output?.values) return { data: output.values, rowShape: output.rowShape }
+      if (output?.strings) return { data: output.strings, rowShape: output.rowShape }
       const data =
         output && isNumeric(dtype)
           ? new ARRAYS[dtype](run.rows * elementsOf(output.rowShape)!)
@@ -130,8 +139,10 @@ export class ReplyReader {
       body.push(bytesOf(data))
       return output && { data, rowShape: output.rowShape }
     })
-    this.#reply = { ...head, outputs }
-    return body
+    const { resultBytes, ...rest } = head
+    const results = resultBytes === undefined ? undefined : new Uint8Array(resultBytes)
+    this.#reply = { ...rest, outputs, ...(results && { results }) }
+    return results ? [results] : body
   }
 
   /** The reply whose body has come. */

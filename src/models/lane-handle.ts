@@ -19,7 +19,7 @@ import {
   type ModelSpec,
 } from './executor.ts'
 import { Batch } from './lane-batch.ts'
-import type { LaneAnswer, LaneCall } from './lane-link.ts'
+import type { LaneAnswer, LaneCall, LaneLink, LinkEvents } from './lane-link.ts'
 import { LaneSupervisor, type SupervisorParts } from './lane-supervisor.ts'
 import { SlotMemory } from './slots.ts'
 
@@ -51,7 +51,17 @@ export function createLane({ id, isolation, envVars, options, stamp, admit, ...p
   const copies = new Map<string, Copy>()
   let lastModel = 0
 
-  const calls = new LaneSupervisor({ id, onReloaded, ...parts })
+  const calls = new LaneSupervisor({ id, onReloaded, ...parts, openLink })
+
+  function openLink({ reply, ended }: LinkEvents): LaneLink {
+    return parts.openLink({
+      ended,
+      reply(message) {
+        if ('warnings' in message) for (const warning of message.warnings) parts.logger.warn({ lane: id }, warning)
+        reply(message)
+      },
+    })
+  }
 
   function onReloaded(model: number, loaded: LoadedModel): void {
     for (const copy of copies.values()) if (copy.model === model) tell(copy, loaded)

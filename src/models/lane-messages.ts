@@ -29,8 +29,10 @@ export interface RunMessage {
   readonly rows: number
   /** Rows of this batch have run before: it is tried again, or searched for the row that makes it fail. */
   readonly again: boolean
-  /** Per input: the rows' strings or values, or null for inputs in shared memory; undefined when all are. */
-  readonly values: readonly (readonly unknown[] | null)[] | undefined
+  /** Per input: the rows' strings, or null for inputs in shared memory; undefined when no input holds strings. */
+  readonly strings: readonly (readonly string[] | null)[] | undefined
+  /** The rows as they are, packed (packed-values.ts), for a handler that a user wrote. */
+  readonly examples: Uint8Array<ArrayBuffer> | undefined
   /** When the message was posted, on the clock that both sides read. */
   readonly postedAt: number
 }
@@ -52,33 +54,56 @@ export interface RanReply {
   readonly call: number
   /** Per output: null when its rows are in the slot's output region. */
   readonly outputs: readonly (CarriedOutput | null)[]
+  /** One result for each row, packed, of a handler that a user wrote; there are no outputs then. */
+  readonly results?: Uint8Array<ArrayBuffer>
+  /** Bytes of the batch, where the handler says so. */
+  readonly numBytes?: number
   readonly computeMs: number
   readonly queueMs: number
 }
 
+interface LoadedReply {
+  readonly type: 'loaded'
+  readonly call: number
+  readonly loaded: LoadedModel
+}
+
+/** `warnings`: what a handler did wrong and no call failed for. */
 export type FromLane =
-  | { readonly type: 'loaded'; readonly call: number; readonly loaded: LoadedModel }
-  | RanReply
-  | { readonly type: 'done'; readonly call: number }
+  | ((LoadedReply | RanReply | { readonly type: 'done'; readonly call: number }) & {
+      readonly warnings?: readonly string[]
+    })
   | { readonly type: 'failed'; readonly call: number; readonly error: CarriedError }
 
 export interface CarriedError {
   readonly code: ErrorCode
   readonly message: string
   readonly stack: string | undefined
+  /** Names of the classes of what was thrown, its own first. */
+  readonly errorTypes: readonly string[]
 }
 
 /** An error as plain data; whatever is not one of ours is a bug of the lane. */
 export function carryError(error: unknown): CarriedError {
   const ours = RunInferenceError.from(error, 'BUG', 'inside a lane')
-  const cause = ours.cause instanceof Error ? `\nCaused by: ${ours.cause.stack ?? ours.cause.message}` : ''
-  return { code: ours.code, message: ours.message, stack: `${ours.stack ?? ours.message}${cause}` }
+  const { code, message, errorTypes } = ours
+  return { code, message, stack: `${ours.stack ?? message}${causeText(ours.cause)}`, errorTypes }
+}
+
+/** What others threw may hold anything, and may throw again when it is asked. */
+function causeText(cause: unknown): string {
+  try {
+    return cause instanceof Error ? `\nCaused by: ${cause.stack ?? cause.message}` : ''
+  } catch {
+    return ''
+  }
 }
 
 /** The error again, with the stack that it had in the lane. */
-export function reviveError({ code, message, stack }: CarriedError): RunInferenceError {
+export function reviveError({ code, message, stack, errorTypes }: CarriedError): RunInferenceError {
   const prefix = `[${code}] `
-  const error = new RunInferenceError(code, message.startsWith(prefix) ? message.slice(prefix.length) : message)
+  const text = message.startsWith(prefix) ? message.slice(prefix.length) : message
+  const error = new RunInferenceError(code, text, { errorTypes })
   if (stack !== undefined) error.stack = stack
   return error
 }
@@ -87,6 +112,7 @@ export function reviveError({ code, message, stack }: CarriedError): RunInferenc
 export function movableBuffers(reply: FromLane): ArrayBuffer[] {
   if (reply.type !== 'ran') return []
   const buffers = new Set<ArrayBuffer>()
+  if (reply.results) buffers.add(reply.results.buffer)
   for (const output of reply.outputs) {
     if (output && ArrayBuffer.isView(output.data) && output.data.buffer instanceof ArrayBuffer) {
       buffers.add(output.data.buffer)

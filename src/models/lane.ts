@@ -3,8 +3,12 @@
  * knows nothing of threads or processes; whoever hosts it delivers one message at a time, in order of arrival.
  */
 import { RunInferenceError } from '../errors.ts'
+import { type CustomParts, type FindHandler, openCustomSession } from './custom-session.ts'
+import type { ModelSpec } from './executor.ts'
 import { carryError, type FromLane, type RanReply, type RunMessage, type ToLane } from './lane-messages.ts'
-import { type OnnxSession, openOnnxSession } from './onnx-session.ts'
+import type { LaneSession } from './lane-session.ts'
+import { openOnnxSession } from './onnx-session.ts'
+import { SharedModels } from './shared-models.ts'
 import type { Regions } from './slots.ts'
 
 export interface LaneHost {
@@ -12,12 +16,18 @@ export interface LaneHost {
   serve(message: ToLane): Promise<FromLane>
 }
 
-/** `now`: milliseconds on the clock by which the other side stamps `postedAt`. */
-export function createLaneHost(now: () => number): LaneHost {
-  const sessions = new Map<number, OnnxSession>()
+/** `now`: milliseconds on the clock by which the other side stamps `postedAt`. `find`: where users' handlers come from. */
+export function createLaneHost(now: () => number, find: FindHandler): LaneHost {
+  const sessions = new Map<number, LaneSession>()
   const slots = new Map<number, Regions>()
+  const warnings: string[] = []
+  const parts: CustomParts = { now, find, models: new SharedModels(), warn: text => void warnings.push(text) }
 
-  function sessionOf(model: number): OnnxSession {
+  function open(spec: ModelSpec): Promise<LaneSession> {
+    return spec.kind === 'custom' ? openCustomSession(spec, parts) : openOnnxSession(spec, now)
+  }
+
+  function sessionOf(model: number): LaneSession {
     const session = sessions.get(model)
     if (!session) throw new RunInferenceError('BUG', `model ${model} is not loaded in this lane`)
     return session
@@ -34,9 +44,9 @@ export function createLaneHost(now: () => number): LaneHost {
     const regions = regionsOf(message)
     const session = sessionOf(message.model)
     const startedAt = now()
-    const outputs = await session.run(regions, message)
+    const results = await session.run(regions, message)
     const computeMs = now() - startedAt
-    return { type: 'ran', call: message.call, outputs, computeMs, queueMs: startedAt - message.postedAt }
+    return { type: 'ran', call: message.call, ...results, computeMs, queueMs: startedAt - message.postedAt }
   }
 
   async function release(model: number): Promise<void> {
@@ -51,8 +61,7 @@ export function createLaneHost(now: () => number): LaneHost {
       case 'run':
         return run(message)
       case 'load': {
-        if (message.spec.kind === 'custom') throw new RunInferenceError('BUG', 'not there yet')
-        const session = await openOnnxSession(message.spec, now)
+        const session = await open(message.spec)
         sessions.set(message.model, session)
         return { type: 'loaded', call, loaded: session.loaded }
       }
@@ -71,7 +80,8 @@ export function createLaneHost(now: () => number): LaneHost {
   return {
     async serve(message) {
       try {
-        return await answer(message)
+        const reply = await answer(message)
+        return warnings.length === 0 ? reply : { ...reply, warnings: warnings.splice(0) }
       } catch (error) {
         return { type: 'failed', call: message.call, error: carryError(error) }
       }

@@ -1,6 +1,7 @@
 import type { BatchOptions } from '../graph.ts'
-import type { CustomModel } from './custom-handler.ts'
+import type { CustomModel, InferenceArgs } from './custom-handler.ts'
 import type { ModelSpec, OnnxSpec } from './executor.ts'
+import { extraInputsOf } from './extra-inputs.ts'
 import type { ResourceHints } from './resource-hints.ts'
 
 /** A user function before or after a model; its types are checked where it is added. */
@@ -47,6 +48,8 @@ export interface Cohort {
   /** Undefined: every element, keyed or not. */
   readonly keys: readonly unknown[] | undefined
   readonly model: HandlerModel
+  /** What the handler of a mapping asks for and a per-key handler has none of, for a warning (Beam: the same). */
+  readonly ignored?: readonly string[]
 }
 
 /** The data behind a handler; the engine reads this and nothing else. */
@@ -148,9 +151,14 @@ export function modelsOf({ cohorts }: HandlerDefinition): readonly HandlerModel[
   return cohorts.map(({ model }) => model)
 }
 
-/** What lanes load for a model: equal specs are one copy. */
-export function modelSpecOf(model: HandlerModel): ModelSpec {
+/**
+ * What lanes load for a model: equal specs are one copy. `inferenceArgs`: of the step, for an ONNX model; throws MODEL_UNUSABLE
+ * where no tensors can be made of them.
+ */
+export function modelSpecOf(model: HandlerModel, inferenceArgs: InferenceArgs = {}): ModelSpec {
   if (model.kind === 'custom') return model.spec
-  const { unnamed: _, padding: __, modelCopies: ___, ...spec } = model
+  const { unnamed: _, padding: __, modelCopies: ___, ...own } = model
+  const hasArgs = Object.keys(inferenceArgs).length > 0
+  const spec = hasArgs ? { ...own, inferenceArgs: extraInputsOf(inferenceArgs) } : own
   return { identifier: JSON.stringify(spec), ...spec }
 }

@@ -4,6 +4,7 @@
  */
 import { RunInferenceError } from '../errors.ts'
 import type { LoadedTensor, OnnxSpec } from './executor.ts'
+import { type ExtraTensor, matchExtras } from './extra-inputs.ts'
 import { ARRAYS, type Dtype, showSpec, type TensorSpec } from './tensors.ts'
 
 /** A tensor as the model file describes it; strings in `shape` are open dimensions. */
@@ -22,6 +23,8 @@ export interface ModelSignature {
 export interface MatchedSignature {
   readonly inputs: readonly LoadedTensor[]
   readonly outputs: readonly LoadedTensor[]
+  /** Of the step's inferenceArgs. */
+  readonly extras: readonly ExtraTensor[]
   /** The batch dimension, where the inputs have a fixed one. */
   readonly fixedRows: number | undefined
 }
@@ -29,9 +32,13 @@ export interface MatchedSignature {
 /** Throws MODEL_UNUSABLE naming every tensor that does not fit, what was expected, what the file has, and the file. */
 export function matchSignature(spec: OnnxSpec, model: ModelSignature): MatchedSignature {
   const problems: string[] = []
-  const inputs = matchInputs(spec, model.inputs, problems)
+  const { inferenceArgs = {}, masks = [] } = spec
+  const rowInputs = [...Object.keys(spec.inputs), ...masks]
+  const extras = matchExtras(inferenceArgs, rowInputs, model.inputs, problems)
+  const fedByRows = model.inputs.filter(({ name }) => !(name in inferenceArgs) || rowInputs.includes(name))
+  const inputs = matchInputs(spec, fedByRows, problems)
   const outputs = matchOutputs(spec, model.outputs, problems)
-  const fixedRows = matchBatch(model.inputs, problems)
+  const fixedRows = matchBatch(fedByRows, problems)
   if (problems.length > 0) {
     throw new RunInferenceError(
       'MODEL_UNUSABLE',
@@ -39,7 +46,7 @@ export function matchSignature(spec: OnnxSpec, model: ModelSignature): MatchedSi
         'Use a model with the declared signature, or change the declaration.',
     )
   }
-  return { inputs, outputs, fixedRows }
+  return { inputs, outputs, extras, fixedRows }
 }
 
 /** One size for all inputs that have a fixed one; those that leave it open take any. */

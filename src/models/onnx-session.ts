@@ -8,13 +8,15 @@
  */
 import { RunInferenceError } from '../errors.ts'
 import type { LoadedModel, OnnxSpec } from './executor.ts'
+import type { ExtraTensor } from './extra-inputs.ts'
 import type { CarriedOutput } from './lane-messages.ts'
+import type { LaneSession, RunRequest, RunResults } from './lane-session.ts'
 import { readModelFile } from './model-file.ts'
 import { matchSignature } from './model-signature.ts'
 import { runErrorOf } from './onnx-errors.ts'
-import { createNativeSession, describeTensors, type NativeSession, type NativeTensor } from './onnxruntime.ts'
+import { createNativeSession, describeTensors, type NativeSession, type NativeTensor, tensorOf } from './onnxruntime.ts'
 import { selectProvider } from './providers.ts'
-import { callsOf, type Place, paddingPlace, type RunRequest, type SessionCall, zeroCall } from './session-calls.ts'
+import { callsOf, type Place, paddingPlace, type SessionCall, zeroCall } from './session-calls.ts'
 import { carryRows, checkResult, joinParts } from './session-results.ts'
 import type { Regions } from './slots.ts'
 import { showSpec } from './tensors.ts'
@@ -32,12 +34,12 @@ export async function openOnnxSession(spec: OnnxSpec, now: () => number): Promis
   const { opened, refused } = await selectProvider(`${spec.uri} (${sizeBytes} bytes)`, spec, async provider => {
     const { session, partlyOnCpu } = await createNativeSession(file, spec, provider)
     try {
-      const { inputs, outputs, fixedRows } = matchSignature(spec, {
+      const { inputs, outputs, extras, fixedRows } = matchSignature(spec, {
         inputs: describeTensors(session.inputMetadata),
         outputs: describeTensors(session.outputMetadata),
       })
       const loaded = { modelId: spec.uri, inputs, outputs, provider, partlyOnCpu, fixedRows, sizeBytes, sha256 }
-      const opened = new OnnxSession(session, { ...loaded, refusedProviders: [], loadMs: 0 }, spec.warmUpRows)
+      const opened = new OnnxSession(session, { ...loaded, refusedProviders: [], loadMs: 0 }, spec.warmUpRows, extras)
       await opened.warmUp()
       return opened
     } catch (error) {
@@ -50,19 +52,28 @@ export async function openOnnxSession(spec: OnnxSpec, now: () => number): Promis
 }
 
 /** A loaded and checked session. */
-export class OnnxSession {
+export class OnnxSession implements LaneSession {
   loaded: LoadedModel
   readonly #session: NativeSession
   readonly #warmUpRows: readonly number[]
+  /** What every call is fed beside its rows. */
+  readonly #extras: Readonly<Record<string, NativeTensor>> | undefined
   readonly #control: SessionCall
   readonly #closedInputs: boolean
   readonly #bound = new WeakMap<Regions, { readonly byRows: Map<number, SessionCall[]>; count: number }>()
   #padding: Place | undefined
 
-  constructor(session: NativeSession, loaded: LoadedModel, warmUpRows: readonly number[]) {
+  constructor(
+    session: NativeSession,
+    loaded: LoadedModel,
+    warmUpRows: readonly number[],
+    extras: readonly ExtraTensor[],
+  ) {
     this.#session = session
     this.loaded = loaded
     this.#warmUpRows = warmUpRows
+    const tensors = extras.map(({ name, dtype, data, dims }) => [name, tensorOf(dtype, data, dims)] as const)
+    this.#extras = tensors.length > 0 ? Object.fromEntries(tensors) : undefined
     this.#control = zeroCall(loaded, loaded.fixedRows ?? Math.max(CONTROL_ROWS, warmUpRows[0] ?? 0))
     this.#closedInputs = loaded.inputs.every(({ dtype, shape }) => dtype !== 'string' && !shape.includes(null))
   }
@@ -82,12 +93,16 @@ export class OnnxSession {
   }
 
   /** Runs rows of the slot; per output null when its rows are in the output region by now. */
-  async run(regions: Regions, request: RunRequest): Promise<(CarriedOutput | null)[]> {
+  async run(regions: Regions, request: RunRequest): Promise<RunResults> {
     this.#checkRowShapes(request.rowShapes)
     const { outputs, modelId } = this.loaded
     const parts: CarriedOutput[][] = outputs.map(() => [])
     for (const call of this.#calls(regions, request)) await this.#call(call, parts)
-    return parts.map((carried, index) => (carried.length > 0 ? joinParts(modelId, outputs[index]!, carried) : null))
+    return {
+      outputs: parts.map((carried, index) =>
+        carried.length > 0 ? joinParts(modelId, outputs[index]!, carried) : null,
+      ),
+    }
   }
 
   /** The control batch again. */
@@ -106,7 +121,10 @@ export class OnnxSession {
       into.fill(0, from.length)
     }
     try {
-      const results = await this.#session.run(call.feeds, call.fetches)
+      const results = await this.#session.run(
+        this.#extras ? { ...call.feeds, ...this.#extras } : call.feeds,
+        call.fetches,
+      )
       for (const [index, output] of outputs.entries()) {
         const tensor = results[output.name] as NativeTensor
         checkResult(modelId, output, tensor, call.size)

@@ -5,13 +5,12 @@
  * range's, or none, and zeros are what the model was warmed up with.
  */
 import type { LoadedModel } from './executor.ts'
-import type { RunMessage } from './lane-messages.ts'
+import type { RunRequest } from './lane-session.ts'
 import { type NativeTensor, tensorOf } from './onnxruntime.ts'
 import { layOut, type Room, viewRows } from './slots.ts'
 import type { Dtype } from './tensors.ts'
 
-export type RunRequest = Pick<RunMessage, 'prepared' | 'rowShapes' | 'from' | 'rows' | 'values'>
-type Values = RunRequest['values']
+type Strings = RunRequest['strings']
 
 /** One native call. */
 export interface SessionCall {
@@ -49,13 +48,13 @@ export function callsOf(
   request: RunRequest,
   padding: (rowShapes: RowShapes) => Place,
 ): SessionCall[] {
-  const { prepared, rowShapes, from, rows, values } = request
+  const { prepared, rowShapes, from, rows, strings } = request
   const slot = placeOf(loaded, rowShapes, prepared, memory)
   const size = loaded.fixedRows ?? rows
   const calls: SessionCall[] = []
   for (let at = 0; at < rows; at += size) {
     const count = Math.min(size, rows - at)
-    const own = size === rows ? values : cutValues(values, slot, at, count, size)
+    const own = size === rows ? strings : cutStrings(strings, slot, at, count, size)
     if (count === size) {
       calls.push({ ...bind(loaded, slot, from + at, at, size, rowShapes, own), rows: count, before: [], after: [] })
     } else {
@@ -87,10 +86,10 @@ export function paddingPlace(loaded: LoadedModel, rowShapes: RowShapes, size: nu
 export function zeroCall(loaded: LoadedModel, size: number): SessionCall {
   const rowShapes = loaded.inputs.map(({ shape }) => shape.map(length => length ?? 1))
   const place = paddingPlace(loaded, rowShapes, size)
-  const values = loaded.inputs.map(({ dtype }, index) =>
+  const strings = loaded.inputs.map(({ dtype }, index) =>
     dtype === 'string' ? Array<string>(size * place.inputRooms[index]!.rowElements).fill('') : null,
   )
-  const { feeds } = bind(loaded, place, 0, 0, size, rowShapes, values)
+  const { feeds } = bind(loaded, place, 0, 0, size, rowShapes, strings)
   const fetches = Object.fromEntries(loaded.outputs.map(({ name }) => [name, null]))
   return { feeds, fetches, size, rows: size, before: [], after: [] }
 }
@@ -112,11 +111,11 @@ function bind(
   outputRow: number,
   size: number,
   rowShapes: RowShapes,
-  values: Values,
+  strings: Strings,
 ): Pick<SessionCall, 'feeds' | 'fetches' | 'size'> {
   const feeds: Record<string, NativeTensor> = {}
   for (const [index, { name, dtype }] of inputs.entries()) {
-    const data = values?.[index] ?? viewRows(place.input, dtype, place.inputRooms[index]!, inputRow, size)
+    const data = strings?.[index] ?? viewRows(place.input, dtype, place.inputRooms[index]!, inputRow, size)
     feeds[name] = tensorOf(dtype, data, [size, ...rowShapes[index]!])
   }
   const fetches: Record<string, NativeTensor | null> = {}
@@ -150,8 +149,8 @@ function bytesOf(buffer: ArrayBufferLike, dtype: Dtype, room: Room, from: number
   return new Uint8Array(buffer, byteOffset, byteLength)
 }
 
-function cutValues(values: Values, { inputRooms }: Place, at: number, count: number, size: number): Values {
-  return values?.map((all, index) => {
+function cutStrings(strings: Strings, { inputRooms }: Place, at: number, count: number, size: number): Strings {
+  return strings?.map((all, index) => {
     if (!all) return null
     const { rowElements } = inputRooms[index]!
     const cut = all.slice(at * rowElements, (at + count) * rowElements)

@@ -4,7 +4,7 @@
  * carries no offsets.
  *
  * 1. Every tensor starts on a 64-byte line, so every element type is aligned.
- * 2. Strings, values, and outputs whose row shape the model leaves open, have no room here: they travel in messages.
+ * 2. Strings, values and outputs whose row shape the model leaves open, have no room here: they travel in messages.
  * 3. A region is replaced when a batch needs more, never resized in place: views of a batch in flight stay valid.
  */
 import { ARRAYS, BYTES_PER_ELEMENT, type Dtype, elementsOf, isNumeric, type NumericArray } from './tensors.ts'

@@ -3,6 +3,7 @@
  * still. Pipe records in, read every output topic, advance the clock. One seed gives one trace, byte for byte.
  */
 import { RunInferenceError } from '../errors.ts'
+import { handlerAt } from '../handler-place.ts'
 import type { CodecContext, Decoder, Encoder, ReadSchema, RecordField } from '../kafka/codec.ts'
 import type { KafkaPort, KafkaWriter, TopicDescription } from '../kafka/port.ts'
 import { emptyRecord, RecordBatchBuilder } from '../kafka/record-batch-builder.ts'
@@ -107,7 +108,13 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
   const port = broker.connect()
   const inThread = createInThreadExecutor(
     { lanes: options.lanes ?? 1, maxBatchRows: 256 },
-    { logger, clock, durationOf: options.durationOf ?? (({ rows }) => 1 + rows / 100), loadMs: options.loadMs ?? 0 },
+    {
+      logger,
+      clock,
+      durationOf: options.durationOf ?? (({ rows }) => 1 + rows / 100),
+      loadMs: options.loadMs ?? 0,
+      find: place => handlerAt(topology, place),
+    },
   )
   const idle = () => settle(clock, inThread)
   const progress = <T>(work: Promise<T>) => finish(work, clock, idle)

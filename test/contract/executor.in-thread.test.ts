@@ -3,6 +3,7 @@ import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import type { CreateExecutor } from '../support/executor-checks.ts'
 import { executorContract } from './executor.contract.ts'
+import { executorHandlersContract } from './executor-handlers.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
 import { executorModelsContract } from './executor-models.contract.ts'
 
@@ -10,3 +11,4 @@ const create: CreateExecutor = options => createInThreadExecutor(options, { logg
 executorContract('in-thread', create)
 executorLoadingContract('in-thread', create)
 executorModelsContract('in-thread', create)
+executorHandlersContract('in-thread', create)

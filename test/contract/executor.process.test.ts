@@ -4,6 +4,7 @@ import { silentLogger } from '../../src/ops/logger.ts'
 import { DEADLY_ARGUMENTS } from '../support/deadly-child.ts'
 import type { CreateExecutor } from '../support/executor-checks.ts'
 import { executorContract } from './executor.contract.ts'
+import { executorHandlersContract } from './executor-handlers.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
 import { executorModelsContract } from './executor-models.contract.ts'
 import { executorSupervisionContract } from './executor-supervision.contract.ts'
@@ -14,6 +15,7 @@ const createDeadly: CreateExecutor = options => createProcessExecutor(options, {
 executorContract('process', create)
 executorLoadingContract('process', create)
 executorModelsContract('process', create)
+executorHandlersContract('process', create)
 executorSupervisionContract('process', createDeadly, {
   kill: 'was ended by SIGKILL; it last printed: this is no frame\nnative code: about to fall over',
   exit: 'exit code 7',

@@ -3,6 +3,7 @@ import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import type { CreateExecutor } from '../support/executor-checks.ts'
 import { executorContract } from './executor.contract.ts'
+import { executorHandlersContract } from './executor-handlers.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
 import { executorModelsContract } from './executor-models.contract.ts'
 import { executorSupervisionContract } from './executor-supervision.contract.ts'
@@ -14,4 +15,5 @@ const createDeadly: CreateExecutor = options => createThreadExecutor(options, { 
 executorContract('thread', create)
 executorLoadingContract('thread', create)
 executorModelsContract('thread', create)
+executorHandlersContract('thread', create)
 executorSupervisionContract('thread', createDeadly, { exit: 'exit code 7', throw: 'nobody catches this' })

@@ -67,7 +67,7 @@ describe('a lane’s messages as frames', () => {
         )
         const message: RunMessage = {
           ...{ type: 'run', call: 7, model: 1, slot: 2, regions: memory.regions, prepared, rowShapes: shapes },
-          ...{ from, rows, again: true, values: strings, postedAt: 1.5 },
+          ...{ from, rows, again: true, strings, examples: undefined, postedAt: 1.5 },
         }
         travel(requestFrame(message, model), head => requests.body(head))
         const there = requests.message as RunMessage
@@ -137,7 +137,11 @@ describe('a lane’s messages as frames', () => {
   })
 
   test('everything else travels as it is', () => {
-    const failed: FromLane = { type: 'failed', call: 3, error: { code: 'BUG', message: 'why', stack: 'where' } }
+    const failed: FromLane = {
+      type: 'failed',
+      call: 3,
+      error: { code: 'BUG', message: 'why', stack: 'where', errorTypes: [] },
+    }
     const replies = new ReplyReader(() => assert.fail('it is no run'))
     travel(
       replyFrame(failed, () => assert.fail('it is no run')),

@@ -137,7 +137,9 @@ describe('S3: losses in a row', () => {
       await replaced(lane, 100)
       const call = (loss % 2 === 0 ? lane.run(1) : lane.control(1)).catch(() => {})
       await lane.worker.answer(
-        loss % 3 === 0 ? { type: 'failed', error: { code: 'INFERENCE_FAILED', message: '', stack: '' } } : {},
+        loss % 3 === 0
+          ? { type: 'failed', error: { code: 'INFERENCE_FAILED', message: '', stack: '', errorTypes: [] } }
+          : {},
       )
       await call
     }
@@ -166,7 +168,10 @@ describe('S3: losses in a row', () => {
 
   test('count when the models cannot be loaded again', async () => {
     const lane = await loaded()
-    const refused = { type: 'failed', error: { code: 'MODEL_UNUSABLE', message: 'no such file', stack: '' } } as const
+    const refused = {
+      type: 'failed',
+      error: { code: 'MODEL_UNUSABLE', message: 'no such file', stack: '', errorTypes: [] },
+    } as const
     const waiting = rejects(lane.run(1), 'WORKER_LOST')
     const behind = rejects(lane.run(1), 'LANE_LOST', 'no such file')
     await lane.worker.die()

@@ -65,7 +65,7 @@ export function scripted({ killable = true, stuckMs = 60_000 } = {}): Scripted {
     run: (model, rows = 1, again = false) =>
       supervisor.call({
         ...{ type: 'run', model, slot: 0, regions: undefined, prepared: rows, rowShapes: [], from: 0, rows, again },
-        ...{ values: undefined, postedAt: 0 },
+        ...{ strings: undefined, examples: undefined, postedAt: 0 },
       }),
     control: model => supervisor.call({ type: 'control', model }),
   }
