@@ -2,13 +2,25 @@
  * Runs one recorded pipeline on the test driver: the elements are one block, so one bundle, of a source topic; the step is
  * called RI as in the recordings; results leave in neutral form.
  */
-import { from, isKV, json, type KV, kv, type StepOptions, type Topology, topology, utf8 } from 'kafka-run-inference'
+import {
+  from,
+  isKV,
+  json,
+  type KV,
+  kv,
+  type StepOptions,
+  type Stream,
+  type Topology,
+  topology,
+  utf8,
+} from 'kafka-run-inference'
 import {
   type BeamMetric,
   beamMetrics,
   createTopologyDriver,
   type DriverFailure,
   type DriverOptions,
+  type OutputRecord,
   type TopologyDriver,
 } from 'kafka-run-inference/testing'
 import type { AnyHandler } from './handler-text.ts'
@@ -31,14 +43,15 @@ export interface BeamRun {
   readonly handler: () => AnyHandler
   readonly options?: StepOptions<never>
   readonly driver?: DriverOptions
-  /** What else to look at before the driver stops. */
-  readonly look?: (driver: TopologyDriver) => Promise<void>
+  /** A map behind the step, on a branch of its own: the other one takes the results as they are, as `monitored`. */
+  readonly behind?: (result: unknown) => unknown
 }
 
 export interface RunResult {
   /** Results in neutral form, in order, and their timestamps in milliseconds. */
   readonly main: readonly unknown[]
   readonly timestamps: readonly number[]
+  readonly monitored: readonly unknown[]
   readonly failures: readonly DriverFailure[]
   /** Of each dead letter, in the order of `failures`: its stack, where its record was written. */
   readonly stacks: readonly (string | undefined)[]
@@ -48,7 +61,7 @@ export interface RunResult {
   readonly handler: AnyHandler | undefined
 }
 
-const NOTHING = { main: [], timestamps: [], failures: [], stacks: [] }
+const NOTHING = { main: [], timestamps: [], monitored: [], failures: [], stacks: [] }
 
 export async function beamRun(run: BeamRun): Promise<RunResult> {
   const metrics = beamMetrics()
@@ -70,9 +83,10 @@ export async function beamRun(run: BeamRun): Promise<RunResult> {
     const out = await driver.read('out')
     const failures = [...driver.failures]
     const stacks = await stacksOf(driver, failures)
-    await run.look?.(driver)
+    const monitored = run.behind ? await driver.read('monitored') : []
     return {
-      main: out.map(({ value }) => (value as Boxed).element),
+      main: out.map(elementOf),
+      monitored: monitored.map(elementOf),
       timestamps: out.map(({ timestamp }) => timestamp),
       failures,
       stacks,
@@ -86,7 +100,7 @@ export async function beamRun(run: BeamRun): Promise<RunResult> {
   }
 }
 
-function topologyOf({ input, options = {} }: BeamRun, handler: AnyHandler): Topology {
+function topologyOf({ input, options = {}, behind }: BeamRun, handler: AnyHandler): Topology {
   const elements = isKeyed(input)
     ? from('in', { key: utf8(), value: json<Boxed>() }).map(({ key, value }: KV<string, Boxed>): unknown =>
         kv(key, fromNeutral(value.element)),
@@ -95,7 +109,13 @@ function topologyOf({ input, options = {} }: BeamRun, handler: AnyHandler): Topo
   const { batch, ...rest } = options
   const step: StepOptions<never> = { ...rest, batch: { mode: 'bundle', ...batch } }
   const results = elements.runInference(STEP, handler as never, step as StepOptions)
-  return topology('beam', [results.map(result => ({ element: toNeutral(result) })).to('out', json<Boxed>())])
+  const to = (stream: Stream<unknown>, topic: string) =>
+    stream.map(result => ({ element: toNeutral(result) })).to(topic, json<Boxed>())
+  return topology('beam', behind ? [to(results.map(behind), 'out'), to(results, 'monitored')] : [to(results, 'out')])
+}
+
+function elementOf({ value }: OutputRecord): unknown {
+  return (value as Boxed).element
 }
 
 function isKeyed(input: readonly unknown[]): boolean {

@@ -2,6 +2,7 @@
 import { RunInferenceError } from 'kafka-run-inference'
 import type { RunResult } from './beam-run.ts'
 import { failedFunctions, failedInferences, otherFailures } from './dead-letters.ts'
+import { thrownText } from './our-text.ts'
 import type { Recorder } from './recorder.ts'
 
 export type Shape = Readonly<Record<string, unknown>>
@@ -65,17 +66,16 @@ function unrecorded(recorded: Shape, result: RunResult, fields: MoreFields): Sha
 /** The error that ended the topology, or kept it from starting: what a user threw is shown as it was thrown. */
 export function errorOf(error: unknown): unknown {
   if (error === undefined) return null
-  if (!(error instanceof Error)) return { type: typeof error, message: String(error), where: undefined }
-  const { cause } = error
-  if (error instanceof RunInferenceError && error.code === 'UNHANDLED' && cause instanceof Error) {
-    return { type: cause.name, message: cause.message, where: placeIn(error.message) }
-  }
-  const type = error instanceof RunInferenceError ? error.code : error.name
-  return { type, message: error.message, where: undefined }
+  if (!(error instanceof RunInferenceError)) return { type: typeof error, message: String(error), where: undefined }
+  const { code, message, errorTypes } = error
+  const where = placeIn(message)
+  return errorTypes[0] === undefined
+    ? { type: code, message, where }
+    : { type: errorTypes[0], message: thrownText(message), where }
 }
 
-/** `step "RI", preprocess[0]` and the like, as Beam's sub-steps are read. */
+/** `step RI` and `step RI, preprocess function 0`, as Beam's sub-steps are read. */
 function placeIn(message: string): string | undefined {
-  const [, step, stage] = /step "?(\w+)"?(?:,? ((?:pre|post)process\[\d+\]))?/.exec(message) ?? []
-  return step === undefined || stage === undefined ? step : `${step} ${stage}`
+  const [, step, stage, index] = /\bstep "?(\w+)"?(?:,? ((?:pre|post)process) function (\d+))?/.exec(message) ?? []
+  return step === undefined || stage === undefined ? step : `${step} ${stage}[${index}]`
 }

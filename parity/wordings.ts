@@ -10,7 +10,58 @@ export interface Wording {
   readonly ours: RegExp
 }
 
-export const WORDINGS: readonly Wording[] = []
+export const WORDINGS: readonly Wording[] = [
+  {
+    meaning: 'functions belong around the keyed handler',
+    beam: /^(Exception|ValueError): Cannot (make make|use) an unkeyed model handler with pre or postprocessing functions/,
+    ours: /^TOPOLOGY_INVALID: .*takes a handler without functions/,
+  },
+  {
+    meaning: 'a key has one model',
+    beam: /^ValueError: key \w+ maps to multiple model handlers/,
+    ours: /^TOPOLOGY_INVALID: .*key "\w+" is in mapping 0 .*a key has one model/s,
+  },
+  {
+    meaning: 'a mapping has keys',
+    beam: /^ValueError: Empty list maps to model handler/,
+    ours: /^TOPOLOGY_INVALID: .*mapping 0 .*has no keys/s,
+  },
+  {
+    meaning: 'the smallest size is at most the largest',
+    beam: /^ValueError: Minimum \(\d+\) must not be greater than maximum \(\d+\)/,
+    ours: /^TOPOLOGY_INVALID: .*batch\.(min|max)Size cannot be used, expected a whole number/s,
+  },
+  {
+    meaning: 'buckets need a length',
+    beam: /^ValueError: bucket_boundaries requires length_fn/,
+    ours: /^TOPOLOGY_INVALID: .*batch\.bucketBy has no lengthOf/s,
+  },
+  {
+    meaning: 'boundaries of buckets ascend',
+    beam: /^ValueError: bucket_boundaries must be a non-empty sorted list/,
+    ours: /^TOPOLOGY_INVALID: .*boundaries cannot be used, expected ascending numbers/s,
+  },
+  {
+    meaning: 'there is no such model file',
+    beam: /^RuntimeError: FileNotFoundError/,
+    ours: /^MODEL_UNUSABLE: .*no such file/s,
+  },
+  {
+    meaning: 'the model file is corrupt',
+    beam: /DecodeError: Error parsing message with type 'onnx.ModelProto'/,
+    ours: /^MODEL_UNUSABLE: .*protobuf parsing failed/s,
+  },
+  {
+    meaning: 'the model takes rows of another shape or type',
+    beam: /^InvalidArgument: .*(Got invalid dimensions|Invalid rank|Unexpected input data type)/,
+    ours: /^RunInferenceError: \[SHAPE_MISMATCH\]/,
+  },
+  {
+    meaning: 'the model has no such input',
+    beam: /^InvalidArgument: .*Invalid input name/,
+    ours: /^MODEL_UNUSABLE: .*the model has no such input/s,
+  },
+]
 
 type Fields = Readonly<Record<string, unknown>>
 

@@ -3,6 +3,7 @@ import type { BatchOptions, StepOptions } from 'kafka-run-inference'
 import { batchPolicy } from '../../src/pipeline/batch-policy.ts'
 import { arith } from '../arith.ts'
 import { beamRun } from '../beam-run.ts'
+import { onePlace } from '../one-place.ts'
 import { Recorder } from '../recorder.ts'
 import { errorOf } from '../shape.ts'
 import { MUL_10 } from './basic.ts'
@@ -32,7 +33,7 @@ export const BATCHING: Readonly<Record<string, CaseRun>> = {
         maxSize: batch.max_batch_size ?? 10_000,
         adaptive: { variance: 0, ...minSize },
       } as const
-      const sizes = await sizesOf(N, options, ({ rows }) => 1_000 * (fixed + each * rows))
+      const sizes = await sizesOf(N, options, clockOf(fixed, each))
       results[name] = { ...recorded, batch_sizes: sizes }
     }
     return results
@@ -109,6 +110,16 @@ interface AdaptiveRun {
   readonly batch_elements: BeamBatch
 }
 
+/** Durations in milliseconds, read from a clock in seconds that goes on with every batch: the rounding is that of the recorded one. */
+function clockOf(fixed: number, each: number): (batch: { readonly rows: number }) => number {
+  let now = 0
+  return ({ rows }) => {
+    const startedAt = now
+    now += fixed + each * rows
+    return (now - startedAt) * 1_000
+  }
+}
+
 function mul(recorder: Recorder) {
   return arith(recorder, MUL_10)
 }
@@ -123,7 +134,8 @@ async function sizesOf(
     input: Array.from({ length: count }, (_, i) => i),
     handler: () => mul(recorder),
     options: { batch },
-    ...(durationOf ? { driver: { durationOf } } : {}),
+    // Beam batches again when the results are there.
+    ...(durationOf ? { driver: { durationOf, wrapExecutor: onePlace } } : {}),
   })
   if (error !== undefined) throw error
   return recorder.batches.map(examples => (examples as readonly unknown[]).length)
@@ -135,7 +147,8 @@ async function refusal(batch: BatchOptions): Promise<unknown> {
     handler: () => mul(new Recorder()),
     options: { batch: { mode: 'stream', ...batch } },
   })
-  return errorOf(error)
+  const { type, message } = errorOf(error) as { readonly type: string; readonly message: string }
+  return { type, message }
 }
 
 /** Options as Beam names them. */

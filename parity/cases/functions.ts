@@ -4,7 +4,7 @@ import { arith } from '../arith.ts'
 import { functionOfText } from '../functions.ts'
 import { isPrediction } from '../neutral.ts'
 import { MUL_10 } from './basic.ts'
-import { type CaseRun, handlerInWords, inWords, pipeline, withFunctions } from './pipeline.ts'
+import { type CaseRun, handlerInWords, inWords, type PipelineConfig, pipeline, withFunctions } from './pipeline.ts'
 import { eachRun } from './runs.ts'
 
 const ADDED = /\+(pre|post) (\w+)/g
@@ -58,6 +58,16 @@ export const FUNCTIONS: Readonly<Record<string, CaseRun>> = {
       },
     })
   }),
+  monitoring_transform: ({ input, config, expected }) => {
+    const { pre, post } = config as PipelineConfig
+    return pipeline(expected, {
+      input: input as readonly unknown[],
+      handler: recorder => withFunctions(handlerInWords('echo', recorder), { pre: pre! }, recorder),
+      // What stands behind the monitored results is a function of the graph.
+      behind: recorder => functionOfText(post!, recorder),
+      more: ({ monitored }) => ({ monitor: monitored }),
+    })
+  },
   step_labels: ({ input, config, expected }) => {
     const { handler: words } = config as { readonly handler: string }
     const added = [...words.matchAll(ADDED)].map(([, kind, name]) => `${kind} ${name}`)

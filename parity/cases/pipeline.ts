@@ -1,5 +1,6 @@
 /** One recorded pipeline run, and the families of cases that their `config` says all of. */
 import type { BatchOptions, ExceptionHandling, StepOptions } from 'kafka-run-inference'
+import type { DriverOptions } from 'kafka-run-inference/testing'
 import { beamRun } from '../beam-run.ts'
 import { functionOfText } from '../functions.ts'
 import { type AnyHandler, handlerOfText } from '../handler-text.ts'
@@ -32,6 +33,8 @@ export interface Pipeline {
   readonly batch?: BeamBatch | undefined
   readonly exceptionHandling?: ExceptionHandling
   readonly step?: StepOptions<never>
+  readonly behind?: (recorder: Recorder) => (result: unknown) => unknown
+  readonly driver?: DriverOptions
   /** Fields that only this case has. */
   readonly more?: (result: Awaited<ReturnType<typeof beamRun>>, recorder: Recorder) => MoreFields
 }
@@ -47,6 +50,8 @@ export async function pipeline(recorded: unknown, run: Pipeline): Promise<Shape>
   const result = await beamRun({
     input: run.input,
     ...(run.times ? { times: run.times } : {}),
+    ...(run.behind ? { behind: run.behind(recorder) } : {}),
+    ...(run.driver ? { driver: run.driver } : {}),
     handler: () => run.handler(recorder),
     options: { batch: batchOf(run.batch), exceptionHandling, ...run.step },
   })
