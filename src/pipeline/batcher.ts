@@ -2,96 +2,131 @@
  * Forms the batches of one step. Work-conserving in `stream` mode: an idle lane takes what is queued (its share of it),
  * a lane's prefetch place takes only a full batch; so a quiet topic has low latency and a busy one full batches.
  *
- * B1. A batch has at least one row, all of one bucket, and at most `maxRows`: the least of maxSize, the adaptive size and what
- *     fits the device. Its bytes and its total size stay within their limits, or it has one row.
+ * B1. A batch has at least one row, all of one bucket, and at most as many as its model may have now: the least of maxSize,
+ *     the adaptive size and what fits the device. Its bytes and its total size stay within their limits, or it has one row.
  * B2. Rows of one bucket leave in the order in which they came.
  * B3. Every row leaves exactly once, unless its partition was lost meanwhile.
  * B4. A batch below minSize is held until maxWaitMs after its own first record, never longer; flushing overrides.
  * B5. The prefetch place is served only while a bucket has a full batch (stream mode), so a quiet topic does not prefetch.
  * B6. In `bundle` mode a batch never spans two blocks: one block is one bundle (Beam 2.5).
- * B7. The bucket whose first row waits longest is served first, at either place: no bucket starves behind a busy one.
+ * B7. Of the buckets that the lane can serve, the one whose first row waits longest is first, at either place: no bucket starves
+ *     behind a busy one. Where a model would have to be loaded for it, `model-set.ts` (M4) says how long it may be passed over.
+ * B8. What a batch costs does not grow with the number of buckets that wait: their order is kept, not looked for.
  */
+import type { LaneAnswer } from '../models/model-set.ts'
 import type { BatchPolicy } from './batch-policy.ts'
-import { paddedLength, shapesAt } from './padding.ts'
+import { BucketOrder, precedes, type Turn } from './bucket-order.ts'
+import { formBatch } from './form-batch.ts'
 import { type Reach, reachOf } from './row-cost.ts'
 import type { Batch, CloseReason, RowRun, RunSegment } from './row-run.ts'
 
 /** Which place of a lane asks. */
 export type LanePlace = 'idle' | 'prefetch'
 
-class Bucket {
+class Bucket implements Turn {
+  readonly key: string
+  readonly cohort: number
+  readonly number: number
   /** Read from `head`; the front is cut off now and then. */
   segments: RunSegment[] = []
   head = 0
   rows = 0
+  /** What follows is as it was when the bucket got its place in the order. */
+  order: BucketOrder<Bucket> | undefined
+  atMs = 0
+  reach: Reach = { rows: 0, closes: undefined }
+
+  constructor(key: string, cohort: number, number: number) {
+    this.key = key
+    this.cohort = cohort
+    this.number = number
+  }
 
   get first(): RunSegment | undefined {
     return this.segments[this.head]
   }
+
+  get isFull(): boolean {
+    return this.reach.closes !== undefined
+  }
 }
 
-interface Choice {
-  readonly bucket: Bucket
-  readonly first: RunSegment
-  readonly reach: Reach
+/** What a lane should do next. */
+export interface Choice {
+  readonly bucket: Pick<Bucket, 'cohort'>
+  /** The model must be loaded before the rows can run. */
+  readonly mustLoad: boolean
 }
 
 export class Batcher {
   readonly #policy: BatchPolicy
-  readonly #adaptive: { readonly size: number } | undefined
   readonly #buckets = new Map<string, Bucket>()
-  #ceiling = Number.POSITIVE_INFINITY
+  /** Buckets that may close a batch now, whatever the time. */
+  readonly #ripe = new BucketOrder<Bucket>()
+  /** Buckets below minSize, which may close when their time has come. */
+  readonly #held = new BucketOrder<Bucket>()
+  /** Their place in the order is to be found again. */
+  readonly #changed = new Set<Bucket>()
+  /** The most rows of a batch by cohort, where they are fewer than the policy's. */
+  readonly #limits = new Map<number, number>()
+  #fullBuckets = 0
+  #queuedRows = 0
+  #lastNumber = 0
   #flush: CloseReason | undefined
 
-  /** `adaptive`: the size that past batches suggest. */
-  constructor(policy: BatchPolicy, adaptive?: { readonly size: number }) {
+  constructor(policy: BatchPolicy) {
     this.#policy = policy
-    this.#adaptive = adaptive
   }
 
-  /** Batches have at most so many rows from now on, beside `maxSize`: what fits the memory of the device. */
-  set ceiling(rows: number) {
-    this.#ceiling = rows
+  /** Batches of this cohort have at most so many rows from now on, beside `maxSize`. */
+  limit(cohort: number, rows: number): void {
+    this.#limits.set(cohort, rows)
+    for (const bucket of this.#buckets.values()) if (bucket.cohort === cohort) this.#changed.add(bucket)
   }
 
-  /** The most rows that a batch may have now. */
-  get maxRows(): number {
-    return Math.min(this.#policy.maxSize, this.#ceiling, this.#adaptive?.size ?? Number.POSITIVE_INFINITY)
+  /** The most rows that a batch of this cohort may have now. */
+  maxRowsOf(cohort: number): number {
+    return Math.min(this.#policy.maxSize, this.#limits.get(cohort) ?? Number.POSITIVE_INFINITY)
   }
 
   get queuedRows(): number {
-    let rows = 0
-    for (const bucket of this.#buckets.values()) rows += bucket.rows
-    return rows
+    return this.#queuedRows
   }
 
   add(run: RowRun): void {
-    if (run.count === 0) return
-    const bucket = this.#bucketOf(run.bucketKey)
+    if (run.count === 0 || run.work.lost) return
+    const bucket = this.#bucketOf(run)
     bucket.segments.push({ run, from: 0, to: run.count })
-    bucket.rows += run.count
+    this.#grew(bucket, run.count)
   }
 
   /** Returns rows that were taken and not run, to the front and in their old order: behind older ones that came back before. */
   putBack(segments: readonly RunSegment[]): void {
     for (const segment of segments.toReversed()) {
       if (segment.run.work.lost) continue
-      const bucket = this.#bucketOf(segment.run.bucketKey)
+      const bucket = this.#bucketOf(segment.run)
       bucket.segments.splice(0, bucket.head)
       bucket.head = 0
       const at = bucket.segments.findIndex(queued => !isOlder(queued, segment))
       bucket.segments.splice(at < 0 ? bucket.segments.length : at, 0, segment)
-      bucket.rows += segment.to - segment.from
+      this.#grew(bucket, segment.to - segment.from)
     }
   }
 
   /** Forgets the rows of lost partitions, wherever they stand in the queue. */
   dropLost(): void {
+    for (const bucket of this.#buckets.values()) this.#keep(bucket, ({ run }) => !run.work.lost)
+  }
+
+  /** Takes all rows of a cohort out of the queue. */
+  takeAll(cohort: number): readonly RunSegment[] {
+    const taken: RunSegment[] = []
     for (const bucket of this.#buckets.values()) {
-      bucket.segments = bucket.segments.slice(bucket.head).filter(segment => !segment.run.work.lost)
-      bucket.head = 0
-      bucket.rows = bucket.segments.reduce((rows, { from, to }) => rows + to - from, 0)
+      if (bucket.cohort !== cohort) continue
+      taken.push(...bucket.segments.slice(bucket.head))
+      this.#keep(bucket, () => false)
     }
+    return taken
   }
 
   /** While set, nothing is held back, and batches below minSize close for this reason. */
@@ -101,9 +136,38 @@ export class Batcher {
 
   /** Takes the next batch for a lane's place, or nothing. `idleLanes` counts the lanes that could share the queue. */
   take(place: LanePlace, idleLanes: number, nowMs: number): Batch | undefined {
-    const choice = this.#choose(nowMs, place)
-    if (!choice) return undefined
-    const { bucket, reach } = choice
+    const choice = this.choose(place, nowMs)
+    return choice && this.close(choice, idleLanes)
+  }
+
+  /** What is next for a lane's place. `answer`: what the lane can do for rows of a cohort; missing: run them all. */
+  choose(
+    place: LanePlace,
+    nowMs: number,
+    answer?: (cohort: number, isFull: boolean) => LaneAnswer,
+  ): Choice | undefined {
+    this.#settle()
+    if (place === 'prefetch' && this.#fullBuckets === 0) return undefined
+    let last: Bucket | undefined
+    let [nextRipe, nextHeld] = [0, 0]
+    for (;;) {
+      const ripe = this.#ripe.at(nextRipe)
+      const held = this.#held.at(nextHeld)
+      const heldIsNext = held !== undefined && this.#isDue(held, nowMs) && (!ripe || precedes(held, ripe))
+      const bucket = heldIsNext ? held : ripe
+      if (!bucket) return last && { bucket: last, mustLoad: true }
+      if (heldIsNext) nextHeld++
+      else nextRipe++
+      const can = answer ? answer(bucket.cohort, bucket.isFull) : 'run'
+      if (can === 'run' || can === 'load') return { bucket, mustLoad: can === 'load' }
+      if (can === 'load-if-idle') last ??= bucket
+    }
+  }
+
+  /** Takes the batch that was chosen; nothing may have changed since. */
+  close(choice: Choice, idleLanes: number): Batch {
+    const bucket = choice.bucket as Bucket
+    const { reach } = bucket
     if (reach.closes) return this.#cut(bucket, reach.rows, reach.closes)
     const { minSize, maxWaitMs } = this.#policy
     const share = Math.ceil(bucket.rows / Math.max(1, idleLanes))
@@ -114,130 +178,92 @@ export class Batcher {
 
   /** When the batch that is being held must close, in clock milliseconds; undefined when none is held. */
   deadlineMs(): number | undefined {
-    let earliest: number | undefined
-    for (const bucket of this.#buckets.values()) {
-      this.#skipLost(bucket)
-      const first = bucket.first
-      if (!first || bucket.rows >= this.#policy.minSize || this.#reach(bucket).closes) continue
-      const deadline = first.run.arrivedAtMs + this.#policy.maxWaitMs
-      if (earliest === undefined || deadline < earliest) earliest = deadline
-    }
-    return earliest
+    this.#settle()
+    const held = this.#held.at(0)
+    return held && held.atMs + this.#policy.maxWaitMs
   }
 
-  #bucketOf(key: string): Bucket {
-    const known = this.#buckets.get(key)
+  #bucketOf({ bucketKey, cohort }: RowRun): Bucket {
+    const known = this.#buckets.get(bucketKey)
     if (known) return known
-    const made = new Bucket()
-    this.#buckets.set(key, made)
+    const made = new Bucket(bucketKey, cohort, ++this.#lastNumber)
+    this.#buckets.set(bucketKey, made)
     return made
   }
 
-  /** The bucket to serve: among those that may close a batch, the one whose first row waits longest (B7). */
-  #choose(nowMs: number, place: LanePlace): Choice | undefined {
-    let oldest: Choice | undefined
-    let isFull = false
-    for (const [key, bucket] of this.#buckets) {
-      this.#skipLost(bucket)
-      const { first } = bucket
-      if (!first) {
-        if (this.#buckets.size > 1) this.#buckets.delete(key)
-        continue
-      }
-      const reach = this.#reach(bucket)
-      if (!reach.closes && !this.#mayClose(bucket, first, nowMs)) continue
-      isFull ||= reach.closes !== undefined
-      const choice = { bucket, first, reach }
-      if (!oldest || isBefore(choice, oldest)) oldest = choice
-    }
-    return place === 'idle' || isFull ? oldest : undefined
+  #grew(bucket: Bucket, rows: number): void {
+    bucket.rows += rows
+    this.#queuedRows += rows
+    this.#changed.add(bucket)
   }
 
-  /** True when a batch that is not full need not be held. */
-  #mayClose(bucket: Bucket, first: RunSegment, nowMs: number): boolean {
-    const { minSize, maxWaitMs } = this.#policy
-    return bucket.rows >= minSize || this.#flush !== undefined || nowMs >= first.run.arrivedAtMs + maxWaitMs
+  #keep(bucket: Bucket, isKept: (segment: RunSegment) => boolean): void {
+    const kept = bucket.segments.slice(bucket.head).filter(isKept)
+    const rows = kept.reduce((sum, { from, to }) => sum + to - from, 0)
+    if (rows === bucket.rows) return
+    bucket.segments = kept
+    bucket.head = 0
+    this.#grew(bucket, rows - bucket.rows)
+  }
+
+  /** True when a batch that is held need not be any more. */
+  #isDue({ atMs }: Bucket, nowMs: number): boolean {
+    return this.#flush !== undefined || nowMs >= atMs + this.#policy.maxWaitMs
+  }
+
+  /** Gives every bucket that has changed its place in the order. */
+  #settle(): void {
+    for (const bucket of this.#changed) {
+      bucket.order?.remove(bucket)
+      if (bucket.order && bucket.isFull) this.#fullBuckets--
+      bucket.order = undefined
+      const { first } = bucket
+      if (!first) {
+        // Keys may be of any number; a bucket that is used again and again stays where it is the only one.
+        if (this.#buckets.size > 1) this.#buckets.delete(bucket.key)
+        continue
+      }
+      bucket.atMs = first.run.arrivedAtMs
+      bucket.reach = this.#reach(bucket)
+      if (bucket.isFull) this.#fullBuckets++
+      bucket.order = bucket.isFull || bucket.rows >= this.#policy.minSize ? this.#ripe : this.#held
+      bucket.order.add(bucket)
+    }
+    this.#changed.clear()
   }
 
   /** How many of the rows that wait make one batch; `closes` is set when it is full. */
-  #reach({ segments, head, rows }: Bucket): Reach {
+  #reach({ segments, head, rows, cohort }: Bucket): Reach {
     const { mode, maxBytes, maxTotalSize } = this.#policy
     return reachOf(segments, head, rows, {
-      maxRows: this.maxRows,
+      maxRows: this.maxRowsOf(cohort),
       maxBytes: maxBytes ?? Number.POSITIVE_INFINITY,
       maxTotalSize: maxTotalSize ?? Number.POSITIVE_INFINITY,
       oneBlock: mode === 'bundle',
     })
   }
 
-  #skipLost(bucket: Bucket): void {
-    for (let first = bucket.first; first?.run.work.lost; first = bucket.first) this.#advance(bucket, first)
-  }
-
-  #advance(bucket: Bucket, first: RunSegment): void {
-    bucket.rows -= first.to - first.from
-    bucket.head++
+  #cut(bucket: Bucket, size: number, reason: CloseReason): Batch {
+    const segments: RunSegment[] = []
+    let rows = 0
+    for (let first = bucket.first; first && rows < size; first = bucket.first) {
+      const { run, from, to } = first
+      const taken = Math.min(size - rows, to - from)
+      segments.push({ run, from, to: from + taken })
+      rows += taken
+      if (taken === to - from) bucket.head++
+      else bucket.segments[bucket.head] = { run, from: from + taken, to }
+    }
     if (bucket.head > 64 && bucket.head * 2 > bucket.segments.length) {
       bucket.segments.splice(0, bucket.head)
       bucket.head = 0
     }
+    this.#grew(bucket, -rows)
+    return formBatch(segments, reason)
   }
-
-  #cut(bucket: Bucket, size: number, reason: CloseReason): Batch | undefined {
-    const segments: RunSegment[] = []
-    let rows = 0
-    for (let first = bucket.first; first && rows < size; first = bucket.first) {
-      if (first.run.work.lost) {
-        this.#advance(bucket, first)
-        continue
-      }
-      const taken = Math.min(size - rows, first.to - first.from)
-      segments.push({ run: first.run, from: first.from, to: first.from + taken })
-      rows += taken
-      if (taken === first.to - first.from) this.#advance(bucket, first)
-      else {
-        bucket.segments[bucket.head] = { run: first.run, from: first.from + taken, to: first.to }
-        bucket.rows -= taken
-      }
-    }
-    const [head] = segments
-    if (!head) return undefined
-    return { segments, rows, ...paddedShape(segments, rows), reason, firstArrivedAtMs: head.run.arrivedAtMs }
-  }
-}
-
-/** Who came first is served first; of those that came together, a full batch. */
-function isBefore({ first, reach }: Choice, other: Choice): boolean {
-  const ms = first.run.arrivedAtMs - other.first.run.arrivedAtMs
-  return ms < 0 || (ms === 0 && reach.closes !== undefined && other.reach.closes === undefined)
 }
 
 /** Of one run the rows tell; rows that came at one time may change places. */
 function isOlder(queued: RunSegment, { run, from }: RunSegment): boolean {
   return queued.run === run ? queued.from < from : queued.run.arrivedAtMs < run.arrivedAtMs
-}
-
-/** The shape of a batch: its rows' own, or, where they differ, that of the longest. */
-function paddedShape(
-  segments: readonly RunSegment[],
-  rows: number,
-): Pick<Batch, 'rowShapes' | 'paddedLength' | 'paddingBytes'> {
-  const { rowShapes, cost } = segments[0]!.run
-  const { padding } = cost
-  if (!padding) return { rowShapes: rowShapes as Batch['rowShapes'], paddedLength: 0, paddingBytes: 0 }
-  let longest = 0
-  let steps = 0
-  for (const { run, from, to } of segments) {
-    const { lengths } = run.cost
-    for (let i = from; i < to; i++) {
-      longest = Math.max(longest, lengths![i]!)
-      steps += lengths![i]!
-    }
-  }
-  const length = paddedLength(padding, longest)
-  return {
-    rowShapes: shapesAt(padding, rowShapes, length),
-    paddedLength: length,
-    paddingBytes: (rows * length - steps) * padding.bytesPerStep,
-  }
 }

@@ -7,10 +7,11 @@
  * P3. Work is looked for once per turn of the event loop, however many blocks came with it.
  */
 
-import { isRetriable, RunInferenceError } from '../errors.ts'
+import { isRetriable } from '../errors.ts'
 import { LANE_PLACES, type Lane } from '../models/executor.ts'
 import type { Breaker } from '../ops/breaker.ts'
 import type { Clock } from '../ops/clock.ts'
+import { codeOf } from './batch-recovery.ts'
 import type { LanePlace } from './batcher.ts'
 import type { InferenceStep } from './inference-step.ts'
 import type { CloseReason } from './row-run.ts'
@@ -78,7 +79,7 @@ export class Dispatcher {
 
   /** Nothing is held back while set: batches close for this reason. */
   flush(reason: CloseReason | undefined): void {
-    for (const { step } of this.#options.steps) step.batcher.flushing = reason
+    for (const { step } of this.#options.steps) step.flushing = reason
     if (reason) this.schedule()
   }
 
@@ -90,7 +91,7 @@ export class Dispatcher {
 
   /** Forgets what waits of partitions that were lost: their credits have been returned (I5). */
   dropLost(): void {
-    for (const { step } of this.#options.steps) step.batcher.dropLost()
+    for (const { step } of this.#options.steps) step.dropLost()
   }
 
   /** Stops the timers; nothing is dispatched any more. Batches in lanes end by themselves. */
@@ -131,11 +132,11 @@ export class Dispatcher {
       if (!step.canRunOn(lane) || this.#resting.has(step) || breaker.state !== 'closed') continue
       // A step that waits behind another one is not put off until it has a full batch.
       const given = this.#served === undefined || this.#served === step ? place : 'idle'
-      const batch = step.batcher.take(given, sharing(step, idle, first), clock.now())
+      const batch = step.take(given, sharing(step, idle, first), clock.now())
       if (!batch) continue
       const slot = step.acquire(lane)
       if (!slot) {
-        step.batcher.putBack(batch.segments)
+        step.putBack(batch)
         return
       }
       this.#turn = (this.#turn + i + 1) % steps.length
@@ -164,11 +165,13 @@ export class Dispatcher {
   /** An outage: this step waits before its next batch, longer each time; the breaker takes over when it opens. */
   #rest(step: InferenceStep, error: unknown): void {
     const { clock, random, onOutage, onFatal } = this.#options
+    // The batch alone waits: others may be luckier.
+    if (codeOf(error) === 'MODEL_TRANSIENT') return
     if (!isRetriable(error)) {
       // Its rows are back in the queue: without a rest they would be taken again at once, for ever.
       this.#resting.add(step)
       // What is closed is being stopped; anything else that is no outage is a bug of ours.
-      if (!(error instanceof RunInferenceError && error.code === 'CLOSED')) onFatal(error)
+      if (codeOf(error) !== 'CLOSED') onFatal(error)
       return
     }
     const failures = (this.#failures.get(step) ?? 0) + 1
@@ -178,7 +181,7 @@ export class Dispatcher {
     const delayMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1)) * (0.5 + random() / 2)
     clock.after(delayMs, () => {
       this.#resting.delete(step)
-      if (step.batcher.queuedRows > 0) this.schedule()
+      if (step.queuedRows > 0) this.schedule()
       else this.#probe(step)
     })
   }
@@ -202,7 +205,7 @@ export class Dispatcher {
     this.#cancelTimer = undefined
     const now = clock.now()
     // A deadline that has passed waits for a lane, and a lane that becomes free looks for work anyway.
-    const deadlines = steps.map(({ step }) => step.batcher.deadlineMs()).filter(at => at !== undefined && at > now)
+    const deadlines = steps.map(({ step }) => step.deadlineMs()).filter(at => at !== undefined && at > now)
     if (deadlines.length === 0) return
     this.#cancelTimer = clock.after(Math.min(...(deadlines as number[])) - now, () => this.schedule())
   }

@@ -21,6 +21,8 @@ export interface RowRun {
   readonly rowShapes: readonly (readonly (number | null)[])[]
   readonly cost: RowCost
   readonly arrivedAtMs: number
+  /** Set where these rows are one batch that an element brought with it (withNoBatching): that element. */
+  readonly broughtBy?: number
   /** Keys of keyed elements. */
   readonly keys: readonly unknown[] | undefined
   /** Copies elements [from, from + count) into the inputs of a slot, beginning at row `at`. `length`: see `Batch.paddedLength`. */
@@ -50,4 +52,20 @@ export interface Batch {
   readonly reason: CloseReason
   /** When the first of its records was queued. */
   readonly firstArrivedAtMs: number
+  /** How often it was tried again by now, as a whole. */
+  readonly retries?: number
+}
+
+/** Rows [from, from + rows) of a batch, as parts of its segments. */
+export function rangeOf(segments: readonly RunSegment[], from: number, rows: number): RunSegment[] {
+  const parts: RunSegment[] = []
+  let start = 0
+  for (const { run, from: first, to } of segments) {
+    const length = to - first
+    const low = Math.max(0, from - start)
+    const high = Math.min(length, from + rows - start)
+    if (low < high) parts.push({ run, from: first + low, to: first + high })
+    start += length
+  }
+  return parts
 }

@@ -35,6 +35,8 @@ export interface FailureFacts {
   readonly value?: unknown
   /** Equal for rows that failed with one batch as a whole. */
   readonly batch?: number
+  /** How often inference of its batch was tried, from 1; default 1. */
+  readonly attempt?: number
 }
 
 /** What a dead letter is made from when its turn in the outbox comes. */
@@ -45,6 +47,8 @@ export interface Failure {
   readonly error: RunInferenceError
   /** The model that refused the row, if one did. */
   readonly modelId: string | undefined
+  /** How often inference of its batch was tried; default 1. */
+  readonly attempt?: number | undefined
 }
 
 /** Hands every element to several stages: a record is done when all its branches are. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type BisectVerdict, bisect } from '../../src/pipeline/bisect.ts'
+import { type BisectVerdict, bisect, searchBudget } from '../../src/pipeline/bisect.ts'
 
 class Outage extends Error {}
 class BadRow extends Error {}
@@ -48,7 +48,7 @@ async function search({ rows, bad, controlPasses, outageAt = Number.POSITIVE_INF
         for (let row = from; row < from + count; row++) good.push(row)
       },
     },
-    error => error instanceof BadRow,
+    { isBadInput: error => error instanceof BadRow },
   )
   return { verdict, good, runs, controls, controlPassed }
 }
@@ -84,9 +84,15 @@ describe('bisect', () => {
           Array.from({ length: given.rows }, (_, row) => row),
           'C1: every row in one place',
         )
-        for (const row of badRows) assert.ok(given.bad.has(row), `row ${row} is called bad and is not`)
+        if (verdict.refused === 0) {
+          for (const row of badRows) assert.ok(given.bad.has(row), `row ${row} is called bad and is not`)
+        } else {
+          assert.equal(good.length, 0, 'C6: only where nothing ran')
+          assert.ok(controlPassed && verdict.refused >= 12)
+          assert.equal(badRows.length, given.rows)
+        }
         for (const row of good) assert.ok(!given.bad.has(row))
-        assert.ok(verdict.calls <= Math.ceil(4 * Math.log2(Math.max(2, given.rows))), `C2: ${verdict.calls} calls`)
+        assert.ok(verdict.calls <= searchBudget(given.rows), `C2: ${verdict.calls} calls`)
         assert.equal(verdict.calls, runs + controls)
         if (badRows.length > 0) assert.ok(good.length > 0 || controlPassed, 'C4: no bad row without a reference')
         if (good.length === 0 && controls > 0 && !controlPassed) {
@@ -145,10 +151,11 @@ describe('bisect', () => {
             control: async () => void calls++,
             good: () => {},
           },
-          error => error instanceof BadRow,
+          { isBadInput: error => error instanceof BadRow },
         )
         // Of a batch of one, the search was begun by a failure: there the hiccup would be the second.
-        if (rows > 1) for (const { row } of verdict.bad) assert.ok(bad.has(row), `row ${row} is good`)
+        if (rows > 1 && verdict.refused === 0)
+          for (const { row } of verdict.bad) assert.ok(bad.has(row), `row ${row} is good`)
       }),
       { numRuns: 1_000 },
     )
@@ -171,6 +178,36 @@ describe('bisect', () => {
     }
   })
 
+  it('C6: a model that refuses every row is found out within one search, and every dead letter has a reason', async () => {
+    for (const rows of [16, 17, 64, 100, 256, 1024]) {
+      const bad = new Set(Array.from({ length: rows }, (_, row) => row))
+      const { verdict } = await search({ rows, bad, controlPasses: true })
+      assert.equal(verdict.bad.length, rows)
+      assert.equal(new Set(verdict.bad.map(({ row }) => row)).size, rows)
+      assert.ok(verdict.bad.every(({ error }) => error instanceof BadRow))
+      assert.ok(verdict.calls <= searchBudget(rows))
+      assert.ok(verdict.refused >= Math.min(rows, 12), `${verdict.refused} rows were tried`)
+    }
+  })
+
+  it('C6: one good row anywhere, or a good half, is enough to be searched to the end', async () => {
+    const rows = 256
+    for (const good of [0, 1, 100, 127, 128, 200, 255]) {
+      const bad = new Set(Array.from({ length: rows }, (_, row) => row).filter(row => row % 4 !== good % 4))
+      const { verdict } = await search({ rows, bad, controlPasses: true })
+      assert.equal(verdict.refused, 0)
+      for (const { row } of verdict.bad) assert.ok(bad.has(row))
+    }
+  })
+
+  it('C6: an outage among the samples ends the search, and nothing is bad', async () => {
+    const rows = 64
+    const bad = new Set(Array.from({ length: rows }, (_, row) => row))
+    const { verdict } = await search({ rows, bad, controlPasses: true, outageAt: 9 })
+    assert.ok(verdict.outage instanceof Outage)
+    assert.deepEqual(verdict.bad, [])
+  })
+
   it('an error of ours behind a good range is not taken for a bad row', async () => {
     const search = bisect(
       2,
@@ -182,7 +219,7 @@ describe('bisect', () => {
           throw new TypeError('a bug')
         },
       },
-      () => true,
+      { isBadInput: () => true },
     )
     await assert.rejects(search, TypeError)
   })

@@ -5,6 +5,7 @@ import { batchPolicy } from '../../src/pipeline/batch-policy.ts'
 import { Batcher } from '../../src/pipeline/batcher.ts'
 import { InferenceStep, type InferenceStepOptions } from '../../src/pipeline/inference-step.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
+import { Retries } from '../../src/pipeline/retries.ts'
 import { RowCeiling } from '../../src/pipeline/row-ceiling.ts'
 import type { RowCost } from '../../src/pipeline/row-cost.ts'
 import type { RowRun, RunSegment } from '../../src/pipeline/row-run.ts'
@@ -123,6 +124,8 @@ export function fakeStep(
     input: { takeRuns: () => staged.splice(0) },
     output,
     batcher,
+    failureUnit: 'bisect',
+    retries: new Retries({}, () => 1),
     ceiling: new RowCeiling(policy.maxSize, rows => {
       batcher.ceiling = rows
     }),

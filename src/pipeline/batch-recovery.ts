@@ -1,0 +1,196 @@
+/**
+ * What becomes of a batch whose call failed: its rows are tried again, wait for the end of an outage, or are dead letters.
+ *
+ * N2. Only rows that failed alone while the lane is known to work become dead letters (I7, I10); rows of a batch that fails as
+ *     a whole (failureUnit 'batch', one that a record brought, an error that all rows share) only while the lane is known to work.
+ * N4. A batch that does not fit the device blames nobody: its rows come back in smaller batches. A row that does not even fit
+ *     alone becomes a dead letter as any bad row does (N2).
+ * N5. An error that trying again can mend is no row's: the batch is tried again whole. When it was tried often enough, the control
+ *     batch decides: it fails, or there is none = an outage; it passes = the batch is searched as any other.
+ */
+import { RunInferenceError } from '../errors.ts'
+import type { ExceptionHandling } from '../graph.ts'
+import type { BatchOutputs, LaneModel } from '../models/executor.ts'
+import { kv } from '../records.ts'
+import type { Batcher } from './batcher.ts'
+import { bisect } from './bisect.ts'
+import type { PipelineMetrics } from './pipeline-metrics.ts'
+import type { Retries } from './retries.ts'
+import type { RowCeiling } from './row-ceiling.ts'
+import { type Batch, type RowRun, rangeOf } from './row-run.ts'
+import type { FailurePoint } from './stage.ts'
+import { NO_KEY } from './step-input.ts'
+
+/** Errors that say nothing about the rows. */
+const OUTAGES = new Set(['LANE_LOST', 'MODEL_OUTAGE', 'CLOSED'])
+/** Errors that every row of the batch shares: searching for the guilty row would be in vain. */
+const WHOLE_BATCH = new Set(['SHAPE_MISMATCH', 'RESULT_COUNT'])
+/** Errors for which the number of rows may be to blame, and no row: they ended the worker, or calls that do not fit together. */
+const BY_NUMBER = new Set(['TIMEOUT', 'WORKER_LOST', 'SHAPE_MISMATCH'])
+
+export interface RecoveryOptions {
+  readonly step: string
+  readonly failureUnit: NonNullable<ExceptionHandling['failureUnit']>
+  readonly batcher: Pick<Batcher, 'putBack'>
+  readonly retries: Retries
+  readonly ceiling: RowCeiling
+  readonly failures: FailurePoint
+  readonly metrics: PipelineMetrics
+  readonly now: () => number
+}
+
+/** A batch that failed, and how parts of it can be run again. */
+export interface FailedBatch {
+  readonly batch: Batch
+  readonly model: LaneModel
+  readonly error: unknown
+  run(from: number, rows: number): Promise<BatchOutputs>
+  /** A range ran; its outputs are valid until the next run. */
+  good(from: number, rows: number, outputs: BatchOutputs): void
+}
+
+interface Range {
+  readonly from: number
+  readonly rows: number
+}
+
+/** Of the batches that failed as a whole, in this process. */
+let lastBatch = 0
+
+export class BatchRecovery {
+  readonly #options: RecoveryOptions
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Resolves when every row was delivered, dead-lettered or put back. Rejects MODEL_TRANSIENT when the batch waits for its next
+   * try, and else with the reason of an outage, after the rows that did not run were put back.
+   */
+  async recover(failed: FailedBatch): Promise<void> {
+    const { batch, model, error } = failed
+    const { failureUnit, retries, metrics, step, now } = this.#options
+    const code = codeOf(error)
+    if (OUTAGES.has(code)) return this.#putBack(batch, [wholeOf(batch)], error)
+    if (code === 'DEVICE_MEMORY' && canShrink(batch)) return this.#putBack(batch, [wholeOf(batch)], undefined)
+    const isTransient = code === 'MODEL_TRANSIENT'
+    if (isTransient && retries.add(batch, now())) {
+      metrics.retried('model', step)
+      throw error
+    }
+    if (isTransient && model.loaded.withoutControl === true) return this.#putBack(batch, [wholeOf(batch)], error)
+    // Rows of several calls share no more than the batch: each call may be right by itself.
+    const isOneCall = batch.rows <= (model.loaded.fixedRows ?? batch.rows)
+    const isWhole = failureUnit === 'batch' || (isOneCall && WHOLE_BATCH.has(code))
+    if (!isWhole && !isTransient) return this.#search(failed, false)
+    try {
+      await model.runControl()
+    } catch (outage) {
+      return this.#putBack(batch, [wholeOf(batch)], outage)
+    }
+    if (!isWhole) return this.#search(failed, true)
+    this.#failRange(batch, model, wholeOf(batch), error, ++lastBatch)
+  }
+
+  /** This process has no memory for the batch, whatever its lane could do (N4). */
+  hasNoRoom(batch: Batch, model: LaneModel, error: unknown): void {
+    this.#options.ceiling.tooMany(batch.rows)
+    if (canShrink(batch)) this.#putBack(batch, [wholeOf(batch)], undefined)
+    else this.#failRange(batch, model, wholeOf(batch), error)
+  }
+
+  /** Finds the rows that fail alone; a batch that a record brought is one row to it. `isKnownGood`: the control batch has passed. */
+  async #search({ batch, model, error, run, good }: FailedBatch, isKnownGood: boolean): Promise<void> {
+    const perUnit = bringerOf(batch) === undefined ? 1 : batch.rows
+    const isBadInput = (failure: unknown) =>
+      !OUTAGES.has(codeOf(failure)) && (isKnownGood || codeOf(failure) !== 'MODEL_TRANSIENT')
+    const verdict = await bisect(
+      batch.rows / perUnit,
+      error,
+      {
+        run: (from, units) => run(from * perUnit, units * perUnit),
+        control: () => model.runControl(),
+        good: (from, units, outputs: BatchOutputs) => good(from * perUnit, units * perUnit, outputs),
+      },
+      { isBadInput, isKnownGood },
+    )
+    // No row is to blame, as far as was searched: without a ceiling each batch to come would fail again.
+    const isInnocent = verdict.bad.length === 0 && verdict.outage === undefined
+    if (isInnocent && BY_NUMBER.has(codeOf(error))) this.#options.ceiling.tooMany(batch.rows)
+    for (const { row, error: failure } of verdict.bad)
+      this.#failRange(batch, model, { from: row * perUnit, rows: perUnit }, failure)
+    const undecided = verdict.undecided.map(({ from, rows }) => ({ from: from * perUnit, rows: rows * perUnit }))
+    this.#putBack(batch, undecided, verdict.outage)
+  }
+
+  /** Each row is a dead letter, or the record that brought them all. `whole`: the number of the batch that failed as one. */
+  #failRange(batch: Batch, model: LaneModel, { from, rows }: Range, error: unknown, whole?: number): void {
+    const { failures } = this.#options
+    const reason = reasonOf(error, batch)
+    const about = {
+      modelId: model.loaded.modelId,
+      attempt: 1 + (batch.retries ?? 0),
+      ...(whole === undefined ? {} : { batch: whole }),
+    }
+    const isWatched = failures.listeners.length > 0
+    const bringer = bringerOf(batch)
+    if (bringer !== undefined) {
+      const { run } = batch.segments[0]!
+      const value = isWatched ? Array.from({ length: run.count }, (_, i) => elementOf(run, i)) : undefined
+      run.work.fail(bringer, failures, -1, reason, { ...about, value })
+      return
+    }
+    for (const part of rangeOf(batch.segments, from, rows)) {
+      const { run } = part
+      for (let i = part.from; i < part.to; i++) {
+        const value = isWatched ? elementOf(run, i) : undefined
+        run.work.fail(run.rows[i]!, failures, -1, reason, { ...about, value })
+      }
+    }
+  }
+
+  /** Rows that did not run go back to the front of the queue; throws the outage, if there is one. */
+  #putBack(batch: Batch, ranges: readonly Range[], outage: unknown): void {
+    const sorted = ranges.toSorted((a, b) => a.from - b.from)
+    this.#options.batcher.putBack(sorted.flatMap(({ from, rows }) => rangeOf(batch.segments, from, rows)))
+    if (outage === undefined) return
+    const context = `step ${this.#options.step}`
+    // Here it does not say that the batch waits for its next try.
+    if (codeOf(outage) === 'MODEL_TRANSIENT') throw RunInferenceError.wrap(outage, 'MODEL_OUTAGE', context)
+    throw RunInferenceError.from(outage, 'MODEL_OUTAGE', context)
+  }
+}
+
+function wholeOf({ rows }: Batch): Range {
+  return { from: 0, rows }
+}
+
+/** The element that brought the batch with it. */
+function bringerOf({ segments }: Batch): number | undefined {
+  return segments[0]!.run.broughtBy
+}
+
+function canShrink(batch: Batch): boolean {
+  return batch.rows > 1 && bringerOf(batch) === undefined
+}
+
+/** What entered the model, with its key where it has one. */
+function elementOf(run: RowRun, i: number): unknown {
+  const key = run.keys?.[i]
+  return run.keys && key !== NO_KEY ? kv(key, run.example(i)) : run.example(i)
+}
+
+/** The error of a row; one that trying again did not mend was the row's after all. */
+function reasonOf(error: unknown, { retries = 0 }: Batch): RunInferenceError {
+  const ours = RunInferenceError.from(error, 'INFERENCE_FAILED')
+  return ours.code === 'MODEL_TRANSIENT' ? withMessage(ours, `after ${retries} retries: ${ours.message}`) : ours
+}
+
+function withMessage({ cause, errorTypes }: RunInferenceError, message: string): RunInferenceError {
+  return new RunInferenceError('INFERENCE_FAILED', message, { cause, errorTypes })
+}
+
+export function codeOf(error: unknown): string {
+  return error instanceof RunInferenceError ? error.code : ''
+}
