@@ -1,6 +1,7 @@
 /** Label names. */
 export const LABEL = {
-  namespace: 'namespace',
+  /** Not `namespace`, which is what Kubernetes calls something else. */
+  namespace: 'beam_namespace',
   step: 'step',
   model: 'model',
   stage: 'stage',
@@ -22,7 +23,7 @@ const OTHER_MODELS = 'other'
 
 /** What Beam's metrics of one model of a step are labelled with. */
 export interface ModelLabels extends Readonly<Record<string, string>> {
-  readonly namespace: string
+  readonly beam_namespace: string
   readonly step: string
 }
 
@@ -38,13 +39,13 @@ export class StepLabels {
       step,
       models.map((model, cohort) => {
         // Prometheus does not tell an empty label from none.
-        if (model === '') return { namespace, step }
-        return { namespace, step, model: cohort < MAX_MODEL_LABELS ? model : OTHER_MODELS }
+        if (model === '') return { beam_namespace: namespace, step }
+        return { beam_namespace: namespace, step, model: cohort < MAX_MODEL_LABELS ? model : OTHER_MODELS }
       }),
     )
   }
 
   of(step: string, cohort: number): ModelLabels {
-    return this.#models.get(step)?.[cohort] ?? { namespace: '', step }
+    return this.#models.get(step)?.[cohort] ?? { beam_namespace: '', step }
   }
 }

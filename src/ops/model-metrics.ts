@@ -74,8 +74,8 @@ export function createModelMetrics({ counter, gauge, histogram }: Prometheus): M
 
   return {
     stepOpened: (step, namespace, models) => labels.open(step, namespace, models),
-    batchDispatched: (step, _reason, rows) => batchSize.observe({ namespace: BATCHING_NAMESPACE, step }, rows),
-    batchEnded: (step, ms) => batchTime.observe({ namespace: BATCHING_NAMESPACE, step }, ms),
+    batchDispatched: (step, _reason, rows) => batchSize.observe({ beam_namespace: BATCHING_NAMESPACE, step }, rows),
+    batchEnded: (step, ms) => batchTime.observe({ beam_namespace: BATCHING_NAMESPACE, step }, ms),
     batchSucceeded(step, cohort, rows, bytes, computeMs) {
       const model = labels.of(step, cohort)
       inferences.inc(model, rows)
@@ -95,6 +95,6 @@ export function createModelMetrics({ counter, gauge, histogram }: Prometheus): M
   }
 }
 
-function withoutNamespace({ namespace: _, ...labels }: Readonly<Record<string, string>>) {
+function withoutNamespace({ beam_namespace: _, ...labels }: Readonly<Record<string, string>>) {
   return labels
 }

@@ -42,6 +42,6 @@ c 3
     const samples = (of: string) => of.split('\n').filter(line => line !== '' && !line.startsWith('#'))
     assert.equal(samples(merged).length, samples(text).length)
     assert.ok(samples(merged).every(line => line.includes('{worker="0"')))
-    assert.ok(merged.includes('num_inferences{worker="0",namespace="n {s}",step="a {step} \\"x\\""} 3'))
+    assert.ok(merged.includes('num_inferences{worker="0",beam_namespace="n {s}",step="a {step} \\"x\\""} 3'))
   })
 })

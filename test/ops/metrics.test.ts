@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import { WORKER_METRICS } from '../../src/cli/worker-endpoints.ts'
+import { MAX_MODEL_LABELS } from '../../src/ops/metric-labels.ts'
 import { createMetrics } from '../../src/ops/metrics.ts'
 
 const point = { stage: 'preprocess', step: 'classify', node: 'map#1' } as const
@@ -55,13 +56,13 @@ suite('metrics', () => {
     const metrics = exercised()
     const text = await metrics.text()
     for (const line of [
-      'num_inferences{namespace="BeamML_KeyedModels",step="classify",model="k1"} 100',
-      'num_inferences{namespace="BeamML_KeyedModels",step="classify",model="k2"} 5',
-      'num_inferences{namespace="mine",step="check"} 7',
-      'failed_batches_counter{namespace="BeamML_KeyedModels",step="classify",model="k2"} 1',
-      'inference_request_batch_size_sum{namespace="BeamML_KeyedModels",step="classify",model="k1"} 100',
-      'batch_size_sum{namespace="BatchElements",step="classify"} 64',
-      'msec_per_batch_sum{namespace="BatchElements",step="classify"} 2.5',
+      'num_inferences{beam_namespace="BeamML_KeyedModels",step="classify",model="k1"} 100',
+      'num_inferences{beam_namespace="BeamML_KeyedModels",step="classify",model="k2"} 5',
+      'num_inferences{beam_namespace="mine",step="check"} 7',
+      'failed_batches_counter{beam_namespace="BeamML_KeyedModels",step="classify",model="k2"} 1',
+      'inference_request_batch_size_sum{beam_namespace="BeamML_KeyedModels",step="classify",model="k1"} 100',
+      'batch_size_sum{beam_namespace="BatchElements",step="classify"} 64',
+      'msec_per_batch_sum{beam_namespace="BatchElements",step="classify"} 2.5',
       'kri_children_total{topic="in"} 12',
       'kri_slow_function_calls_total{step="classify",function="map#1"} 1',
       'kri_slow_function_calls_total{step="classify",function="map#1 preprocess[1]"} 1',
@@ -74,10 +75,10 @@ suite('metrics', () => {
       'kri_row_wait_seconds_total{step="classify"} 0.128',
       'kri_padding_bytes_total{step="classify"} 40',
       'kri_batch_adaptive_rows{step="classify"} 27',
-      'inference_request_batch_byte_size_count{namespace="BeamML_KeyedModels",step="classify",model="k1"} 2',
-      'inference_batch_latency_micro_secs_sum{namespace="BeamML_KeyedModels",step="classify",model="k1"} 2000',
-      'load_model_latency_milli_secs{namespace="BeamML_KeyedModels",step="classify",model="k1"} 42',
-      'model_byte_size{namespace="BeamML_KeyedModels",step="classify",model="k1"} 12345',
+      'inference_request_batch_byte_size_count{beam_namespace="BeamML_KeyedModels",step="classify",model="k1"} 2',
+      'inference_batch_latency_micro_secs_sum{beam_namespace="BeamML_KeyedModels",step="classify",model="k1"} 2000',
+      'load_model_latency_milli_secs{beam_namespace="BeamML_KeyedModels",step="classify",model="k1"} 42',
+      'model_byte_size{beam_namespace="BeamML_KeyedModels",step="classify",model="k1"} 12345',
       'kri_records_in_total{topic="in"} 100',
       'kri_records_done_total{topic="in"} 95',
       'kri_unit_seconds_sum{topic="in"} 0.02',
@@ -118,6 +119,17 @@ suite('metrics', () => {
     const metrics = exercised()
     metrics.forgetPartition('in', 1)
     assert.doesNotMatch(await metrics.text(), /partition="1"/)
+  })
+
+  test('thousands of models by key are not thousands of series: those behind the first share one', async () => {
+    const metrics = createMetrics()
+    const keys = Array.from({ length: 3_000 }, (_, i) => `k${i}`)
+    metrics.stepOpened('classify', 'BeamML_KeyedModels', keys)
+    for (const cohort of keys.keys()) metrics.batchSucceeded('classify', cohort, 1, 8, 1, 0)
+    const samples = (await metrics.text()).split('\n').filter(line => line.startsWith('num_inferences{'))
+    assert.equal(samples.length, MAX_MODEL_LABELS + 1)
+    const other = `num_inferences{beam_namespace="BeamML_KeyedModels",step="classify",model="other"}`
+    assert.equal(samples.at(-1), `${other} ${keys.length - MAX_MODEL_LABELS}`)
   })
 
   test('two instances in one process do not share numbers', async () => {
