@@ -114,7 +114,7 @@ export class InferenceStep {
         metrics.batchFailed(this.step, cohortOf(batch))
         return this.#recovery.hasNoRoom(batch, model, inputs.error)
       }
-      const bytesPerRow = byteLength(inputs) / batch.rows
+      const bytesPerRow = bytesOf(inputs, batch.rows)
       const result = await this.#call(slot, 0, batch.rows).catch((error: unknown) => new Failed(error))
       if (result instanceof Failed) {
         metrics.batchFailed(this.step, cohortOf(batch))
@@ -183,12 +183,12 @@ export class InferenceStep {
     }
   }
 
-  #succeeded(batch: Batch, from: number, rows: number, outputs: BatchOutputs, bytesPerRow: number): void {
+  #succeeded(batch: Batch, from: number, rows: number, outputs: BatchOutputs, bytesPerRow: number | undefined): void {
     this.#options.metrics.batchSucceeded(
       this.step,
       cohortOf(batch),
       rows,
-      rows * bytesPerRow,
+      outputs.numBytes ?? (bytesPerRow === undefined ? undefined : rows * bytesPerRow),
       outputs.computeMs,
       outputs.queueMs,
     )
@@ -223,6 +223,12 @@ class Failed {
   }
 }
 
-function byteLength(inputs: readonly TensorData[]): number {
-  return inputs.reduce((sum, input) => sum + (ArrayBuffer.isView(input) ? input.byteLength : 0), 0)
+/** Bytes of one row; undefined where there are strings, whose bytes would have to be counted one by one. */
+function bytesOf(inputs: readonly TensorData[], rows: number): number | undefined {
+  let bytes = 0
+  for (const input of inputs) {
+    if (!ArrayBuffer.isView(input)) return undefined
+    bytes += input.byteLength
+  }
+  return bytes / rows
 }
