@@ -10,6 +10,12 @@ export const KRI_PREFIX = 'kri-'
 /** On every output: `topic/partition/offset` of the source record. */
 export const KRI_SOURCE = 'kri-source'
 
+/**
+ * Below a topic that the topology writes and reads again, and on its records: `topic/partition/offset` of the record that the
+ * first part read.
+ */
+export const KRI_ORIGIN = 'kri-origin'
+
 // On dead letters, which are the source record itself: key, value and headers byte for byte, and these.
 
 /** Application id: the consumer group. */
@@ -38,9 +44,9 @@ export const KRI_ORIGINAL_OFFSET = 'kri-original-offset'
 export const KRI_ORIGINAL_TIMESTAMP = 'kri-original-timestamp'
 /** The model in use when inference or a function behind it failed. */
 export const KRI_MODEL_ID = 'kri-model-id'
-/** How often inference of this record was tried, from 1. */
+/** How often the batch of this record was tried, from 1: one more for each retry. */
 export const KRI_ATTEMPT = 'kri-attempt'
-/** How often this record was replayed; absent before the first time. */
+/** How often this record had been replayed before it failed: 0 the first time. */
 export const KRI_REPLAY_COUNT = 'kri-replay-count'
 /** Milliseconds since 1970 at which it failed. */
 export const KRI_FAILED_AT = 'kri-failed-at'

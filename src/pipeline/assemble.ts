@@ -1,7 +1,7 @@
 /** Builds the parts of a pipeline and connects them; `pipeline.ts` says what they do together. */
 import { RunInferenceError } from '../errors.ts'
-import type { SourceNode } from '../graph.ts'
 import type { GroupMember, KafkaWriter } from '../kafka/port.ts'
+import type { Header } from '../kafka/record-block.ts'
 import { replayTopic } from '../kafka/topic-names.ts'
 import { type ServedModel, servedModels } from '../models/served-models.ts'
 import { createBreaker } from '../ops/breaker.ts'
@@ -22,6 +22,8 @@ import { metricNames } from './metric-names.ts'
 import { type OpenedGraph, openGraph } from './open-graph.ts'
 import { Outbox } from './outbox.ts'
 import { Pipeline, type SourceOfTopic } from './pipeline.ts'
+import { ReplayMarks } from './replay-marks.ts'
+import { Retries } from './retries.ts'
 import { RowCeiling } from './row-ceiling.ts'
 import { type Outputs, UnitBuilder } from './unit-builder.ts'
 
@@ -81,9 +83,11 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     onRecovered,
     onFatal,
   })
+  const whole = topology.whole ?? topology
   const outputs: Outputs = {
     outlets: graph.outlets.map(({ node, column }) => {
-      return { column, sink: topology.sinks.indexOf(node), target: opened.targets.get(node)! }
+      const between = whole.sources.some(source => source.writtenBy === node)
+      return { column, sink: topology.sinks.indexOf(node), target: opened.targets.get(node)!, between }
     }),
     deadLetters: opened.deadLetters,
   }
@@ -96,7 +100,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
   const outbox = buildOutbox(topology, parts, writer, points, outputs, member, unit => pipeline.acknowledged(unit))
   const deadLetterLog = new DeadLetterLog(parts.logger, clock)
   const pipeline: Pipeline = new Pipeline({
-    sourceOf: topic => sourceOf(topology, graph, topic),
+    sourceOf: sourceOfTopic(topology, graph, points),
     outletCount: graph.outlets.length,
     admission: new Admission(
       { maxRows: settings.maxInFlightRows, maxBytes: settings.maxInFlightBytes },
@@ -158,6 +162,8 @@ function buildSteps(
       output,
       batcher,
       adaptive,
+      failureUnit: node.options.exceptionHandling?.failureUnit ?? 'bisect',
+      retries: new Retries(node.options.retry ?? {}, random),
       ceiling: new RowCeiling(policy.maxSize, (rows, failedRows) => {
         batcher.ceiling = rows
         metrics.batchCeiling(node.step, rows)
@@ -218,16 +224,25 @@ function buildOutbox(
 }
 
 /** Replay topics take the way of their source. */
-function sourceOf(topology: Topology, graph: CompiledGraph, topic: string): SourceOfTopic {
-  const node = sourceNodeOf(topology, topic)
-  return { stage: graph.sources.get(node)!, replay: node.topic !== topic }
-}
-
-function sourceNodeOf(topology: Topology, topic: string): SourceNode {
-  const node = topology.sources.find(
-    source => source.topic === topic || replayTopic(topology.applicationId, source.topic) === topic,
-  )
-  if (!node)
+function sourceOfTopic(
+  topology: Topology,
+  graph: CompiledGraph,
+  points: FailurePoints,
+): (topic: string) => SourceOfTopic {
+  const marks = new ReplayMarks(topology, graph.outlets, points)
+  const sources = new Map<string, SourceOfTopic>()
+  for (const node of topology.sources) {
+    const source = {
+      stage: graph.sources.get(node)!,
+      between: node.writtenBy !== undefined,
+      markOf: (headers: readonly Header[]) => marks.of(node, headers),
+    }
+    sources.set(node.topic, { ...source, replay: false })
+    sources.set(replayTopic(topology.applicationId, node.topic), { ...source, replay: true })
+  }
+  return topic => {
+    const source = sources.get(topic)
+    if (source) return source
     throw new RunInferenceError('BUG', `records of topic ${topic} arrived, which no source of the topology reads`)
-  return node
+  }
 }

@@ -11,8 +11,8 @@ import type { Topology } from '../topology.ts'
 import { type CompiledStep, compileStep, type StepCompiler } from './compile-step.ts'
 import { failuresAsStream } from './failed-stream.ts'
 import type { FailurePoints } from './failure-points.ts'
-import { branchStage, filterStage, flatMapStage, functionStage } from './functions.ts'
-import { type Child, childrenOf, sourcesAbove, type Way, wayInto } from './graph-ways.ts'
+import { branchStage, type Drop, filterStage, flatMapStage, functionStage } from './functions.ts'
+import { type Child, childrenOf, FAILURES, passedOn, sourcesAbove, type Way, wayInto } from './graph-ways.ts'
 import { SinkStage } from './sink-stage.ts'
 import { SourceStage } from './source-stage.ts'
 import { fork, type Stage } from './stage.ts'
@@ -81,7 +81,7 @@ export function compile(
     if (node.kind === 'to') return sinkStage(node, way)
     if (node.kind === 'runInference') return stepOf(node).enter(way)
     const next = node.kind === 'branch' ? NOWHERE : nextOf(node, way)
-    const onDrop = () => hooks.onDrop(points.nameOf(node))
+    const onDrop = dropping(node, way)
     const at = { next, point: points.ofNode(node), index: -1 }
     switch (node.kind) {
       case 'map':
@@ -108,6 +108,16 @@ export function compile(
     }
   }
 
+  const dropping = (node: GraphNode, way: Way): Drop => {
+    const name = points.nameOf(node)
+    const passed = passedOn(node, way)
+    return (work, element) => {
+      hooks.onDrop(name)
+      work.replays?.dropped(work.rowOf(element), passed)
+      work.complete(element)
+    }
+  }
+
   const sinkStage = (node: SinkNode, way: Way): SinkStage => {
     const { key, value } = parts.encoders.get(node)!
     const column = outlets.length
@@ -115,7 +125,8 @@ export function compile(
     const maxValueBytes = parts.maxValueBytes.get(node)!
     const sameKeyCodec = node.key !== undefined && sourcesAbove(node).every(({ key }) => key?.label === node.key?.label)
     const failures = points.ofSink(node)
-    return new SinkStage({ outlet: column, topic: node.topic, key, sameKeyCodec, value, maxValueBytes, failures })
+    const { topic, newKey = false } = node
+    return new SinkStage({ outlet: column, topic, key, sameKeyCodec, newKey, value, maxValueBytes, failures })
   }
 
   const stepOf = (node: StepNode): StepCompiler => {
@@ -141,11 +152,12 @@ export function compile(
       const stage = new SourceStage({
         key,
         value,
-        tombstones: node.options.tombstones ?? 'dead-letter',
+        // A topic of our own has none but those that were forwarded into it.
+        tombstones: node.options.tombstones ?? (node.writtenBy ? 'forward' : 'dead-letter'),
         failures: points.ofNode(node),
         next,
         direct: key === undefined ? directInput(value, next) : undefined,
-        onDrop: () => hooks.onDrop(points.nameOf(node)),
+        onDrop: dropping(node, ''),
       })
       return [node, stage] as const
     }),
@@ -159,8 +171,6 @@ export function compile(
   }
 }
 
-/** The way below dead letters: they may come on any way, and leave on this one. */
-const FAILURES: Way = '!'
 const NOWHERE: Stage = { push: () => {}, pushNull: () => {} }
 
 /** Set when the source's values are the only input of the only step below, byte for byte. */

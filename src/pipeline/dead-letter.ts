@@ -4,9 +4,11 @@
  * the value; then size and sha256 of the value stay, and the source position leads to the record itself.
  */
 import { createHash } from 'node:crypto'
+import type { RunInferenceError } from '../errors.ts'
 import * as names from '../kafka/headers.ts'
 import type { Header } from '../kafka/record-block.ts'
 import { sizeOfHeaders } from '../kafka/record-headers.ts'
+import { headerOf, originOf } from './origin.ts'
 import type { Failure } from './stage.ts'
 import type { EncodedFailure } from './unit-builder.ts'
 import type { WorkBlock } from './work-block.ts'
@@ -50,7 +52,11 @@ function factHeaders(
   failure: Failure,
 ): Header[] {
   const { block } = work
-  const { point, index, error, modelId } = failure
+  const { point, index, error, modelId, attempt = 1 } = failure
+  // What is replayed was read somewhere else first, and that is what replays it again.
+  const earlier = (name: string) => (work.flow.replay ? headerOf(work, row, name) : undefined)
+  const original = (name: string, now: string | number) => text(name, earlier(name) ?? String(now))
+  const replays = work.flow.replay ? (Number(earlier(names.KRI_REPLAY_COUNT)) || 0) + 1 : 0
   const headers: Header[] = [
     text(names.KRI_SOURCE, `${block.topic}/${block.partition}/${block.offset(row)}`),
     text(names.KRI_APPLICATION, applicationId),
@@ -58,14 +64,15 @@ function factHeaders(
     text(names.KRI_STAGE, point.stage),
     text(names.KRI_CODE, error.code),
     text(names.KRI_ERROR_TYPE, typeOf(error)),
-    text(names.KRI_ORIGINAL_TOPIC, block.topic),
-    text(names.KRI_ORIGINAL_PARTITION, String(block.partition)),
-    text(names.KRI_ORIGINAL_OFFSET, String(block.offset(row))),
-    text(names.KRI_ORIGINAL_TIMESTAMP, String(block.timestamp(row))),
-    text(names.KRI_ATTEMPT, '1'),
-    text(names.KRI_REPLAY_COUNT, '0'),
+    original(names.KRI_ORIGINAL_TOPIC, block.topic),
+    original(names.KRI_ORIGINAL_PARTITION, block.partition),
+    original(names.KRI_ORIGINAL_OFFSET, block.offset(row)),
+    original(names.KRI_ORIGINAL_TIMESTAMP, block.timestamp(row)),
+    text(names.KRI_ATTEMPT, String(attempt)),
+    text(names.KRI_REPLAY_COUNT, String(replays)),
     text(names.KRI_FAILED_AT, String(failedAtMs)),
   ]
+  if (work.flow.between) headers.push(text(names.KRI_ORIGIN, originOf(work, row)))
   if (point.step !== '') headers.push(text(names.KRI_STEP, point.step))
   if (index >= 0) headers.push(text(names.KRI_INDEX, String(index)))
   if (modelId !== undefined) headers.push(text(names.KRI_MODEL_ID, modelId))

@@ -33,7 +33,10 @@ export class FailurePoints {
     return this.#point(step, step, stage)
   }
 
-  /** Tells of the failures of a step at this stage; not of those below the dead letters of a step, which would go round. */
+  /**
+   * Tells of the failures of a step at this stage; not of those below the dead letters of a step that no further step takes:
+   * they would go round.
+   */
   listen(step: StepNode, stage: FailedStage, listener: FailureListener): void {
     this.#listenersOf(step, stage).push(listener)
   }
@@ -45,13 +48,14 @@ export class FailurePoints {
 
   #pointAbove(node: GraphNode | SinkNode): FailurePoint {
     const above = lastStepAbove(node)
-    return above ? this.#point(node, above, 'postprocess') : this.#point(node, this.#topology.steps[0], 'preprocess')
+    const isQuiet = isBelowFailures(node)
+    if (above) return this.#point(node, above, 'postprocess', isQuiet)
+    return this.#point(node, this.#topology.steps[0], 'preprocess', isQuiet)
   }
 
-  #point(node: GraphNode | SinkNode, step: StepNode | undefined, stage: FailedStage): FailurePoint {
+  #point(node: GraphNode | SinkNode, step: StepNode | undefined, stage: FailedStage, isQuiet = false): FailurePoint {
     const topic = deadLetterTopic(this.#topology.name, step?.step, stage)
-    const listeners =
-      step === undefined || isBelowFailures(node) ? [...this.#everywhere] : this.#listenersOf(step, stage)
+    const listeners = step === undefined || isQuiet ? this.#everywhere : this.#listenersOf(step, stage)
     return { topic, stage, step: step?.step ?? '', node: this.nameOf(node), listeners }
   }
 

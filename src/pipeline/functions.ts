@@ -1,21 +1,11 @@
 import { RunInferenceError } from '../errors.ts'
 import type { UserFunction } from '../models/model-handler.ts'
+import { applyFunction, throwCodeOf } from '../models/user-function.ts'
 import type { FailurePoint, Stage } from './stage.ts'
 import type { WorkBlock } from './work-block.ts'
 
-/** Calls a user function. A promise is refused: awaiting it silently would change order and batching. */
-export function applyFunction(fn: UserFunction, value: unknown, code: 'FUNCTION_THREW' | 'POSTPROCESS_THREW'): unknown {
-  const result: unknown = (fn as (value: unknown) => unknown)(value)
-  if (typeof result === 'object' && result !== null && typeof (result as { then?: unknown }).then === 'function') {
-    ;(result as Promise<unknown>).then(undefined, () => {})
-    throw new RunInferenceError(
-      code,
-      'the function returned a promise; expected a value, since functions are synchronous: ' +
-        'withPreprocess and withPostprocess await one that is given with { concurrency }',
-    )
-  }
-  return result
-}
+/** Ends an element as a counted drop. */
+export type Drop = (work: WorkBlock, element: number) => void
 
 /** The model behind the results that are being delivered: what fails on them says so. */
 export interface Delivery {
@@ -47,7 +37,7 @@ export function functionStage(options: FunctionStageOptions, make = (_: unknown,
 }
 
 /** `filter`: what it drops is counted. */
-export function filterStage(options: FunctionStageOptions, onDrop: () => void): Stage {
+export function filterStage(options: FunctionStageOptions, onDrop: Drop): Stage {
   const { fn, next } = options
   const call = calling(options)
   return {
@@ -55,17 +45,14 @@ export function filterStage(options: FunctionStageOptions, onDrop: () => void): 
       const keep = call(work, element, value, fn)
       if (keep === FAILED) return
       if (keep) next.push(work, element, value)
-      else {
-        onDrop()
-        work.complete(element)
-      }
+      else onDrop(work, element)
     },
     pushNull: (work, element) => next.pushNull(work, element),
   }
 }
 
 /** `flatMap`: none is a counted drop, more than `maxFanOut` a dead letter of the record. */
-export function flatMapStage(options: FunctionStageOptions, maxFanOut: number, onDrop: () => void): Stage {
+export function flatMapStage(options: FunctionStageOptions, maxFanOut: number, onDrop: Drop): Stage {
   const { fn, next, point, index } = options
   const call = calling(options)
   const list = (value: unknown) => {
@@ -86,8 +73,7 @@ export function flatMapStage(options: FunctionStageOptions, maxFanOut: number, o
         return
       }
       if (results.length === 0) {
-        onDrop()
-        work.complete(element)
+        onDrop(work, element)
         return
       }
       work.addBranches(element, results.length - 1)
@@ -102,7 +88,7 @@ export function flatMapStage(options: FunctionStageOptions, maxFanOut: number, o
 export function branchStage(
   options: Omit<FunctionStageOptions, 'fn' | 'next'>,
   cases: readonly { readonly fn: UserFunction; readonly next: Stage | undefined }[],
-  onDrop: () => void,
+  onDrop: Drop,
 ): Stage {
   const call = calling(options)
   const read = cases.flatMap(({ next }) => (next ? [next] : []))
@@ -116,8 +102,7 @@ export function branchStage(
         next.push(work, element, value)
         return
       }
-      onDrop()
-      work.complete(element)
+      onDrop(work, element)
     },
     pushNull(work, element) {
       work.addBranches(element, read.length - 1)
@@ -130,7 +115,7 @@ const FAILED = Symbol('failed')
 
 /** Calls a function on an element; what it throws is a dead letter, and the result FAILED then. */
 function calling({ point, index, delivery }: Pick<FunctionStageOptions, 'point' | 'index' | 'delivery'>) {
-  const code = point.stage === 'postprocess' ? 'POSTPROCESS_THREW' : 'FUNCTION_THREW'
+  const code = throwCodeOf(point.stage)
   const where = index < 0 ? point.node : `${point.stage} function ${index}`
   return (work: WorkBlock, element: number, value: unknown, fn: UserFunction): unknown => {
     try {

@@ -2,8 +2,16 @@
 import { type GraphNode, inputsOf, type SinkNode, type SourceNode } from '../graph.ts'
 import type { Topology } from '../topology.ts'
 
-/** The merges that were passed, each by which of its inputs; '' where there was none. Ways of one node sort in declaration order. */
+/**
+ * The merges that were passed, the last one first, each by which of its inputs; '' where there was none. Ways of one node sort
+ * in declaration order: what comes by the first input of the last merge leaves first.
+ */
 export type Way = string
+
+/** How the way below dead letters ends: they may come on any way, and leave on this one. */
+export const FAILURES: Way = '!'
+
+const MERGE_DIGITS = 4
 
 export interface Child {
   readonly node: GraphNode | SinkNode
@@ -32,7 +40,24 @@ export function childrenOf(topology: Pick<Topology, 'sinks'>): (node: GraphNode)
 /** The way behind a child of a node that was reached on this one. */
 export function wayInto({ node, input }: Child, way: Way): Way {
   // Fixed width, so that ways sort as numbers do.
-  return node.kind === 'merge' ? `${way}/${String(input).padStart(4, '0')}` : way
+  return node.kind === 'merge' ? `/${String(input).padStart(MERGE_DIGITS, '0')}${way}` : way
+}
+
+/** The nodes that elements on this way have passed, this one included; those below dead letters begin with the stream of them. */
+export function passedOn(node: GraphNode | SinkNode, way: Way): ReadonlySet<GraphNode | SinkNode> {
+  const passed = new Set<GraphNode | SinkNode>([node])
+  let at = node
+  let rest = way
+  while (at.kind !== 'source' && at.kind !== 'failed') {
+    let input = 0
+    if (at.kind === 'merge') {
+      input = Number(rest.slice(1, 1 + MERGE_DIGITS))
+      rest = rest.slice(1 + MERGE_DIGITS)
+    }
+    at = inputsOf(at)[input]!
+    passed.add(at)
+  }
+  return passed
 }
 
 /** Every source whose elements can reach a node. */

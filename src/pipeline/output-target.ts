@@ -41,7 +41,12 @@ export class OutputTarget {
     if (this.bySource && block.partition < this.partitions) return block.partition
     const start = block.keyStart(row)
     if (start < 0) return block.partition % this.partitions
-    return murmur2Partition(block.bytes, start, block.keyEnd(row), this.partitions)
+    return this.partitionOfKey(block.bytes, start, block.keyEnd(row))
+  }
+
+  /** Where a record with a key of its own goes. */
+  partitionOfKey(bytes: Buffer, start: number, end: number): number {
+    return murmur2Partition(bytes, start, end, this.partitions)
   }
 
   builder(partition: number): RecordBatchBuilder {

@@ -11,6 +11,8 @@ export class PartitionFlow implements TopicPartition {
   readonly epoch: number
   /** A replay topic: may use only a part of the credits. */
   readonly replay: boolean
+  /** Its records were written by another part of the topology, with headers of ours that count (a replay topic of one, too). */
+  readonly between: boolean
   readonly blocks: WorkBlock[] = []
   lost = false
   paused = false
@@ -26,11 +28,12 @@ export class PartitionFlow implements TopicPartition {
   /** Log end as the last fetch saw it. */
   endOffset: number
 
-  constructor(owned: OwnedPartition, replay: boolean) {
+  constructor(owned: OwnedPartition, replay: boolean, between = false) {
     this.topic = owned.topic
     this.partition = owned.partition
     this.epoch = owned.epoch
     this.replay = replay
+    this.between = between
     this.committable = owned.position
     this.committed = owned.position
     this.endOffset = owned.position

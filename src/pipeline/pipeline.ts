@@ -14,7 +14,7 @@
  */
 import { isRetriable, RunInferenceError } from '../errors.ts'
 import type { MemberEvents, OwnedPartition } from '../kafka/port.ts'
-import type { RecordBlock } from '../kafka/record-block.ts'
+import type { Header, RecordBlock } from '../kafka/record-block.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Admission } from './admission.ts'
 import { ColumnPool } from './column-pool.ts'
@@ -24,10 +24,12 @@ import type { Dispatcher } from './dispatcher.ts'
 import type { Outbox } from './outbox.ts'
 import { PartitionFlow } from './partition-flow.ts'
 import type { PipelineMetrics } from './pipeline-metrics.ts'
+import type { ReplayMark } from './replay-marks.ts'
+import { replaysOf } from './replays.ts'
 import type { CloseReason } from './row-run.ts'
 import type { SourceStage } from './source-stage.ts'
-import type { Failure } from './stage.ts'
 import type { CommitUnit } from './unit-builder.ts'
+import { tellOfUnit } from './unit-report.ts'
 import { WorkBlock } from './work-block.ts'
 
 const FIRST_PREPARE_RETRY_MS = 200
@@ -37,6 +39,10 @@ const MAX_PREPARE_RETRY_MS = 10_000
 export interface SourceOfTopic {
   readonly stage: SourceStage
   readonly replay: boolean
+  /** Another part of the topology writes it. */
+  readonly between: boolean
+  /** What the headers of a replayed record ask for; undefined: everything. */
+  readonly markOf: (headers: readonly Header[]) => ReplayMark | undefined
 }
 
 export interface PipelineParts {
@@ -71,7 +77,10 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
 
   onAssigned(partitions: readonly OwnedPartition[]): void {
     const { sourceOf } = this.#parts
-    const made = partitions.map(owned => new PartitionFlow(owned, sourceOf(owned.topic).replay))
+    const made = partitions.map(owned => {
+      const { replay, between } = sourceOf(owned.topic)
+      return new PartitionFlow(owned, replay, between)
+    })
     for (const flow of made) this.#flows.set(idOf(flow), flow)
     this.#balance()
   }
@@ -101,11 +110,12 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   }
 
   onBlock(block: RecordBlock, epoch: number): void {
-    const { admission, clock, metrics, outletCount, outbox } = this.#parts
+    const { admission, clock, metrics, outletCount, outbox, sourceOf } = this.#parts
     const flow = this.#flows.get(idOf(block))
     if (!flow || flow.epoch !== epoch) return
     flow.endOffset = block.endOffset
     const work = new WorkBlock(block, flow, outletCount, clock.now(), this.#columns)
+    if (flow.replay) work.replays = replaysOf(block, sourceOf(block.topic).markOf)
     flow.blocks.push(work)
     admission.take(flow, block.count, block.retainedBytes)
     metrics.blockReceived(block.topic, block.count, block.retainedBytes)
@@ -148,23 +158,19 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
 
   /** All records of a unit are acknowledged: credits return, and the offset may be committed. */
   acknowledged(unit: CommitUnit): void {
-    const { admission, commits, metrics, clock } = this.#parts
+    const { admission, commits } = this.#parts
     const { flow } = unit
     for (const { work, from, to } of unit.ranges) {
+      this.#takeMade(work)
       const complete = to === work.block.count
-      admission.give(flow, to - from, complete ? work.block.retainedBytes : 0)
+      admission.give(flow, to - from + work.madeOf(from, to), complete ? work.block.retainedBytes : 0)
       if (!complete) continue
       flow.blocks.splice(flow.blocks.indexOf(work), 1)
-      if (work.elements > work.block.count) metrics.childrenMade(flow.topic, work.elements - work.block.count)
       work.release()
     }
     flow.committable = unit.nextOffset
     commits.mark(flow)
-    this.#countFailures(unit)
-    const oldest = unit.ranges[0]?.work.arrivedAtMs ?? clock.now()
-    metrics.unitAcknowledged(flow.topic, unit.rows, clock.now() - oldest)
-    this.#tellLag(flow)
-    if (unit.clampedTimestamps > 0) metrics.timestampsClamped(unit.clampedTimestamps)
+    tellOfUnit(unit, this.#parts)
     this.#balance()
     this.#noticeIdle()
   }
@@ -172,7 +178,12 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   /** Rows of these blocks may have become done. */
   progressed(works: Iterable<WorkBlock>): void {
     const flows = new Set<PartitionFlow>()
-    for (const work of works) flows.add(work.flow)
+    let made = 0
+    for (const work of works) {
+      made += this.#takeMade(work)
+      flows.add(work.flow)
+    }
+    if (made > 0) this.#balance()
     for (const flow of flows) this.#parts.outbox.advance(flow)
   }
 
@@ -206,6 +217,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     if (work.lost) return
     note(`decoding ${idOf(work.block)} from offset ${work.block.offset(0)}, and the functions behind it`)
     sourceOf(work.block.topic).stage.process(work)
+    if (this.#takeMade(work) > 0) this.#balance()
     dispatcher.dispatchFull()
     dispatcher.schedule()
     outbox.advance(work.flow)
@@ -229,38 +241,21 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     if (this.#waiting.delete(work) && this.#waiting.size === 0) this.#parts.onRecovered('registry')
   }
 
+  /** Elements that were made of records take credits like these, and return them with their record (I5). */
+  #takeMade(work: WorkBlock): number {
+    const made = work.takeUncounted()
+    if (made === 0 || work.lost) return 0
+    const { admission, metrics } = this.#parts
+    admission.take(work.flow, made, 0)
+    metrics.childrenMade(work.flow.topic, made)
+    return made
+  }
+
   #balance(): void {
     const { admission, dispatcher, metrics } = this.#parts
     const starved = admission.balance(this.#flows.values())
     dispatcher.flush(this.#draining ?? (starved ? 'pressure' : undefined))
     metrics.inFlight(admission.rows, admission.bytes)
-  }
-
-  /** Records behind the end of the log, and the age of the oldest one that is not done. */
-  #tellLag(flow: PartitionFlow): void {
-    const { metrics, clock } = this.#parts
-    const [oldest] = flow.blocks
-    const records = Math.max(0, flow.endOffset - flow.committable)
-    const stamp = oldest && oldest.emitted < oldest.block.count ? oldest.block.timestamp(oldest.emitted) : undefined
-    const seconds = stamp === undefined ? 0 : Math.max(0, (clock.wallTime() - stamp) / 1000)
-    metrics.lag(flow.topic, flow.partition, records, seconds)
-  }
-
-  #countFailures({ flow, ranges, refused }: CommitUnit): void {
-    for (const failure of refused) this.#countFailure(failure, `${flow.topic}/${flow.partition}`)
-    for (const { work, from, to } of ranges) {
-      if (!work.hasFailures) continue
-      for (let row = from; row < to; row++) {
-        for (const failure of work.failuresOf(row) ?? [])
-          this.#countFailure(failure, `${flow.topic}/${flow.partition}/${work.block.offset(row)}`)
-      }
-    }
-  }
-
-  #countFailure(failure: Failure, source: string): void {
-    const { metrics, deadLetterLog } = this.#parts
-    metrics.deadLetters(failure.point.stage, failure.point.step, failure.error.code, 1)
-    deadLetterLog.note(failure, source)
   }
 
   #noticeIdle(): void {

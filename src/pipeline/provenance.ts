@@ -1,15 +1,14 @@
 import type { TopicPartition } from '../kafka/port.ts'
 import { sizeOfVarint, writeVarint } from '../kafka/varint.ts'
 
-const NAME = 'kri-source'
 const MAX_OFFSET_DIGITS = 16
 const NINE = 57
 
 /**
- * The wire form of the one header that every output carries: `kri-source` = topic/partition/offset. One per partition;
- * between records hardly more than the digits of the offset change.
+ * The wire form of the header that every output carries, `kri-source` = topic/partition/offset. One per partition; between
+ * records hardly more than the digits of the offset change.
  */
-export class SourceHeader {
+export class PositionHeader {
   readonly bytes: Buffer
   readonly #valueLengthAt: number
   readonly #prefix: string
@@ -19,11 +18,11 @@ export class SourceHeader {
   #lastOffset = -1
   #end = 0
 
-  constructor({ topic, partition }: TopicPartition) {
+  constructor(name: string, { topic, partition }: TopicPartition) {
     const prefix = `${topic}/${partition}/`
-    this.bytes = Buffer.allocUnsafeSlow(NAME.length + prefix.length + MAX_OFFSET_DIGITS + 10)
-    let at = writeVarint(this.bytes, 0, NAME.length)
-    at += this.bytes.write(NAME, at)
+    this.bytes = Buffer.allocUnsafeSlow(name.length + prefix.length + MAX_OFFSET_DIGITS + 10)
+    let at = writeVarint(this.bytes, 0, name.length)
+    at += this.bytes.write(name, at)
     this.#valueLengthAt = at
     this.#prefix = prefix
   }

@@ -15,6 +15,8 @@ export class SinkColumn {
   /** Range of each element in the arena; start is ABSENT or NULL_VALUE where there are no bytes. */
   start: Int32Array
   end: Int32Array
+  /** Where the key of each element begins, which ends where its value begins; only at outlets that write new keys. */
+  keyStart: Int32Array | undefined
 
   constructor(rows: number) {
     this.arena = Buffer.allocUnsafeSlow(rows * FIRST_BYTES_PER_ROW)
@@ -25,6 +27,7 @@ export class SinkColumn {
   /** As new, for another block. */
   clear(rows: number): void {
     this.used = 0
+    this.keyStart = undefined
     if (rows > this.start.length) {
       this.start = new Int32Array(rows)
       this.end = new Int32Array(rows)
@@ -51,6 +54,20 @@ export class SinkColumn {
     this.start[element] = this.used
     this.end[element] = end
     this.used = end
+  }
+
+  /** The same for an element whose own key stands before its value. */
+  sealKeyed(element: number, keyEnd: number, end: number): void {
+    const keyStart = this.used
+    this.used = keyEnd
+    this.seal(element, end)
+    this.keyStart ??= new Int32Array(this.start.length)
+    if (this.keyStart.length < this.start.length) {
+      const known = this.keyStart
+      this.keyStart = new Int32Array(this.start.length)
+      this.keyStart.set(known)
+    }
+    this.keyStart[element] = keyStart
   }
 
   setNull(element: number): void {

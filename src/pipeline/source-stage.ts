@@ -2,6 +2,7 @@ import { RunInferenceError } from '../errors.ts'
 import type { TombstonePolicy } from '../graph.ts'
 import type { RowDecoder } from '../kafka/codec.ts'
 import { kv } from '../records.ts'
+import type { Drop } from './functions.ts'
 import type { FailurePoint, Stage } from './stage.ts'
 import type { StepEntry } from './step-input.ts'
 import type { WorkBlock } from './work-block.ts'
@@ -14,7 +15,7 @@ export interface SourceStageOptions {
   readonly next: Stage
   /** Set when raw values may go straight to this step. */
   readonly direct: { readonly entry: StepEntry; readonly rowBytes: number } | undefined
-  readonly onDrop: () => void
+  readonly onDrop: Drop
 }
 
 /** decode → key: the way of a block into the graph. */
@@ -62,10 +63,8 @@ export class SourceStage {
   #tombstone(work: WorkBlock, row: number): void {
     const { tombstones, failures, onDrop } = this.#options
     if (tombstones === 'forward') this.#forward(work, row)
-    else if (tombstones === 'drop') {
-      onDrop()
-      work.complete(row)
-    } else work.fail(row, failures, -1, new RunInferenceError('TOMBSTONE', 'the record value is null'))
+    else if (tombstones === 'drop') onDrop(work, row)
+    else work.fail(row, failures, -1, new RunInferenceError('TOMBSTONE', 'the record value is null'))
   }
 
   /** A tombstone is its key: where keys are read, one that cannot be is no tombstone of anything. */

@@ -7,17 +7,17 @@
  * U3. `nextOffset` is the lowest unfinished offset, or the block's own next offset behind its last row.
  * U4. A unit ends as soon as one batch is full, so that there is hardly ever more than one batch per output partition.
  */
-import { emptyRecord, type RecordBatchBuilder, type SealedBatch } from '../kafka/record-batch-builder.ts'
-import type { Header, RecordBlock } from '../kafka/record-block.ts'
-import { countOfPrefix, encodeHeaders, withoutPrefix } from '../kafka/record-headers.ts'
+import type { SealedBatch } from '../kafka/record-batch-builder.ts'
+import type { Header } from '../kafka/record-block.ts'
+import { encodeHeaders } from '../kafka/record-headers.ts'
+import { CarriedRecord } from './carried-record.ts'
 import type { OutputTarget } from './output-target.ts'
 import type { PartitionFlow } from './partition-flow.ts'
-import { SourceHeader } from './provenance.ts'
 import { ABSENT, NULL_VALUE, type SinkColumn } from './sink-column.ts'
 import type { Failure } from './stage.ts'
+import { UnitRounds } from './unit-rounds.ts'
 import type { WorkBlock } from './work-block.ts'
 
-const OWN_PREFIX = Buffer.from('kri-')
 /** Brokers refuse records from more than an hour ahead (KIP-937); a minute is left for clocks that differ. */
 const MAX_AHEAD_MS = 3_600_000 - 60_000
 
@@ -45,6 +45,8 @@ export interface OutletTarget {
   /** Position of its sink in the declaration. */
   readonly sink: number
   readonly target: OutputTarget
+  /** The topology reads its topic again. */
+  readonly between: boolean
 }
 
 /** Where outputs go. */
@@ -80,12 +82,8 @@ export interface Origin {
 
 export class UnitBuilder {
   readonly #options: UnitBuilderOptions
-  readonly #headers = new WeakMap<PartitionFlow, SourceHeader>()
-  /** That of the last row: rows of one partition come in runs. */
-  #last: { readonly flow: PartitionFlow; readonly header: SourceHeader } | undefined
-  readonly #touched: RecordBatchBuilder[] = []
-  #rounds: SealedBatch[][] = []
-  #full = false
+  readonly #carried: CarriedRecord
+  #rounds = new UnitRounds()
   #clamped = 0
   #now = 0
   /** While set, only records [from, to) of one output partition are built: parts of a batch that was refused. */
@@ -93,10 +91,10 @@ export class UnitBuilder {
     | { readonly topic: string; readonly partition: number; readonly from: number; readonly to: number; seen: number }
     | undefined
   #origin: Origin | undefined
-  readonly #record = emptyRecord()
 
   constructor(options: UnitBuilderOptions) {
     this.#options = options
+    this.#carried = new CarriedRecord(options.provenance)
   }
 
   /** The next unit of this partition, or undefined while its first row is not done. */
@@ -109,18 +107,18 @@ export class UnitBuilder {
       const from = work.emitted
       const done = work.donePrefix
       let row = from
-      while (row < done && !this.#full) this.#emitRow(work, row++, outputs)
+      while (row < done && !this.#rounds.full) this.#emitRow(work, row++, outputs)
       work.emitted = row
       ranges.push({ work, from, to: row })
       rows += row - from
       nextOffset = row === work.block.count ? work.block.nextOffset : work.block.offset(row)
-      if (row < work.block.count || this.#full) break
+      if (row < work.block.count || this.#rounds.full) break
     }
     // An empty block that moves nothing still has to be let go.
     const finished = ranges.some(({ work, to }) => to === work.block.count)
     if (rows === 0 && nextOffset === flow.committable && !finished) return undefined
-    this.#sealAll()
-    return { flow, ranges, rounds: this.#rounds, nextOffset, rows, clampedTimestamps: this.#clamped, refused: [] }
+    const rounds = this.#rounds.seal()
+    return { flow, ranges, rounds, nextOffset, rows, clampedTimestamps: this.#clamped, refused: [] }
   }
 
   /** Builds records [from, to) of one output partition of a unit anew; for a batch that the broker refused as a whole. */
@@ -136,21 +134,18 @@ export class UnitBuilder {
     for (const range of unit.ranges)
       for (let row = range.from; row < range.to; row++) this.#emitRow(range.work, row, outputs)
     this.#only = undefined
-    this.#sealAll()
-    return { batch: this.#rounds[0]![0]!, origin: this.#origin! }
+    return { batch: this.#rounds.seal()[0]![0]!, origin: this.#origin! }
   }
 
   /** A dead letter on its own, for an output that was refused after its row was done. */
   lateFailure(work: WorkBlock, row: number, failure: Failure, outputs: Outputs): SealedBatch {
     this.#begin()
     this.#emitFailure(work, row, failure, outputs)
-    this.#sealAll()
-    return this.#rounds[0]![0]!
+    return this.#rounds.seal()[0]![0]!
   }
 
   #begin(): void {
-    this.#rounds = []
-    this.#full = false
+    this.#rounds = new UnitRounds()
     this.#clamped = 0
     this.#now = this.#options.wallTime()
   }
@@ -171,22 +166,27 @@ export class UnitBuilder {
   #emitOutput(work: WorkBlock, row: number, element: number, column: SinkColumn, outlet: OutletTarget): void {
     const start = column.startOf(element)
     if (start === ABSENT) return
-    const { target, sink } = outlet
-    this.#carry(work, row)
-    const record = this.#record
+    const { target, sink, between } = outlet
+    const record = this.#carried.take(work, row, between)
     record.value = start === NULL_VALUE ? null : column.arena
     record.valueStart = start
     record.valueEnd = column.end[element]!
     record.timestamp = this.#timestamp(work.block.timestamp(row))
-    this.#append(target, target.partitionOf(work.block, row), work, row, sink, undefined)
+    let partition: number
+    if (column.keyStart && start !== NULL_VALUE) {
+      record.key = column.arena
+      record.keyStart = column.keyStart[element]!
+      record.keyEnd = start
+      partition = target.partitionOfKey(column.arena, record.keyStart, record.keyEnd)
+    } else partition = target.partitionOf(work.block, row)
+    this.#append(target, partition, work, row, sink, undefined)
   }
 
   #emitFailure(work: WorkBlock, row: number, failure: Failure, outputs: Outputs): void {
     const target = outputs.deadLetters.get(failure.point.topic)!
     const { block } = work
-    this.#carry(work, row)
     const { headers, withoutValue } = this.#options.encodeFailure(work, row, failure, target.maxRecordBytes)
-    const record = this.#record
+    const record = this.#carried.take(work, row, false)
     const start = block.valueStart(row)
     record.value = start < 0 || withoutValue ? null : block.bytes
     record.valueStart = start
@@ -197,54 +197,6 @@ export class UnitBuilder {
     record.ownHeadersEnd = record.ownHeaders.length
     record.ownHeaderCount = headers.length
     this.#append(target, target.partitionOf(block, row), work, row, undefined, failure)
-  }
-
-  /** Key and headers as the source record has them, less `kri-*`, plus where it came from. */
-  #carry(work: WorkBlock, row: number): void {
-    const { block, flow } = work
-    const record = this.#record
-    const keyStart = block.keyStart(row)
-    record.key = keyStart < 0 ? null : block.bytes
-    record.keyStart = keyStart
-    record.keyEnd = block.keyEnd(row)
-    const count = block.headerCount(row)
-    record.headers = null
-    record.headerCount = 0
-    if (count > 0) this.#carryHeaders(block, row, count)
-    record.ownHeaders = null
-    record.ownHeaderCount = 0
-    if (!this.#options.provenance) return
-    const header = this.#sourceHeader(flow)
-    record.ownHeadersEnd = header.write(block.offset(row))
-    record.ownHeaders = header.bytes
-    record.ownHeadersStart = 0
-    record.ownHeaderCount = 1
-  }
-
-  #carryHeaders(block: RecordBlock, row: number, count: number): void {
-    const record = this.#record
-    const start = block.headersStart(row)
-    const end = block.headersEnd(row)
-    if (countOfPrefix(block.bytes, start, end, count, OWN_PREFIX) === 0) {
-      record.headers = block.bytes
-      record.headersStart = start
-      record.headersEnd = end
-      record.headerCount = count
-      return
-    }
-    const kept = withoutPrefix(block.bytes, start, end, count, OWN_PREFIX)
-    record.headers = kept.bytes
-    record.headersStart = 0
-    record.headersEnd = kept.bytes.length
-    record.headerCount = kept.count
-  }
-
-  #sourceHeader(flow: PartitionFlow): SourceHeader {
-    if (this.#last?.flow === flow) return this.#last.header
-    const header = this.#headers.get(flow) ?? new SourceHeader(flow)
-    this.#headers.set(flow, header)
-    this.#last = { flow, header }
-    return header
   }
 
   #timestamp(source: number): number {
@@ -268,33 +220,6 @@ export class UnitBuilder {
       if (position < only.from || position >= only.to) return
       this.#origin = { work, row, sink, failure, topic: target.topic }
     }
-    const builder = target.builder(partition)
-    if (builder.count === 0) this.#touched.push(builder)
-    if (builder.append(this.#record)) return
-    this.#full = true
-    this.#seal(builder)
-    builder.append(this.#record)
-  }
-
-  #sealAll(): void {
-    for (const builder of this.#touched) if (builder.count > 0) this.#seal(builder)
-    this.#touched.length = 0
-  }
-
-  /** Puts the batch in the first round that has none for its partition yet. */
-  #seal(builder: RecordBatchBuilder): void {
-    const batch = builder.seal()
-    const { topic, partition } = batch
-    for (let i = 0; ; i++) {
-      const round = this.#rounds[i]
-      if (!round) {
-        this.#rounds.push([batch])
-        return
-      }
-      if (!round.some(other => other.topic === topic && other.partition === partition)) {
-        round.push(batch)
-        return
-      }
-    }
+    this.#rounds.append(target.builder(partition), this.#carried.record)
   }
 }

@@ -6,7 +6,8 @@
  * W1. A row is done when each of its branches ended in an output, a dead letter or a counted drop (I1).
  * W2. `donePrefix` never passes a row that is not done.
  * W3. Nothing is added to a block that was lost; what finishes late is dropped (I8).
- * W4. Elements of one row leave in the order of their ways: a parent's children one behind the other, whenever they were done.
+ * W4. Elements of one row leave in the order of their ways: a parent's children one behind the other, whenever they were done;
+ *     so do its dead letters.
  * W5. Columns go to another block only when every row of this one was acknowledged: then nobody reads or writes them.
  */
 
@@ -14,6 +15,7 @@ import type { RunInferenceError } from '../errors.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
 import { ColumnPool } from './column-pool.ts'
 import type { PartitionFlow } from './partition-flow.ts'
+import type { Replays } from './replays.ts'
 import type { SinkColumn } from './sink-column.ts'
 import type { Failure, FailureFacts, FailurePoint } from './stage.ts'
 
@@ -28,15 +30,21 @@ export class WorkBlock {
   emitted = 0
   /** Decoded record keys by row, where the source has a key codec: spares the sinks from encoding keys again. */
   keys: unknown[] | undefined
+  /** Set in a block of dead letters that are processed again: which outputs and failures of its rows count. */
+  replays: Replays | undefined
   #donePrefix = 0
   readonly #branches: Int32Array
   readonly #columns: (SinkColumn | undefined)[]
   readonly #pool: ColumnPool
   readonly #failures = new Map<number, Failure[]>()
+  readonly #failedElements = new Map<Failure, number>()
   /** Parent of each element that is no row. */
   readonly #parents: number[] = []
   /** First and number of the children that an element got, in the order in which it got them. */
   readonly #children = new Map<number, number[]>()
+  /** How many elements were made of each row. */
+  #made: Int32Array | undefined
+  #uncounted = 0
 
   constructor(block: RecordBlock, flow: PartitionFlow, outlets: number, nowMs: number, pool = new ColumnPool()) {
     this.block = block
@@ -69,6 +77,9 @@ export class WorkBlock {
   addChildren(element: number, count: number): number {
     const first = this.elements
     for (let i = 0; i < count; i++) this.#parents.push(element)
+    this.#made ??= new Int32Array(this.block.count)
+    this.#made[this.rowOf(element)]! += count
+    this.#uncounted += count
     const ranges = this.#children.get(element)
     if (ranges) ranges.push(first, count)
     else this.#children.set(element, [first, count])
@@ -78,6 +89,20 @@ export class WorkBlock {
   /** Rows and what was made of them. */
   get elements(): number {
     return this.block.count + this.#parents.length
+  }
+
+  /** How many elements were made since this was asked last: each takes a credit (I5). */
+  takeUncounted(): number {
+    const count = this.#uncounted
+    this.#uncounted = 0
+    return count
+  }
+
+  /** How many elements were made of rows [from, to). */
+  madeOf(from: number, to: number): number {
+    let sum = 0
+    if (this.#made) for (let row = from; row < to; row++) sum += this.#made[row]!
+    return sum
   }
 
   /** What was made of an element, and of that, in the order in which it leaves (W4). */
@@ -98,19 +123,51 @@ export class WorkBlock {
 
   /** One branch of this element's row has ended. */
   complete(element: number): void {
-    this.#branches[this.rowOf(element)]!--
+    const row = this.rowOf(element)
+    if (--this.#branches[row]! === 0 && this.replays !== undefined) this.#endReplay(row, this.replays)
   }
 
   /** One branch of this element's row ends as a dead letter. */
   fail(element: number, point: FailurePoint, index: number, error: RunInferenceError, about = NOTHING_ELSE): void {
     if (this.lost) return
     const row = this.rowOf(element)
-    const failure: Failure = { point, index, error, modelId: about.modelId }
-    const known = this.#failures.get(row)
-    if (known) known.push(failure)
-    else this.#failures.set(row, [failure])
-    for (const listener of point.listeners) listener(this, element, failure, about)
+    if (this.replays === undefined || this.replays.hears(row, point)) {
+      const failure: Failure = { point, index, error, modelId: about.modelId, attempt: about.attempt ?? 1 }
+      this.#note(row, element, failure)
+      for (const listener of point.listeners) listener(this, element, failure, about)
+    }
     this.complete(element)
+  }
+
+  #note(row: number, element: number, failure: Failure): void {
+    this.#failedElements.set(failure, element)
+    const known = this.#failures.get(row)
+    if (!known) this.#failures.set(row, [failure])
+    else {
+      const at = known.findLastIndex(other => this.#comesBefore(this.#failedElements.get(other)!, element))
+      known.splice(at + 1, 0, failure)
+    }
+  }
+
+  /** All branches of a replayed row have ended: one that did not come to where it failed is a dead letter once more. */
+  #endReplay(row: number, replays: Replays): void {
+    const diverged = this.#failures.has(row) ? undefined : replays.diverged(row)
+    if (!diverged) return
+    this.#branches[row] = 1
+    this.fail(row, diverged.point, -1, diverged.error)
+  }
+
+  /** By the way on which two elements of one row were made, or equal. */
+  #comesBefore(a: number, b: number): boolean {
+    const [ofA, ofB] = [this.#pathTo(a), this.#pathTo(b)]
+    const differs = ofA.findIndex((element, i) => element !== ofB[i])
+    return differs < 0 || (differs < ofB.length && ofA[differs]! < ofB[differs]!)
+  }
+
+  #pathTo(element: number): number[] {
+    const path = [element]
+    while (path[0]! >= this.block.count) path.unshift(this.#parents[path[0]! - this.block.count]!)
+    return path
   }
 
   get hasFailures(): boolean {

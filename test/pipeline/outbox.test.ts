@@ -18,7 +18,7 @@ function setUp(change: Partial<OutboxOptions> = {}, writer = recordingWriter()) 
   const member = { isAlive: true, alive: () => member.isAlive }
   const described = { partitions: 1, maxMessageBytes: 100_000 }
   const outputs: Outputs = {
-    outlets: [{ column: 0, sink: 0, target: new OutputTarget('out', described, true) }],
+    outlets: [{ column: 0, sink: 0, target: new OutputTarget('out', described, true), between: false }],
     deadLetters: new Map([[LETTERS, new OutputTarget(LETTERS, described, true)]]),
   }
   const builder = new UnitBuilder({

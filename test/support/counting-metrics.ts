@@ -7,6 +7,8 @@ export interface CountingMetrics extends PipelineMetrics {
   readonly batches: readonly string[]
   /** Dropped records by node. */
   readonly drops: Readonly<Record<string, number>>
+  /** Elements that were made of records, by topic. */
+  readonly children: Readonly<Record<string, number>>
   /** Dead letters by code. */
   readonly letters: Readonly<Record<string, number>>
   /** The most rows of a batch, as it changed. */
@@ -26,6 +28,7 @@ export function countingMetrics(): CountingMetrics {
   const batches: string[] = []
   const drops: Record<string, number> = {}
   const letters: Record<string, number> = {}
+  const children: Record<string, number> = {}
   const ceilings: number[] = []
   const breaker: string[] = []
   const counts = { mostInFlight: 0, inFlightNow: 0, lostRecords: 0, clamped: 0, retries: 0 }
@@ -34,6 +37,7 @@ export function countingMetrics(): CountingMetrics {
     batches,
     drops,
     letters,
+    children,
     ceilings,
     breaker,
     get mostInFlight() {
@@ -55,6 +59,9 @@ export function countingMetrics(): CountingMetrics {
     batchDispatched: (_step, reason, rows) => void batches.push(`${reason} ${rows}`),
     dropped(node, count) {
       drops[node] = (drops[node] ?? 0) + count
+    },
+    childrenMade(topic, count) {
+      children[topic] = (children[topic] ?? 0) + count
     },
     deadLetters(_stage, _step, code, count) {
       letters[code] = (letters[code] ?? 0) + count
