@@ -1,3 +1,4 @@
+import { RunInferenceError } from '../errors.ts'
 import { type EnvVars, hasEnvVars, joinedEnvVars } from './env-vars.ts'
 import type { Executor, Lane, ModelSpec } from './executor.ts'
 
@@ -21,13 +22,30 @@ export function lanesNeeded(specs: readonly Placed[], lanes: number): LanesNeede
   }
 }
 
-/** The lanes that load a model: all of its kind and environment; for one on a GPU, the first. */
-export function lanesFor(executor: Pick<Executor, 'lanes'>, spec: Placed): readonly Lane[] {
+/**
+ * The lanes that load a model: all of its kind and environment, or as many of them as it is to have copies; for one on a GPU,
+ * the first. Throws TOPOLOGY_INVALID for more copies than there are such lanes; the test driver has as many as it has.
+ */
+export function lanesFor(
+  executor: Pick<Executor, 'lanes'>,
+  spec: Placed & Pick<ModelSpec, 'uri'>,
+  copies?: number,
+): readonly Lane[] {
   const ofKind = executor.lanes.filter(({ isolation }) => isolation === 'any' || isolation === spec.isolation)
   const environments = ofKind.map(({ envVars }) => envVars).filter(envVars => envVars !== undefined)
   const environment = environmentOf(spec, environments)
   const fitting = ofKind.filter(({ isolation, envVars }) => isolation !== 'process' || envVars === environment)
-  return isOnDevice(spec) ? fitting.slice(0, 1) : fitting
+  const usable = isOnDevice(spec) ? fitting.slice(0, 1) : fitting
+  if (copies !== undefined && copies > usable.length && usable.every(({ isolation }) => isolation !== 'any')) {
+    const there = isOnDevice(spec)
+      ? 'models on a GPU share one lane'
+      : `there ${usable.length === 1 ? 'is 1 lane' : `are ${usable.length} lanes`} for it`
+    throw new RunInferenceError(
+      'TOPOLOGY_INVALID',
+      `${spec.uri}: modelCopies is ${copies}, and ${there}. Set modelCopies lower, or --lanes higher`,
+    )
+  }
+  return usable.slice(0, copies)
 }
 
 /** The first that has what the model asks for: when it was made, the model may have been joined to it. */

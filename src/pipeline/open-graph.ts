@@ -1,6 +1,7 @@
 /** Opens what a graph needs before it can run: codecs (and with them the registry), models in every lane, output topics. */
 import { RunInferenceError } from '../errors.ts'
 import type { SinkNode, SourceNode, StepNode } from '../graph.ts'
+import { specsOfStep } from '../handler-place.ts'
 import type {
   CodecContext,
   Decoder,
@@ -15,7 +16,6 @@ import type { KafkaWriter } from '../kafka/port.ts'
 import { deadLetterTopics } from '../kafka/topic-names.ts'
 import type { Executor, Lane, LaneModel, ModelSpec, Signature } from '../models/executor.ts'
 import { lanesFor } from '../models/lane-choice.ts'
-import { modelSpecOf } from '../models/model-handler.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Topology } from '../topology.ts'
@@ -114,23 +114,20 @@ async function openEncoder(
   return (await codec.openEncoder(codecContext(context, topic, field))) as RowEncoder<unknown>
 }
 
-/** Every model in every lane of its kind; steps that run the same model share its loaded copies. */
+/** Every model in its lanes, all of its kind unless it has fewer copies; lanes load what is equal once. */
 async function loadModels({ topology, executor, logger }: OpenContext): Promise<Map<StepNode, Map<Lane, LaneModel>>> {
-  const specs = new Map(topology.steps.map(step => [step, modelSpecOf(step.handler.cohorts[0].model)]))
-  const byIdentifier = new Map<string, Map<Lane, LaneModel>>()
-  for (const [{ step }, spec] of specs) {
-    if (byIdentifier.has(spec.identifier)) continue
-    const lanes = new Map<Lane, LaneModel>()
-    byIdentifier.set(spec.identifier, lanes)
-    const fitting = lanesFor(executor, spec)
-    if (fitting.length === 0) throw noLane(step, spec, executor)
-    const loaded = await Promise.all(fitting.map(async lane => [lane, await lane.load(spec)] as const))
-    for (const [lane, model] of loaded) lanes.set(lane, model)
+  const models = new Map<StepNode, Map<Lane, LaneModel>>()
+  for (const node of topology.steps) {
+    const spec = specsOfStep(topology, node)[0]!
+    const lanes = lanesFor(executor, spec, node.handler.cohorts[0].model.modelCopies)
+    if (lanes.length === 0) throw noLane(node.step, spec, executor)
+    const loaded = await Promise.all(lanes.map(async lane => [lane, await lane.load(spec)] as const))
+    models.set(node, new Map(loaded))
     const { provider, loadMs, sizeBytes } = loaded[0]![1].loaded
     const facts = { model: spec.uri, provider, loadMs: Math.round(loadMs), sizeBytes, lanes: loaded.length }
     logger.info(facts, 'model loaded')
   }
-  return new Map([...specs].map(([step, spec]) => [step, byIdentifier.get(spec.identifier)!]))
+  return models
 }
 
 // Its rows would wait for ever.

@@ -6,9 +6,13 @@ import { lanesFor, lanesNeeded } from '../../src/models/lane-choice.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 
-const cpuThread: Pick<ModelSpec, 'isolation' | 'providers'> = { isolation: 'thread', providers: ['cpu'] }
+const cpuThread: Pick<ModelSpec, 'uri' | 'isolation' | 'providers'> = {
+  uri: 'm',
+  isolation: 'thread',
+  providers: ['cpu'],
+}
 const cpuProcess = { ...cpuThread, isolation: 'process' } as const
-const onGpu = { isolation: 'process', providers: ['cuda', 'cpu'] } as const
+const onGpu = { uri: 'g', isolation: 'process', providers: ['cuda', 'cpu'] } as const
 
 describe('which lanes there are, and which load a model', () => {
   test('lanes of each kind that a model asks for; one is enough for models on a GPU', () => {
@@ -39,6 +43,19 @@ describe('which lanes there are, and which load a model', () => {
     const lanes = (['thread', 'process', 'process', 'any'] as const).map((isolation, id) => ({ id, isolation }) as Lane)
     const chosen = (spec: typeof cpuThread) => lanesFor({ lanes }, spec).map(({ id }) => id)
     assert.deepEqual([chosen(cpuThread), chosen(cpuProcess), chosen(onGpu)], [[0, 3], [1, 2, 3], [1]])
+  })
+
+  test('a model has as many copies as it asks for, and no more than there are lanes for it', () => {
+    const lanes = (['thread', 'process', 'process'] as const).map((isolation, id) => ({ id, isolation }) as Lane)
+    const chosen = (spec: typeof cpuThread, copies: number, of = lanes) =>
+      lanesFor({ lanes: of }, spec, copies).map(({ id }) => id)
+    assert.deepEqual([chosen(cpuProcess, 1), chosen(cpuProcess, 2), chosen(onGpu, 1)], [[1], [1, 2], [1]])
+    assert.throws(() => chosen(cpuThread, 2), {
+      code: 'TOPOLOGY_INVALID',
+      message: /m: modelCopies is 2, and there is 1 lane for it/,
+    })
+    assert.throws(() => chosen(onGpu, 2), { message: /modelCopies is 2, and models on a GPU share one lane/ })
+    assert.deepEqual(chosen(cpuThread, 2, [{ id: 0, isolation: 'any' } as Lane]), [0])
   })
 
   test('an executor of both kinds numbers its lanes without a gap, and closes when nothing was loaded', async () => {
