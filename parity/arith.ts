@@ -18,6 +18,8 @@ export interface ArithOptions {
   /** Results come from a generator, which fails at the element in question. */
   readonly lazy?: boolean
   readonly failLoad?: boolean
+  /** Only this model fails to load. */
+  readonly failLoadOf?: string
   /** Results are repeated or missing at the end. */
   readonly extraResults?: number
   /** The rest of the handler: bytes, namespace, batch options. */
@@ -46,7 +48,7 @@ export function arith(recorder: Recorder, options: ArithOptions): BareModelHandl
     modelId,
     loadModel(id) {
       recorder.loads.push(id)
-      if (failLoad) throw new RuntimeError(`cannot load model ${id}`)
+      if (failLoad || id === options.failLoadOf) throw new RuntimeError(`cannot load model ${id}`)
       return { id }
     },
     runInference(batch, model) {

@@ -8,6 +8,7 @@ import { ONNX } from './cases/onnx.ts'
 import { PER_KEY } from './cases/per-key.ts'
 import type { CaseRun } from './cases/pipeline.ts'
 import { RESULTS } from './cases/results.ts'
+import { UPDATES } from './cases/updates.ts'
 
 /** How each case is run here, by name. */
 export const CASES: Readonly<Record<string, CaseRun>> = {
@@ -20,4 +21,5 @@ export const CASES: Readonly<Record<string, CaseRun>> = {
   ...BATCHING,
   ...METRICS,
   ...ONNX,
+  ...UPDATES,
 }

@@ -4,6 +4,7 @@
  */
 import { RunInferenceError } from './errors.ts'
 import type { StepNode } from './graph.ts'
+import { type PublishedModels, publishedByCohort } from './model-metadata.ts'
 import type { PlacedHandler } from './models/custom-session.ts'
 import type { CustomSpec, HandlerPlace, ModelSpec } from './models/executor.ts'
 import { modelSpecOf } from './models/model-handler.ts'
@@ -11,16 +12,26 @@ import { type Topology, topologyDigest } from './topology.ts'
 
 /**
  * What lanes load for the models of a step, in the order of its cohorts. Equal ONNX models are one copy; models of handlers that users wrote
- * are one for each step and cohort, unless steps give the same `modelIdentifier`.
+ * are one for each step and cohort, unless steps give the same `modelIdentifier`. `published`: what is loaded instead of the
+ * handler's own models.
  */
-export function specsOfStep(topology: Topology, { step, handler, options }: StepNode): readonly ModelSpec[] {
+export function specsOfStep(topology: Topology, node: StepNode, published?: PublishedModels): readonly ModelSpec[] {
+  const { step, handler, options } = node
+  const metadata = publishedByCohort(node, published)
   return handler.cohorts.map(({ model }, cohort) => {
-    const spec = modelSpecOf(model, options.inferenceArgs)
+    const modelId = metadata[cohort]?.modelId
+    const spec = modelSpecOf(modelId ? { ...model, uri: modelId } : model, options.inferenceArgs)
     if (spec.kind === 'onnx') return spec
     const { modelIdentifier } = options
-    const identifier = JSON.stringify(modelIdentifier === undefined ? { step, cohort } : { modelIdentifier, cohort })
+    const shared = modelIdentifier === undefined ? { step, cohort } : { modelIdentifier, cohort }
+    const identifier = JSON.stringify(modelId ? { ...shared, modelId } : shared)
     const digest = topologyDigest(topology.whole ?? topology)
-    return { ...spec, identifier, place: { module: topology.module, digest, step, cohort } } satisfies CustomSpec
+    return {
+      ...spec,
+      uri: modelId || spec.uri,
+      identifier,
+      place: { module: topology.module, digest, step, cohort },
+    } satisfies CustomSpec
   })
 }
 

@@ -1,5 +1,6 @@
 import type { ReadSchema, SchemaRegistryPort } from './kafka/codec.ts'
 import type { KafkaPort } from './kafka/port.ts'
+import type { PublishedModels } from './model-metadata.ts'
 import type { Executor } from './models/executor.ts'
 import type { Machine } from './models/machine.ts'
 import type { Clock } from './ops/clock.ts'
@@ -24,6 +25,8 @@ export interface RunParts {
   readonly machine?: Machine
   /** Told what the main thread does now, per block and per batch: the last words of a process that hangs (stall watch). */
   readonly note?: (what: string) => void
+  /** By step: what is published of its models when the instance starts. Steps that are not in it run their handler's own. */
+  readonly modelMetadata?: ReadonlyMap<string, PublishedModels>
   /** Told of every failure while it is noted, with what the failing function or model received; for tests. */
   readonly onFailure?: FailureListener
 }

@@ -54,7 +54,8 @@ function withTimes({ input, config, expected }: OracleCase): Promise<unknown> {
   })
 }
 
-function timesOf({ timestamps, failures }: RunResult) {
+/** Of results and dead letters, in the one window that there is here. */
+export function timesOf({ timestamps, failures }: RunResult) {
   const shown = (ms: number) => [`Timestamp(${ms / 1_000})`, 'GlobalWindow']
   const of = (stage: string) =>
     failures.filter(failure => failure.stage === stage).map(({ source }) => shown(source.timestamp))

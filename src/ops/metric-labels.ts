@@ -34,10 +34,12 @@ export interface ModelLabels extends Readonly<Record<string, string>> {
 export class StepLabels {
   readonly #models = new Map<string, readonly ModelLabels[]>()
 
-  open(step: string, namespace: string, models: readonly string[]): void {
+  /** `modelName`: of a published model that takes the place of the only one. */
+  open(step: string, namespace: string, models: readonly string[], modelName = ''): void {
     this.#models.set(
       step,
-      models.map((model, cohort) => {
+      models.map((own, cohort) => {
+        const model = own === '' ? modelName : own
         // Prometheus does not tell an empty label from none.
         if (model === '') return { beam_namespace: namespace, step }
         return { beam_namespace: namespace, step, model: cohort < MAX_MODEL_LABELS ? model : OTHER_MODELS }

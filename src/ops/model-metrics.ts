@@ -73,7 +73,7 @@ export function createModelMetrics({ counter, gauge, histogram }: Prometheus): M
   const resident = gauge('kri_models_resident', 'Models of the step that a lane holds.', LABEL.step, LABEL.lane)
 
   return {
-    stepOpened: (step, namespace, models) => labels.open(step, namespace, models),
+    stepOpened: (step, namespace, models, modelName) => labels.open(step, namespace, models, modelName),
     batchDispatched: (step, _reason, rows) => batchSize.observe({ beam_namespace: BATCHING_NAMESPACE, step }, rows),
     batchEnded: (step, ms) => batchTime.observe({ beam_namespace: BATCHING_NAMESPACE, step }, ms),
     batchSucceeded(step, cohort, rows, bytes, computeMs) {

@@ -17,6 +17,7 @@ import { encodeFailure } from './dead-letter.ts'
 import { DeadLetterLog } from './dead-letter-log.ts'
 import { Dispatcher, type DispatcherStep } from './dispatcher.ts'
 import { FailurePoints } from './failure-points.ts'
+import { functionsInWorker } from './function-lanes.ts'
 import { InferenceStep, type InferenceStepOptions } from './inference-step.ts'
 import { metricNames } from './metric-names.ts'
 import { type OpenedGraph, openGraph } from './open-graph.ts'
@@ -46,14 +47,25 @@ export interface Assembly {
 
 export async function assemble(topology: Topology, parts: AssembleParts): Promise<Assembly> {
   const { port, settings, clock, random, metrics, onOutage, onRecovered, onFatal } = parts
+  const { openFunctionLane = functionsInWorker } = parts
   const writer = port.writer()
-  const opened = await openGraph({ ...parts, topology, writer }).catch(async (error: unknown) => {
-    await writer.close()
-    throw error
+  const functions = new RunningFunctions({
+    ...parts,
+    openLane: openFunctionLane,
+    onProgress: works => pipeline.progressed(works),
   })
+  const opened = await openGraph({ ...parts, topology, writer })
+    .then(async graph => {
+      await functions.open(topology)
+      return graph
+    })
+    .catch(async (error: unknown) => {
+      await writer.close()
+      throw error
+    })
   for (const node of topology.steps) {
-    const { namespace, models } = metricNames(node)
-    metrics.stepOpened(node.step, namespace, models)
+    const { namespace, models, modelName } = metricNames(node, parts.modelMetadata?.get(node.step))
+    metrics.stepOpened(node.step, namespace, models, modelName)
   }
   for (const [{ step }, lanes] of opened.laneModels) {
     for (const [{ id }, { loaded }] of lanes) {
@@ -68,6 +80,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     now: () => clock.now(),
     onStaged: () => dispatcher.schedule(),
     onDrop: node => metrics.dropped(node, 1),
+    functions,
   })
   const steps = buildSteps(topology, graph, opened, points, parts, {
     onReleased: () => dispatcher.dispatchNow(),
@@ -132,6 +145,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
       outbox.close()
       dispatcher.close()
       deadLetterLog.close()
+      await functions.close()
       await writer.close()
     },
   }

@@ -14,6 +14,7 @@ import type {
 } from '../kafka/codec.ts'
 import type { KafkaWriter } from '../kafka/port.ts'
 import { deadLetterTopics } from '../kafka/topic-names.ts'
+import type { PublishedModels } from '../model-metadata.ts'
 import type { Executor, Lane, LaneModel, ModelSpec, Signature } from '../models/executor.ts'
 import { lanesFor } from '../models/lane-choice.ts'
 import type { Clock } from '../ops/clock.ts'
@@ -30,6 +31,7 @@ export interface OpenContext {
   readonly topology: Topology
   readonly writer: Pick<KafkaWriter, 'topic'>
   readonly executor: Executor
+  readonly modelMetadata?: ReadonlyMap<string, PublishedModels> | undefined
   readonly registry: SchemaRegistryPort | undefined
   readonly readSchema: ReadSchema
   readonly clock: Clock
@@ -115,10 +117,11 @@ async function openEncoder(
 }
 
 /** Every model in its lanes, all of its kind unless it has fewer copies; lanes load what is equal once. */
-async function loadModels({ topology, executor, logger }: OpenContext): Promise<Map<StepNode, Map<Lane, LaneModel>>> {
+async function loadModels(context: OpenContext): Promise<Map<StepNode, Map<Lane, LaneModel>>> {
+  const { topology, executor, modelMetadata, logger } = context
   const models = new Map<StepNode, Map<Lane, LaneModel>>()
   for (const node of topology.steps) {
-    const spec = specsOfStep(topology, node)[0]!
+    const spec = specsOfStep(topology, node, modelMetadata?.get(node.step))[0]!
     const lanes = lanesFor(executor, spec, node.handler.cohorts[0].model.modelCopies)
     if (lanes.length === 0) throw noLane(node.step, spec, executor)
     const loaded = await Promise.all(lanes.map(async lane => [lane, await lane.load(spec)] as const))

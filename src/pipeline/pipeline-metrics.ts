@@ -16,8 +16,11 @@ export interface BatchWaits {
  * the step's model in its handler: 0 where the handler has one.
  */
 export interface PipelineMetrics {
-  /** Before anything else of this step: Beam's namespace, and a name for each of its models ('' for the only one). */
-  stepOpened(step: string, namespace: string, models: readonly string[]): void
+  /**
+   * Before anything else of this step: Beam's namespace, a name for each of its models ('' for the only one), and what a
+   * published model is called ('' where none is).
+   */
+  stepOpened(step: string, namespace: string, models: readonly string[], modelName?: string): void
   blockReceived(topic: string, records: number, bytes: number): void
   /** Elements that were made of records on their way: by flatMap, and of records that bring batches. */
   childrenMade(topic: string, count: number): void

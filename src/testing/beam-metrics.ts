@@ -12,7 +12,10 @@ export interface BeamDistribution {
 /** A metric as Beam reports it. It is there from its first value on. */
 export interface BeamMetric {
   readonly namespace: string
-  /** With Beam's prefix for models by key: `k1-_num_inferences` beside `num_inferences`, which counts all. */
+  /**
+   * With Beam's prefix for models by key, `k1-_num_inferences` beside `num_inferences`, which counts all; with the name of a
+   * published model before it, `name1_num_inferences`, and then without the others.
+   */
   readonly name: string
   readonly step: string
   /** A number: a counter. */
@@ -26,10 +29,16 @@ export interface BeamMetrics extends PipelineMetrics {
 
 const BATCHING_NAMESPACE = 'BatchElements'
 
+interface OpenedStep {
+  readonly namespace: string
+  readonly models: readonly string[]
+  readonly modelName: string
+}
+
 /** Metrics for a test driver that keeps what Beam's own metrics would say. */
 export function beamMetrics(): BeamMetrics {
   const metrics = new Map<string, BeamMetric>()
-  const steps = new Map<string, { readonly namespace: string; readonly models: readonly string[] }>()
+  const steps = new Map<string, OpenedStep>()
   /** What is left of milliseconds that were not whole, by step. */
   const leftMs = new Map<string, number>()
 
@@ -43,7 +52,9 @@ export function beamMetrics(): BeamMetrics {
     metrics.set(id, { namespace, name, step, value: next(metrics.get(id)?.value) })
   }
   const namesOf = (step: string, cohort: number, name: string) => {
-    const model = steps.get(step)?.models[cohort] ?? ''
+    const { models = [], modelName = '' } = steps.get(step) ?? {}
+    const model = models[cohort] ?? ''
+    if (modelName !== '') return [`${modelName}_${name}`]
     return model === '' ? [name] : [name, `${model}-_${name}`]
   }
   const namespaceOf = (step: string) => steps.get(step)?.namespace ?? ''
@@ -57,7 +68,7 @@ export function beamMetrics(): BeamMetrics {
 
   return {
     ...nullMetrics,
-    stepOpened: (step, namespace, models) => void steps.set(step, { namespace, models }),
+    stepOpened: (step, namespace, models, modelName = '') => void steps.set(step, { namespace, models, modelName }),
     batchDispatched: (step, _reason, rows) => put(BATCHING_NAMESPACE, 'batch_size', step, including(rows)),
     batchEnded(step, ms) {
       const exact = ms + (leftMs.get(step) ?? 0)

@@ -12,6 +12,7 @@ import { encodeHeaders } from '../kafka/record-headers.ts'
 import { readSchemaFile } from '../kafka/schema-files.ts'
 import { registerSchemas, schemaNeeds } from '../kafka/topic-schemas.ts'
 import { applyPlan, planTopics, topicNames } from '../kafka/topics.ts'
+import type { PublishedModels } from '../model-metadata.ts'
 import type { Executor } from '../models/executor.ts'
 import { createInThreadExecutor, type InThreadExecutor } from '../models/in-thread-executor.ts'
 import { type Logger, silentLogger } from '../ops/logger.ts'
@@ -41,6 +42,8 @@ export interface DriverOptions {
   readonly durationOf?: (batch: { readonly lane: number; readonly rows: number }) => number
   /** The time that the load of a model reports; default 0, since the clock stands still. */
   readonly loadMs?: number
+  /** By step: what is published of its models at the start. */
+  readonly modelMetadata?: ReadonlyMap<string, PublishedModels>
   readonly settings?: Partial<RunSettings>
   readonly metrics?: PipelineMetrics
   readonly logger?: Logger
@@ -136,6 +139,7 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
     logger,
     metrics: options.metrics ?? nullMetrics,
     onFailure: keepFailures(failures),
+    ...(options.modelMetadata ? { modelMetadata: options.modelMetadata } : {}),
   })
   await progress(running.whenReady())
 
