@@ -2,7 +2,10 @@
  * Runs a topology: checks it and its topics, opens codecs and models, joins the group, and stops in order.
  * Everything outside (Kafka, lanes, registry, clock, chance, metrics) is given, so that the test driver runs the same code.
  */
+import { caughtUp } from './caught-up.ts'
+import { type ConsumerGroup, consumerGroups } from './consumer-groups.ts'
 import { isRetriable, RunInferenceError } from './errors.ts'
+import { groupMembers, type MemberOfTopics } from './group-members.ts'
 import type { GroupMember } from './kafka/port.ts'
 import { replayTopic } from './kafka/topic-names.ts'
 import { planTopics, requireApplied, topicNames } from './kafka/topics.ts'
@@ -22,11 +25,12 @@ const MAX_START_RETRY_MS = 10_000
 
 /** A topology at work. */
 export interface RunningTopology {
-  /** Resolves when the instance has joined its group; rejects when it cannot start. */
+  /** Resolves when the instance has joined its group, or groups; rejects when it cannot start. */
   whenReady(): Promise<void>
   /**
-   * Resolves true when the whole group has committed everything that is in the source topics now, false when it was stopped
-   * before. `onProgress` is told now and then how far the group has come since, in offsets of all partitions.
+   * Resolves true when the whole group (all groups, where parts have their own) has committed everything that is in the source
+   * topics now, and what that has become in topics between parts; false when it was stopped before. `onProgress` is told now
+   * and then how far it has come since, in offsets of all partitions.
    */
   whenCaughtUp(onProgress?: (done: number, total: number) => void): Promise<boolean>
   /** Resolves after `stop`; rejects with the reason when the topology had to end by itself. */
@@ -56,7 +60,7 @@ class Running implements RunningTopology {
   constructor(topology: Topology, parts: RunParts) {
     this.#topology = topology
     this.#parts = parts
-    this.#health = createHealth(parts.executor.lanes, parts.settings)
+    this.#health = createHealth(topology.applicationId, parts.executor.lanes, parts.settings)
     this.finished = this.#stopped.promise
     // Whoever does not look at `finished` learns of the failure from `whenReady`, the log and the health report.
     this.finished.catch(() => {})
@@ -76,25 +80,13 @@ class Running implements RunningTopology {
       throw error
     }
     const { port, clock } = this.#parts
-    const topics = this.#topology.sources.map(source => source.topic)
-    const ends = await this.#whenAvailable('broker', () => Promise.all(topics.map(topic => port.admin.offsets(topic))))
-    // Per partition what is left; empty ones have nothing to commit.
-    const left = async (topic: string, i: number): Promise<number[]> => {
-      const committed = await port.admin.committed(this.#topology.applicationId, topic)
-      const leftOf = (start: number, end: number, next: number) =>
-        end > start ? Math.max(0, end - Math.max(start, next)) : 0
-      return ends[i]!.map(({ start, end }, partition) => leftOf(start, end, committed[partition] ?? -1))
-    }
-    const sum = async () => (await Promise.all(topics.map(left))).flat().reduce((total, each) => total + each, 0)
-    let total: number | undefined
-    while (this.#stopping === undefined) {
-      const rest = await this.#whenAvailable('broker', sum)
-      total ??= rest
-      onProgress?.(total - rest, total)
-      if (rest === 0) return true
-      await Promise.race([sleep(clock, CAUGHT_UP_POLL_MS), this.finished])
-    }
-    return false
+    return caughtUp(this.#topology, {
+      admin: port.admin,
+      whenAvailable: attempt => this.#whenAvailable('broker', attempt),
+      pause: () => Promise.race([sleep(clock, CAUGHT_UP_POLL_MS), this.finished]),
+      isStopping: () => this.#stopping !== undefined,
+      onProgress,
+    })
   }
 
   health(): HealthReport {
@@ -108,7 +100,7 @@ class Running implements RunningTopology {
   }
 
   async #start(): Promise<void> {
-    const { port, settings, logger, machine } = this.#parts
+    const { logger, machine } = this.#parts
     assertValid(this.#topology)
     if (machine) requireResources(this.#topology.steps, machine, warning => logger.warn({}, warning))
     // Asked for nothing but names so far: a stop need not wait for a broker that does not answer.
@@ -127,33 +119,37 @@ class Running implements RunningTopology {
     this.#assembly = assembly
     this.#health.modelsWarm(assembly.models)
     if (this.#stopping !== undefined) return
-    const sources = this.#topology.sources.flatMap(({ topic }) => [
-      { topic, start: settings.start },
-      { topic: replayTopic(this.#topology.applicationId, topic), start: 'earliest' as const },
+    const groups = consumerGroups(this.#topology)
+    this.#member = groupMembers(groups.map(group => this.#join(group, assembly, groups.length > 1)))
+    await this.#member.start()
+    this.#health.joined()
+  }
+
+  #join({ id, sources }: ConsumerGroup, { pipeline }: Assembly, isOneOfSeveral: boolean): MemberOfTopics {
+    const { port, settings, logger } = this.#parts
+    const { applicationId } = this.#topology
+    const subscriptions = sources.flatMap(({ topic, writtenBy }) => [
+      // What our own parts write is theirs to read from its beginning, whenever they begin.
+      { topic, start: writtenBy ? ('earliest' as const) : settings.start },
+      { topic: replayTopic(applicationId, topic), start: 'earliest' as const },
     ])
-    const { pipeline } = assembly
-    this.#member = port.member(
-      {
-        groupId: this.#topology.applicationId,
-        sources,
-        ...settings,
-        maxBytesPerFetch: 4 * settings.maxBytesPerPartition,
-      },
+    const topics = new Set(subscriptions.map(({ topic }) => topic))
+    const member = port.member(
+      { groupId: id, sources: subscriptions, ...settings, maxBytesPerFetch: 4 * settings.maxBytesPerPartition },
       {
         onAssigned: partitions => pipeline.onAssigned(partitions),
         onLost: partitions => pipeline.onLost(partitions),
         onBlock: (block, epoch) => pipeline.onBlock(block, epoch),
-        onRebalance: () => pipeline.onRebalance(),
+        onRebalance: () => pipeline.onRebalance(topics),
         onFatal: error => this.#fail(error),
         onState: (state, reason) => {
-          this.#health.member(state, reason)
-          if (state === 'joined') pipeline.onJoined()
-          logger.info({ state, reason: reason?.message }, 'group member')
+          this.#health.member(id, state, reason)
+          if (state === 'joined') pipeline.onJoined(topics)
+          logger.info({ ...(isOneOfSeveral ? { group: id } : {}), state, reason: reason?.message }, 'group member')
         },
       },
     )
-    await this.#member.start()
-    this.#health.joined()
+    return { member, topics }
   }
 
   /** An outage is waited for, at the start as well (I10); rejects with what waiting does not mend. */
@@ -201,7 +197,7 @@ class Running implements RunningTopology {
   async #drain({ pipeline }: Assembly): Promise<void> {
     const { clock, settings, logger } = this.#parts
     pipeline.stopFetching()
-    const drained = pipeline.drain('shutdown').then(() => true)
+    const drained = pipeline.end().then(() => true)
     const inTime = await Promise.race([drained, sleep(clock, settings.shutdownBudgetMs).then(() => false)])
     if (inTime) return
     // Its commit is refused when the member has left; nobody waits for it any more.

@@ -20,9 +20,17 @@ export async function workersHealth(workers: readonly WorkerView[]): Promise<Hea
     live: reports.every(({ live }) => live),
     ready: reports.every(({ ready }) => ready),
     state: reports.find(({ state }) => state !== 'joined')?.state ?? 'joined',
+    groups: groupStates(reports),
     problems: Object.fromEntries(problems),
     models: reports.flatMap(({ models }) => models),
   }
+}
+
+/** Joined: in all workers. */
+function groupStates(reports: readonly HealthReport[]): HealthReport['groups'] {
+  const states = reports.flatMap(({ groups }) => Object.entries(groups))
+  const worst = Object.fromEntries(states.filter(([, state]) => state !== 'joined'))
+  return { ...Object.fromEntries(states), ...worst }
 }
 
 /** All samples of all workers, with a label that says whose they are, and two of the parent's own. */
@@ -76,7 +84,7 @@ function notReady({
   process,
   ...rest
 }: Pick<HealthReport, 'live' | 'state'> & { readonly process: string }): HealthReport {
-  return { ...rest, ready: false, problems: { process }, models: [] }
+  return { ...rest, ready: false, groups: {}, problems: { process }, models: [] }
 }
 
 async function ask(url: URL): Promise<{ readonly body: string }> {

@@ -10,9 +10,12 @@ import { deadLetterTopics, isTopicName, replayTopic } from './topic-names.ts'
 export interface TopologyTopics {
   readonly name: string
   readonly applicationId: string
-  readonly sources: readonly { readonly topic: string }[]
+  /** `writtenBy`: the topology writes it itself. */
+  readonly sources: readonly { readonly topic: string; readonly writtenBy?: unknown }[]
   readonly sinks: readonly { readonly topic: string; readonly options: { readonly partition?: 'source' | 'key' } }[]
   readonly steps: readonly { readonly step: string }[]
+  /** Of a part that runs alone: its dead letters go to topics of the whole. */
+  readonly whole?: Pick<TopologyTopics, 'steps'>
 }
 
 /** For topics that do not exist yet. */
@@ -48,12 +51,16 @@ export function topicNames(topology: TopologyTopics): readonly string[] {
   return [...new Set([...sources, ...topology.sinks.map(sink => sink.topic), ...internalNames(topology)])]
 }
 
-function internalNames({ name, applicationId, sources, steps }: TopologyTopics): readonly string[] {
-  const letters = deadLetterTopics(
-    name,
+function internalNames({ applicationId, sources, ...topology }: TopologyTopics): readonly string[] {
+  return [...deadLettersOf(topology), ...sources.map(({ topic }) => replayTopic(applicationId, topic))]
+}
+
+function deadLettersOf(topology: Pick<TopologyTopics, 'name' | 'steps' | 'whole'>): readonly string[] {
+  const { steps } = topology.whole ?? topology
+  return deadLetterTopics(
+    topology.name,
     steps.map(({ step }) => step),
   )
-  return [...letters, ...sources.map(({ topic }) => replayTopic(applicationId, topic))]
 }
 
 /** Compares what the topology needs with the topics that exist (of those in `topicNames`). */
@@ -64,9 +71,12 @@ export function planTopics(
 ): TopicPlan {
   const found = new Map(existing.map(topic => [topic.name, topic]))
   const plan = { create: [] as NewTopic[], change: [] as TopicChange[], refuse: [] as string[] }
-  const partitionsOf = (topic: string) => found.get(topic)?.partitions ?? defaults.partitions
   const sources = topology.sources.map(source => source.topic)
-  const widest = Math.max(1, ...sources.map(partitionsOf))
+  const between = topology.sources.filter(({ writtenBy }) => writtenBy !== undefined).map(({ topic }) => topic)
+  const outside = sources.filter(topic => !between.includes(topic))
+  const widest = Math.max(1, ...outside.map(topic => found.get(topic)?.partitions ?? defaults.partitions))
+  const partitionsOf = (topic: string) =>
+    found.get(topic)?.partitions ?? (between.includes(topic) ? widest : defaults.partitions)
   const maxBytes = Math.max(0, ...sources.map(topic => maxMessageBytes(found.get(topic))))
 
   const need = (name: string, partitions: number, configs: Record<string, string>) => {
@@ -79,7 +89,15 @@ export function planTopics(
     plan.create.push({ name, partitions, replicationFactor: defaults.replicationFactor, configs: withIsr })
   }
 
-  for (const topic of sources) need(topic, defaults.partitions, {})
+  for (const topic of outside) need(topic, defaults.partitions, {})
+  for (const topic of between) {
+    const wanted = betweenConfigs(
+      maxBytes,
+      outside.map(source => found.get(source)),
+    )
+    need(topic, widest, wanted)
+    compare(found.get(topic), wanted, plan.change, WHY_BETWEEN)
+  }
   for (const { topic, options } of topology.sinks) {
     need(topic, widest, {})
     const partitions = found.get(topic)?.partitions
@@ -91,19 +109,16 @@ export function planTopics(
     }
   }
 
-  for (const topic of deadLetterTopics(
-    topology.name,
-    topology.steps.map(({ step }) => step),
-  )) {
+  for (const topic of deadLettersOf(topology)) {
     const wanted = internalConfigs(maxBytes)
     need(topic, widest, wanted)
-    compare(found.get(topic), wanted, plan.change)
+    compare(found.get(topic), wanted, plan.change, WHY_INTERNAL)
   }
   for (const source of sources) {
     const topic = replayTopic(topology.applicationId, source)
     const wanted = internalConfigs(maxMessageBytes(found.get(source)))
     need(topic, partitionsOf(source), wanted)
-    compare(found.get(topic), wanted, plan.change)
+    compare(found.get(topic), wanted, plan.change, WHY_INTERNAL)
     const partitions = found.get(topic)?.partitions
     if (partitions !== undefined && partitions !== partitionsOf(source)) {
       plan.refuse.push(
@@ -128,28 +143,64 @@ function internalConfigs(sourceMaxBytes: number): Record<string, string> {
   }
 }
 
+/** Records between parts carry the time of their source, so that time goes on through them, and are kept as long as these. */
+function betweenConfigs(
+  sourceMaxBytes: number,
+  sources: readonly (TopicDescription | undefined)[],
+): Record<string, string> {
+  const retentions = sources.flatMap(source => source?.configs['retention.ms'] ?? [])
+  const longest = retentions.toSorted((a, b) => lengthOf(a) - lengthOf(b)).at(-1)
+  return {
+    'cleanup.policy': 'delete',
+    'message.timestamp.type': 'CreateTime',
+    'max.message.bytes': String(sourceMaxBytes + DEAD_LETTER_HEADROOM_BYTES),
+    ...(longest === undefined ? {} : { 'retention.ms': longest }),
+  }
+}
+
+/** −1 is for ever. */
+function lengthOf(retentionMs: string): number {
+  return Number(retentionMs) < 0 ? Number.POSITIVE_INFINITY : Number(retentionMs)
+}
+
 function maxMessageBytes(topic: TopicDescription | undefined): number {
   return Number(topic?.configs['max.message.bytes'] ?? DEFAULT_MAX_MESSAGE_BYTES)
 }
 
-function compare(topic: TopicDescription | undefined, wanted: Record<string, string>, changes: TopicChange[]): void {
+function compare(
+  topic: TopicDescription | undefined,
+  wanted: Record<string, string>,
+  changes: TopicChange[],
+  why: Readonly<Record<string, string>>,
+): void {
   if (topic === undefined) return
   const configs: Record<string, string> = {}
   const reasons: string[] = []
   for (const [name, value] of Object.entries(wanted)) {
     const got = topic.configs[name]
-    const isEnough = name === 'max.message.bytes' ? maxMessageBytes(topic) >= Number(value) : got === value
-    if (isEnough) continue
+    if (isEnough(name, got, value, topic)) continue
     configs[name] = value
-    reasons.push(`${name} is ${got ?? 'not set'}, needs ${value}: ${WHY[name]}`)
+    reasons.push(`${name} is ${got ?? 'not set'}, needs ${value}: ${why[name]}`)
   }
   if (reasons.length > 0) changes.push({ topic: topic.name, configs, reasons })
 }
 
-const WHY: Readonly<Record<string, string>> = {
+function isEnough(name: string, got: string | undefined, wanted: string, topic: TopicDescription): boolean {
+  if (name === 'max.message.bytes') return maxMessageBytes(topic) >= Number(wanted)
+  if (name === 'retention.ms') return got !== undefined && lengthOf(got) >= lengthOf(wanted)
+  return got === wanted
+}
+
+const WHY_INTERNAL: Readonly<Record<string, string>> = {
   'cleanup.policy': 'compaction would delete records that have the same key',
   'message.timestamp.type': 'retention would delete records that carry an old timestamp',
   'max.message.bytes': 'a record of its source would not fit with our headers',
+}
+
+const WHY_BETWEEN: Readonly<Record<string, string>> = {
+  ...WHY_INTERNAL,
+  'message.timestamp.type': 'its records carry the time of their source',
+  'retention.ms': 'records that are still in the source would be deleted here before they are read',
 }
 
 function refuseDefaults(create: readonly NewTopic[], defaults: TopicDefaults, refuse: string[]): void {

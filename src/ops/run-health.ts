@@ -11,6 +11,8 @@ export interface HealthReport {
   /** Topics checked, models warm, joined. */
   readonly ready: boolean
   readonly state: ConnectionState | 'starting' | 'failed'
+  /** The state in each consumer group: parts of a topology behind a `through` have groups of their own. */
+  readonly groups: Readonly<Record<string, ConnectionState>>
   /** What is being waited for, and why; empty when all is well. */
   readonly problems: Readonly<Record<string, string>>
   /** What runs where, once models are loaded: model, execution provider, and the providers that did not take it. */
@@ -22,17 +24,18 @@ export interface Health {
   topicsChecked(): void
   modelsWarm(models: () => readonly ServedModel[]): void
   joined(): void
-  member(state: ConnectionState, reason: RunInferenceError | undefined): void
+  member(group: string, state: ConnectionState, reason: RunInferenceError | undefined): void
   degraded(what: string, error: unknown): void
   recovered(what: string): void
   failed(error: RunInferenceError): void
 }
 
 /** Collects what the parts say; no checks of its own but lane and heartbeat ages. */
-export function createHealth(lanes: readonly Lane[], settings: RunSettings): Health {
+export function createHealth(applicationId: string, lanes: readonly Lane[], settings: RunSettings): Health {
   const problems = new Map<string, string>([['start', 'the broker is asked for the topics']])
   let state: HealthReport['state'] = 'starting'
   let ready = false
+  const groups = new Map<string, ConnectionState>()
   let models: () => readonly ServedModel[] = () => []
   return {
     report(member) {
@@ -48,6 +51,7 @@ export function createHealth(lanes: readonly Lane[], settings: RunSettings): Hea
         live: state !== 'failed' && stuck.length === 0,
         ready: ready && state !== 'failed',
         state,
+        groups: Object.fromEntries(groups),
         problems: Object.fromEntries(all),
         models: models(),
       }
@@ -61,11 +65,13 @@ export function createHealth(lanes: readonly Lane[], settings: RunSettings): Hea
       problems.delete('start')
       ready = true
     },
-    member(next, reason) {
+    member(group, next, reason) {
       if (state === 'failed') return
-      state = next
-      if (reason) problems.set('kafka', reason.message)
-      else if (next === 'joined') problems.delete('kafka')
+      groups.set(group, next)
+      state = [...groups.values()].find(each => each !== 'joined') ?? 'joined'
+      const what = group === applicationId ? 'kafka' : `kafka (group ${group})`
+      if (reason) problems.set(what, reason.message)
+      else if (next === 'joined') problems.delete(what)
     },
     degraded: (what, error) => problems.set(what, error instanceof Error ? error.message : String(error)),
     recovered: what => problems.delete(what),

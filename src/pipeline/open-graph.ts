@@ -77,9 +77,10 @@ export async function openGraph(context: OpenContext): Promise<OpenedGraph> {
 async function openDeadLetters({ topology, writer }: OpenContext): Promise<Map<string, OutputTarget>> {
   const targets = new Map<string, OutputTarget>()
   const sources = await Promise.all(topology.sources.map(source => writer.topic(source.topic)))
+  const { steps } = topology.whole ?? topology
   const names = deadLetterTopics(
     topology.name,
-    topology.steps.map(step => step.step),
+    steps.map(({ step }) => step),
   )
   for (const name of names) {
     const described = await writer.topic(name)

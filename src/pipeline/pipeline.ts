@@ -27,6 +27,7 @@ import type { PipelineMetrics } from './pipeline-metrics.ts'
 import type { ReplayMark } from './replay-marks.ts'
 import { replaysOf } from './replays.ts'
 import type { CloseReason } from './row-run.ts'
+import type { RunningFunctions } from './running-functions.ts'
 import type { SourceStage } from './source-stage.ts'
 import type { CommitUnit } from './unit-builder.ts'
 import { tellOfUnit } from './unit-report.ts'
@@ -50,6 +51,7 @@ export interface PipelineParts {
   readonly outletCount: number
   readonly admission: Admission
   readonly dispatcher: Dispatcher
+  readonly functions: Pick<RunningFunctions, 'dropLost'>
   readonly outbox: Outbox
   readonly commits: Commits
   readonly deadLetterLog: DeadLetterLog
@@ -62,14 +64,16 @@ export interface PipelineParts {
   readonly onFatal: (error: unknown) => void
 }
 
-export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'onBlock' | 'onRebalance'> {
+export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'onBlock'> {
   readonly #parts: PipelineParts
   readonly #flows = new Map<string, PartitionFlow>()
   readonly #columns = new ColumnPool()
   /** Blocks whose schemas could not be had yet. */
   readonly #waiting = new Set<WorkBlock>()
-  #idleWaiters: (() => void)[] = []
-  #draining: CloseReason | undefined
+  #idleWaiters: { readonly concerns: (flow: PartitionFlow) => boolean; readonly resolve: () => void }[] = []
+  #isEnding = false
+  /** Topics of the groups that rebalance. */
+  readonly #revoking = new Set<string>()
 
   constructor(parts: PipelineParts) {
     this.#parts = parts
@@ -85,14 +89,14 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     this.#balance()
   }
 
-  /** The member has joined again: batches may be held back once more. */
-  onJoined(): void {
-    if (this.#draining === 'revoke') this.#draining = undefined
+  /** The group that reads these topics has joined again: batches may be held back once more. */
+  onJoined(topics: ReadonlySet<string>): void {
+    for (const topic of topics) this.#revoking.delete(topic)
     this.#balance()
   }
 
   onLost(partitions: readonly OwnedPartition[]): void {
-    const { admission, dispatcher, metrics } = this.#parts
+    const { admission, dispatcher, functions, metrics } = this.#parts
     for (const lost of partitions) {
       const flow = this.#flows.get(idOf(lost))
       if (!flow || flow.epoch !== lost.epoch) continue
@@ -105,6 +109,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
       flow.blocks.length = 0
     }
     dispatcher.dropLost()
+    functions.dropLost()
     this.#balance()
     this.#noticeIdle()
   }
@@ -124,10 +129,11 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     else this.#process(work, 0)
   }
 
-  /** Finishes what is in flight; resolves when all of it is committed. */
-  async onRebalance(): Promise<void> {
+  /** Finishes what is in flight of the topics of one group; resolves when all of it is committed. */
+  async onRebalance(topics: ReadonlySet<string>): Promise<void> {
     try {
-      await this.drain('revoke')
+      for (const topic of topics) this.#revoking.add(topic)
+      await this.#drain('revoke', ({ topic }) => topics.has(topic))
     } catch (error) {
       // A commit that will never be taken; the member would go on as if all were well.
       this.#parts.onFatal(error)
@@ -140,20 +146,20 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     this.#balance()
   }
 
-  /** Closes held batches, waits until nothing is in flight, commits. */
-  async drain(reason: CloseReason): Promise<void> {
-    this.#draining = reason
-    this.#parts.dispatcher.flush(reason)
-    await this.whenIdle()
-    await this.#parts.commits.flush()
+  /** The end: closes held batches, waits until nothing is in flight, commits. */
+  async end(): Promise<void> {
+    this.#isEnding = true
+    await this.#drain('shutdown', () => true)
   }
 
-  /** Resolves when no block is in flight. */
-  whenIdle(): Promise<void> {
-    return new Promise(resolve => {
-      this.#idleWaiters.push(resolve)
+  async #drain(reason: CloseReason, concerns: (flow: PartitionFlow) => boolean): Promise<void> {
+    const { dispatcher, commits } = this.#parts
+    dispatcher.flush(reason)
+    await new Promise<void>(resolve => {
+      this.#idleWaiters.push({ concerns, resolve })
       this.#noticeIdle()
     })
+    await commits.flush()
   }
 
   /** All records of a unit are acknowledged: credits return, and the offset may be committed. */
@@ -254,15 +260,17 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   #balance(): void {
     const { admission, dispatcher, metrics } = this.#parts
     const starved = admission.balance(this.#flows.values())
-    dispatcher.flush(this.#draining ?? (starved ? 'pressure' : undefined))
+    const draining = this.#isEnding ? 'shutdown' : this.#revoking.size > 0 ? 'revoke' : undefined
+    dispatcher.flush(draining ?? (starved ? 'pressure' : undefined))
     metrics.inFlight(admission.rows, admission.bytes)
   }
 
   #noticeIdle(): void {
-    for (const flow of this.#flows.values()) if (flow.blocks.length > 0) return
-    const waiters = this.#idleWaiters
-    this.#idleWaiters = []
-    for (const resolve of waiters) resolve()
+    if (this.#idleWaiters.length === 0) return
+    const busy = [...this.#flows.values()].filter(flow => flow.blocks.length > 0)
+    const over = this.#idleWaiters.filter(({ concerns }) => !busy.some(concerns))
+    this.#idleWaiters = this.#idleWaiters.filter(waiter => !over.includes(waiter))
+    for (const { resolve } of over) resolve()
   }
 }
 
