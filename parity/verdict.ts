@@ -2,15 +2,16 @@
 import { CASES } from './cases.ts'
 import { differences } from './difference.ts'
 import { DIFFERENT_ON_PURPOSE, type Difference } from './different-on-purpose.ts'
+import { readKept } from './kept.ts'
 import { normalised } from './normalise.ts'
 import type { OracleCase } from './oracle-case.ts'
 
 export interface Verdict {
   readonly case: string
   readonly outcome: 'same' | 'different on purpose' | 'failed'
-  /** Fields that differ; of a failed case those that nothing explains. */
+  /** Fields that differ from what was recorded. */
   readonly fields: readonly string[]
-  /** Entries of the table that explain them. */
+  /** Entries of the table for this case. */
   readonly reasons: readonly Difference[]
   /** Why it failed. */
   readonly why?: string
@@ -20,26 +21,45 @@ export interface Verdict {
 
 export async function verdictOf(oracle: OracleCase): Promise<Verdict> {
   const reasons = DIFFERENT_ON_PURPOSE.filter(entry => entry.case === oracle.name)
+  const verdict = { case: oracle.name, reasons, fields: [] }
   const run = CASES[oracle.name]
-  if (!run) return { case: oracle.name, outcome: 'failed', fields: [], reasons, why: 'nothing here runs this case' }
+  if (!run) return { ...verdict, outcome: 'failed', why: 'nothing here runs this case' }
   let actual: unknown
   try {
-    actual = await run(oracle)
+    // As it is kept in a file.
+    actual = JSON.parse(JSON.stringify(await run(oracle)))
   } catch (error) {
-    return { case: oracle.name, outcome: 'failed', fields: [], reasons, why: textOf(error) }
+    return { ...verdict, outcome: 'failed', why: textOf(error) }
   }
   const fields = differences(normalised(oracle.expected), actual)
-  const explained = reasons.flatMap(entry => entry.fields)
-  const unexplained = fields.filter(field => !explained.includes(field))
-  const vanished = explained.filter(field => !fields.includes(field))
-  if (unexplained.length > 0 || vanished.length > 0) {
-    const why = [
-      ...(unexplained.length > 0 ? [`differs without a reason: ${unexplained.join(', ')}`] : []),
-      ...(vanished.length > 0 ? [`equal, but said to differ: ${vanished.join(', ')}`] : []),
-    ]
-    return { case: oracle.name, outcome: 'failed', fields, reasons, why: why.join('; '), actual }
-  }
-  return { case: oracle.name, outcome: fields.length === 0 ? 'same' : 'different on purpose', fields, reasons, actual }
+  const why = whyNot(oracle.name, fields, reasons, actual)
+  if (why !== undefined) return { ...verdict, fields, outcome: 'failed', why, actual }
+  return { ...verdict, fields, outcome: fields.length === 0 ? 'same' : 'different on purpose', actual }
+}
+
+/** Undefined: exactly the fields differ that the table names, and what they are here is what it was. */
+function whyNot(
+  name: string,
+  fields: readonly string[],
+  reasons: readonly Difference[],
+  actual: unknown,
+): string | undefined {
+  const explained = reasons.flatMap(entry => entry.fields.map(patternOf))
+  const unexplained = fields.filter(field => !explained.some(({ matches }) => matches.test(field)))
+  const vanished = explained.filter(({ matches }) => !fields.some(field => matches.test(field)))
+  const changed = fields.length > 0 ? differences(readKept(name), actual) : []
+  const parts = [
+    ...(unexplained.length > 0 ? [`differs without a reason: ${unexplained.join(', ')}`] : []),
+    ...(vanished.length > 0 ? [`said to differ, but equal: ${vanished.map(({ field }) => field).join(', ')}`] : []),
+    ...(changed.length > 0 ? [`what it gives here has changed: ${changed.join(', ')}`] : []),
+  ]
+  return parts.length > 0 ? parts.join('; ') : undefined
+}
+
+/** `main[*].model_id` is that field of all results. */
+function patternOf(field: string): { readonly field: string; readonly matches: RegExp } {
+  const escaped = field.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('\\[\\*\\]', '\\[\\d+\\]')
+  return { field, matches: new RegExp(`^${escaped}$`) }
 }
 
 function textOf(error: unknown): string {

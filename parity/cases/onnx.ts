@@ -1,5 +1,4 @@
 /** The ONNX handler: what it gives, what it refuses, which bytes it counts, and how a model fails to load. */
-import { fileURLToPath } from 'node:url'
 import { float32, keyed, onnx } from 'kafka-run-inference'
 import { beamRun, type RunResult } from '../beam-run.ts'
 import { failedInferences, otherFailures } from '../dead-letters.ts'
@@ -8,8 +7,9 @@ import { fromNeutral, toNeutral } from '../neutral.ts'
 import { errorOf } from '../shape.ts'
 import { batchOf, type CaseRun, inWords } from './pipeline.ts'
 
-export const SMALL = fileURLToPath(new URL('../small.onnx', import.meta.url))
-const CORRUPT = fileURLToPath(new URL('../../models/corrupt-garbage.onnx', import.meta.url))
+/** Relative to the root of the project, since predictions are labelled with it. */
+export const SMALL = 'parity/small.onnx'
+const CORRUPT = 'models/corrupt-garbage.onnx'
 const BATCH = { batch: { maxSize: 8 }, exceptionHandling: { failureUnit: 'batch' } } as const
 
 /** Rows in neutral form, by the name of the recorded run. */
