@@ -11,7 +11,8 @@ export function readKept(name: string): unknown {
 
 /** Keeps what a case gives; one that gives what was recorded needs nothing. */
 export function keep(name: string, actual: unknown, isSame: boolean): void {
-  if (isSame) return rmSync(fileOf(name), { force: true })
+  rmSync(fileOf(name), { force: true })
+  if (isSame) return
   mkdirSync(FOLDER, { recursive: true })
   writeFileSync(fileOf(name), `${JSON.stringify(actual, null, 1)}\n`)
 }
