@@ -4,7 +4,7 @@
  */
 import { RunInferenceError } from '../errors.ts'
 import type { SinkNode } from '../graph.ts'
-import { KRI_CODE, KRI_ERROR_MESSAGE, KRI_ERROR_STACK, KRI_NODE, KRI_SOURCE } from '../kafka/headers.ts'
+import { KRI_CODE, KRI_ERROR_MESSAGE, KRI_ERROR_STACK, KRI_NODE, KRI_ORIGIN, KRI_SOURCE } from '../kafka/headers.ts'
 import type { KafkaPort, TopicDescription } from '../kafka/port.ts'
 import { emptyRecord, RecordBatchBuilder } from '../kafka/record-batch-builder.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
@@ -127,7 +127,8 @@ async function outcomesOf(
     outcomes.push({ ...shownBy(input, record), produced: [], failures: [] })
   }
   const outcomeOf = (headers: ReadonlyMap<string, string>) => {
-    return outcomes[Number(headers.get(KRI_SOURCE)?.split('/').at(-1))]
+    const position = headers.get(KRI_ORIGIN) ?? headers.get(KRI_SOURCE)
+    return outcomes[Number(position?.split('/').at(-1))]
   }
   for (const name of new Set(topology.sinks.map(sink => sink.topic))) {
     // Several sinks of one topic write with one codec, or readers of the topic could not read it.

@@ -11,6 +11,8 @@ import type { Findings, ModelReport } from './report.ts'
 interface Use {
   readonly step: string
   readonly spec: ModelSpec
+  /** One of the models of a per-key handler. */
+  readonly isPerKey: boolean
 }
 
 /** Of those steps whose models can be loaded. */
@@ -23,13 +25,25 @@ export async function checkModels(
   const bySpec = new Map<string, [Use, ...Use[]]>()
   for (const node of steps) {
     for (const spec of specsInto(findings, topology, node)) {
-      const use = { step: node.step, spec }
+      const use = { step: node.step, spec, isPerKey: node.handler.cohorts[0].keys !== undefined }
       const sharing = bySpec.get(spec.identifier)
       if (sharing) sharing.push(use)
       else bySpec.set(spec.identifier, [use])
     }
   }
-  return Promise.all([...bySpec.values()].map(sharing => checkModel(sharing, executor, findings)))
+  // Together, models per key may be more than the memory takes: one is loaded after the other.
+  let loading = Promise.resolve<unknown>(undefined)
+  const reports = [...bySpec.values()].map(sharing => {
+    if (!isLoadedWhenNeeded(sharing)) return checkModel(sharing, executor, findings)
+    const report = loading.then(() => checkModel(sharing, executor, findings))
+    loading = report
+    return report
+  })
+  return Promise.all(reports)
+}
+
+function isLoadedWhenNeeded(sharing: readonly Use[]): boolean {
+  return sharing.every(use => use.isPerKey)
 }
 
 /** Arguments may be no tensors. */
@@ -52,7 +66,9 @@ async function checkModel(
   const where = `model of step "${step}"`
   try {
     const [lane] = lanesFor(executor, spec)
-    const { loaded } = await lane!.load(spec)
+    const model = await lane!.load(spec)
+    const { loaded } = model
+    if (isLoadedWhenNeeded(sharing)) await model.unload()
     warnOfFallback(where, loaded, findings)
     warnOfCpuShare(where, loaded, findings)
     const { provider, refusedProviders, sizeBytes, sha256, loadMs } = loaded

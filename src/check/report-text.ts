@@ -42,8 +42,10 @@ function findingLines(kind: string, { where, what, expected, got, remedy }: Find
 }
 
 function modelLine({ steps, uri, provider, sizeBytes, loadMs }: ModelReport): string {
-  const facts =
-    provider === null ? '' : `: ${provider}, ${sizeBytes} bytes, loaded and warmed up in ${Math.round(loadMs ?? 0)} ms`
+  const ms = Math.round(loadMs ?? 0)
+  // Handlers of users have no file, and not all of them have a batch to warm up with.
+  const loaded = sizeBytes ? `${sizeBytes} bytes, loaded and warmed up in ${ms} ms` : `loaded in ${ms} ms`
+  const facts = provider === null ? '' : `: ${provider}, ${loaded}`
   return `model ${uri} of ${steps.map(step => `step ${step}`).join(', ')}${facts}`
 }
 

@@ -16,7 +16,7 @@ export function describeNode(node: GraphNode, topology: Topology, points: Failur
       topic: node.topic,
       key: labelOf(node.key),
       value: node.value.label,
-      tombstones: node.options.tombstones ?? 'dead-letter',
+      tombstones: node.options.tombstones ?? (node.writtenBy ? 'forward' : 'dead-letter'),
       replayTopic: replayTopic(topology.applicationId, node.topic),
       writtenBy: node.writtenBy ? points.nameOf(node.writtenBy) : null,
       failsTo,

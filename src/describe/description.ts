@@ -1,4 +1,5 @@
 /** A topology as plain data: the shape of `kri describe --json`, from which its text and its diagram are made. */
+import { consumerGroups } from '../consumer-groups.ts'
 import { type GraphNode, inputsOf } from '../graph.ts'
 import { deadLetterTopics, replayTopic } from '../kafka/topic-names.ts'
 import type { ParameterDescription } from '../parameters.ts'
@@ -14,8 +15,9 @@ const FORMAT = 2
 export interface TopologyDescription {
   readonly format: typeof FORMAT
   readonly name: string
-  /** The consumer group. */
   readonly applicationId: string
+  /** The consumer groups, each with the topics that it reads. */
+  readonly groups: readonly { readonly id: string; readonly topics: readonly string[] }[]
   /** Equal for equal graphs. */
   readonly digest: string
   /** Whether outputs carry `kri-source`. */
@@ -56,6 +58,7 @@ export function describeTopology(
     format: FORMAT,
     name,
     applicationId,
+    groups: consumerGroups(topology).map(({ id, sources }) => ({ id, topics: sources.map(({ topic }) => topic) })),
     digest: topologyDigest(topology),
     provenance,
     parameters,

@@ -5,10 +5,11 @@ import { align, type Fact, factsOf } from './facts.ts'
 import type { NodeDescription } from './node-descriptions.ts'
 
 export function describeAsText(description: TopologyDescription): string {
-  const { name, applicationId, digest, provenance, parameters, nodes, topics, parts } = description
+  const { name, groups, digest, provenance, parameters, nodes, topics, parts } = description
   const head = align([
     ['topology', name],
-    ['group', applicationId],
+    // Where there are several, each reads its own topics.
+    ...groups.map(({ id, topics }): Fact => ['group', groups.length > 1 ? `${id} (reads ${topics.join(', ')})` : id]),
     ['graph', digest],
     ['outputs', provenance ? 'carry kri-source, the position of their record' : 'carry no position of their record'],
     // One is the whole.
