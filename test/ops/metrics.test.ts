@@ -132,6 +132,14 @@ suite('metrics', () => {
     assert.equal(samples.at(-1), `${other} ${keys.length - MAX_MODEL_LABELS}`)
   })
 
+  test('a published model is told by its name', async () => {
+    const metrics = createMetrics()
+    metrics.stepOpened('classify', 'BeamML_Onnx', [''], 'digits-v2')
+    metrics.batchFailed('classify', 0)
+    const sample = 'failed_batches_counter{beam_namespace="BeamML_Onnx",step="classify",model="digits-v2"} 1'
+    assert.ok((await metrics.text()).split('\n').includes(sample))
+  })
+
   test('two instances in one process do not share numbers', async () => {
     exercised()
     assert.doesNotMatch(await createMetrics().text(), /num_inferences\{/)
