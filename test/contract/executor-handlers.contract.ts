@@ -1,45 +1,31 @@
 /** What every executor must keep while it runs handlers that users wrote: examples and results as they are, errors told apart. */
 import assert from 'node:assert/strict'
-import { before, describe, test } from 'node:test'
-import { specsOfStep } from '../../src/handler-place.ts'
-import type { BatchSlot, LaneModel, ModelSpec } from '../../src/models/executor.ts'
+import { after, before, describe, test } from 'node:test'
+import type { BatchSlot, Executor, LaneModel } from '../../src/models/executor.ts'
 import type { Topology } from '../../src/topology.ts'
 import { loadTopology } from '../../src/topology-module.ts'
-import { type CreateExecutor, rejects, withModel } from '../support/executor-checks.ts'
+import { type CreateExecutor, rejects } from '../support/executor-checks.ts'
+import { put, specOf } from '../support/handler-specs.ts'
 import { HANDLERS_FILE } from '../support/handlers-topology.ts'
 import type { Order } from '../support/obedient-handler.ts'
 
-export function specOf(topology: Topology, step: string, change: Partial<ModelSpec> = {}): ModelSpec {
-  const [spec] = specsOfStep(topology, topology.steps.find(each => each.step === step)!)
-  return { ...spec!, ...change } as ModelSpec
-}
-
-/** Puts examples into a slot. */
-export function put(slot: BatchSlot, examples: readonly unknown[]): void {
-  const [values] = slot.prepare(examples.length, [[]]) as [unknown[]]
-  values.push(...examples)
-}
-
 export function executorHandlersContract(name: string, create: CreateExecutor): void {
   let topology: Topology
-  before(async () => {
-    topology = await loadTopology(HANDLERS_FILE)
-  })
-
-  /** A slot that holds these orders, ids from 0, for the length of a test. */
-  const withOrders = (
-    orders: readonly Omit<Order, 'id'>[],
-    use: (slot: BatchSlot, model: LaneModel) => Promise<void>,
-  ) =>
-    withModel(create, specOf(topology, 'obedient'), async model => {
-      const slot = model.acquire()!
-      put(
-        slot,
-        orders.map((order, id) => ({ id, ...order })),
-      )
-      await use(slot, model)
-      slot.release()
-    })
+  let executor: Executor
+  let model: LaneModel
+  /** A slot that holds these examples. */
+  async function withExamples(of: LaneModel, examples: readonly unknown[], use: (slot: BatchSlot) => Promise<unknown>) {
+    const slot = of.acquire()!
+    put(slot, examples)
+    await use(slot).finally(() => slot.release())
+  }
+  /** Orders, ids from 0. */
+  const withOrders = (orders: readonly Omit<Order, 'id'>[], use: (slot: BatchSlot) => Promise<unknown>) =>
+    withExamples(
+      model,
+      orders.map((order, id) => ({ id, ...order })),
+      use,
+    )
   /** The results of two rows, of which the first says what to do. */
   const resultsOf = async (deed: Order['do']) => {
     let results: readonly unknown[] = []
@@ -50,6 +36,14 @@ export function executorHandlersContract(name: string, create: CreateExecutor): 
   }
 
   describe(`${name} executor: handlers that users write`, () => {
+    // One lane for all: nothing that a handler does here may harm what comes behind it.
+    before(async () => {
+      topology = await loadTopology(HANDLERS_FILE)
+      executor = create({ lanes: 1, maxBatchRows: 16 })
+      model = await executor.lanes[0]!.load(specOf(topology, 'obedient'))
+    })
+    after(() => executor.close())
+
     test('take examples and give results as they are, in order, any range of a slot, again and again', () => {
       const payloads = [
         1n,
@@ -177,25 +171,22 @@ export function executorHandlersContract(name: string, create: CreateExecutor): 
 
     test('take what others wrote against name, loadModel and runInference alone, with private fields', async () => {
       for (const step of ['third-party', 'grown']) {
-        await withModel(create, specOf(topology, step), async model => {
-          assert.deepEqual(model.loaded.inputs, [{ declared: '', name: '', dtype: 'value', shape: [] }])
-          const slot = model.acquire()!
-          put(slot, [1, 5, 3])
-          assert.deepEqual((await slot.run(0, 3)).outputs[0]!.data, [2, 6, 4])
-          // Without a control batch there is nothing that could fail.
-          await model.runControl()
-          slot.release()
-        })
+        const other = await executor.lanes[0]!.load(specOf(topology, step))
+        assert.deepEqual(other.loaded.inputs, [{ declared: '', name: '', dtype: 'value', shape: [] }])
+        await withExamples(other, [1, 5, 3], async slot =>
+          assert.deepEqual((await slot.run(0, 3)).outputs[0]!.data, [2, 6, 4]),
+        )
+        // Without a control batch there is nothing that could fail.
+        await other.runControl()
       }
     })
 
-    test('get exactly the examples of the call: another number is refused', () =>
-      withModel(create, specOf(topology, 'obedient'), async model => {
-        const slot = model.acquire()!
-        const [values] = slot.prepare(2, [[]]) as [unknown[]]
-        values.push({ id: 0 })
-        await rejects(slot.run(0, 1), 'BUG', 'holds 1 examples, expected 2')
-        slot.release()
-      }))
+    test('get exactly the examples of the call: another number is refused', async () => {
+      const slot = model.acquire()!
+      const [values] = slot.prepare(2, [[]]) as [unknown[]]
+      values.push({ id: 0 })
+      await rejects(slot.run(0, 1), 'BUG', 'holds 1 examples, expected 2')
+      slot.release()
+    })
   })
 }

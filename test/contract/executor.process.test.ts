@@ -4,6 +4,7 @@ import { silentLogger } from '../../src/ops/logger.ts'
 import { DEADLY_ARGUMENTS } from '../support/deadly-child.ts'
 import type { CreateExecutor } from '../support/executor-checks.ts'
 import { executorContract } from './executor.contract.ts'
+import { executorHandlerLoadingContract } from './executor-handler-loading.contract.ts'
 import { executorHandlersContract } from './executor-handlers.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
 import { executorModelsContract } from './executor-models.contract.ts'
@@ -16,6 +17,7 @@ executorContract('process', create)
 executorLoadingContract('process', create)
 executorModelsContract('process', create)
 executorHandlersContract('process', create)
+executorHandlerLoadingContract('process', (options, logger) => createProcessExecutor(options, { ...parts, logger }))
 executorSupervisionContract('process', createDeadly, {
   kill: 'was ended by SIGKILL; it last printed: this is no frame\nnative code: about to fall over',
   exit: 'exit code 7',

@@ -3,6 +3,7 @@ import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import type { CreateExecutor } from '../support/executor-checks.ts'
 import { executorContract } from './executor.contract.ts'
+import { executorHandlerLoadingContract } from './executor-handler-loading.contract.ts'
 import { executorHandlersContract } from './executor-handlers.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
 import { executorModelsContract } from './executor-models.contract.ts'
@@ -16,4 +17,5 @@ executorContract('thread', create)
 executorLoadingContract('thread', create)
 executorModelsContract('thread', create)
 executorHandlersContract('thread', create)
+executorHandlerLoadingContract('thread', (options, logger) => createThreadExecutor(options, { ...parts, logger }))
 executorSupervisionContract('thread', createDeadly, { exit: 'exit code 7', throw: 'nobody catches this' })
