@@ -5,6 +5,7 @@ import { DEADLY_ARGUMENTS } from '../support/deadly-child.ts'
 import type { CreateExecutor } from '../support/executor-checks.ts'
 import { executorContract } from './executor.contract.ts'
 import { executorHandlerLoadingContract } from './executor-handler-loading.contract.ts'
+import { executorHandlerLossesContract, executorHandlerTimeoutContract } from './executor-handler-losses.contract.ts'
 import { executorHandlersContract } from './executor-handlers.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
 import { executorModelsContract } from './executor-models.contract.ts'
@@ -24,3 +25,9 @@ executorSupervisionContract('process', createDeadly, {
   throw: 'nobody catches this',
   device: 'the device was lost: WebGPU device lost (1): the driver was reset',
 })
+executorHandlerLossesContract('process', create, {
+  exit: 'exit code 7',
+  'throw where nobody catches': 'nobody catches this',
+  'end with words': 'was ended by SIGKILL; it last printed: native code: about to fall over',
+})
+executorHandlerTimeoutContract('process', create)

@@ -4,6 +4,7 @@ import { silentLogger } from '../../src/ops/logger.ts'
 import type { CreateExecutor } from '../support/executor-checks.ts'
 import { executorContract } from './executor.contract.ts'
 import { executorHandlerLoadingContract } from './executor-handler-loading.contract.ts'
+import { executorHandlerLossesContract } from './executor-handler-losses.contract.ts'
 import { executorHandlersContract } from './executor-handlers.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
 import { executorModelsContract } from './executor-models.contract.ts'
@@ -19,3 +20,7 @@ executorModelsContract('thread', create)
 executorHandlersContract('thread', create)
 executorHandlerLoadingContract('thread', (options, logger) => createThreadExecutor(options, { ...parts, logger }))
 executorSupervisionContract('thread', createDeadly, { exit: 'exit code 7', throw: 'nobody catches this' })
+executorHandlerLossesContract('thread', create, {
+  exit: 'exit code 7',
+  'throw where nobody catches': 'nobody catches this',
+})

@@ -110,9 +110,10 @@ const DEEDS: Readonly<Record<string, (batch: readonly Order[]) => Results<unknow
     })
     return new Promise(() => {})
   },
-  'never return': () => {
-    for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000)
+  loop: () => {
+    for (;;);
   },
+  'never settle': () => new Promise(() => {}),
 }
 
 const counts = { loads: 0, unloads: 0 }
