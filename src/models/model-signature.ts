@@ -3,7 +3,7 @@
  * dimension) must be compatible; where one side leaves a dimension open the other's size holds. All problems at once.
  */
 import { RunInferenceError } from '../errors.ts'
-import type { LoadedTensor, OnnxSpec } from './executor.ts'
+import type { LoadedTensor, ModelSpec, OnnxSpec, Signature } from './executor.ts'
 import { type ExtraTensor, matchExtras } from './extra-inputs.ts'
 import { ARRAYS, type Dtype, showSpec, type TensorSpec } from './tensors.ts'
 
@@ -27,6 +27,15 @@ export interface MatchedSignature {
   readonly extras: readonly ExtraTensor[]
   /** The batch dimension, where the inputs have a fixed one. */
   readonly fixedRows: number | undefined
+}
+
+/** What a declaration says before the model is there; of masks, whose type is the model's, the usual one. */
+export function declaredSignature(spec: ModelSpec): Signature {
+  const tensors = (declared: Readonly<Record<string, TensorSpec>>) =>
+    Object.entries(declared).map(([name, { dtype, shape }]): LoadedTensor => ({ declared: name, name, dtype, shape }))
+  const { masks = [] } = spec.kind === 'onnx' ? spec : {}
+  const ofMasks = masks.map((name): LoadedTensor => ({ declared: name, name, dtype: 'int64', shape: [null] }))
+  return { inputs: [...tensors(spec.inputs), ...ofMasks], outputs: tensors(spec.outputs) }
 }
 
 /** Throws MODEL_UNUSABLE naming every tensor that does not fit, what was expected, what the file has, and the file. */

@@ -1,7 +1,7 @@
 /** Adaptive batch sizes at work: one estimator for each model and its settings, fed with the times of full batches. */
 import type { BatchOptions, StepNode } from '../graph.ts'
 import { modelSpecOf } from '../models/model-handler.ts'
-import { batchPolicy } from './batch-policy.ts'
+import { batchOptionsOf, batchPolicy } from './batch-policy.ts'
 import { BatchSizeEstimator, type EstimatorOptions } from './batch-size-estimator.ts'
 import type { Batch } from './row-run.ts'
 
@@ -9,6 +9,7 @@ export class AdaptiveSize {
   /** The most rows that a batch should have now. */
   size: number
   readonly #estimator: BatchSizeEstimator
+  readonly #listeners: (() => void)[] = []
 
   constructor(options: EstimatorOptions, random: () => number) {
     this.#estimator = new BatchSizeEstimator(options, random)
@@ -24,19 +25,27 @@ export class AdaptiveSize {
     if (reason !== 'count') return
     this.#estimator.record(rows, computeMs)
     this.size = this.#estimator.next()
+    for (const listener of this.#listeners) listener()
+  }
+
+  /** Called after each change of `size`. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener)
   }
 }
 
-/** Sizes for the steps that ask for it; steps that run one model with one setting share what is learnt. */
-export function adaptiveSizes(random: () => number): (node: StepNode) => AdaptiveSize | undefined {
+/** Sizes for the models of the steps that ask for it; steps that run one model with one setting share what is learnt. */
+export function adaptiveSizes(random: () => number): (node: StepNode) => readonly (AdaptiveSize | undefined)[] {
   const known = new Map<string, AdaptiveSize>()
-  return ({ handler, options: { batch = {} } }) => {
-    const options = estimatorOptions(batch)
-    if (!options) return undefined
-    const key = JSON.stringify([modelSpecOf(handler.cohorts[0].model).identifier, options])
-    const size = known.get(key) ?? new AdaptiveSize(options, random)
-    known.set(key, size)
-    return size
+  return node => {
+    const options = estimatorOptions(batchOptionsOf(node))
+    return node.handler.cohorts.map(({ model }) => {
+      if (!options) return undefined
+      const key = JSON.stringify([modelSpecOf(model).identifier, options])
+      const size = known.get(key) ?? new AdaptiveSize(options, random)
+      known.set(key, size)
+      return size
+    })
   }
 }
 

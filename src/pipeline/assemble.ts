@@ -1,31 +1,29 @@
 /** Builds the parts of a pipeline and connects them; `pipeline.ts` says what they do together. */
 import { RunInferenceError } from '../errors.ts'
+import type { StepNode } from '../graph.ts'
 import type { GroupMember, KafkaWriter } from '../kafka/port.ts'
 import type { Header } from '../kafka/record-block.ts'
 import { replayTopic } from '../kafka/topic-names.ts'
 import { type ServedModel, servedModels } from '../models/served-models.ts'
-import { createBreaker } from '../ops/breaker.ts'
 import type { RunParts } from '../run-parts.ts'
 import type { Topology } from '../topology.ts'
-import { adaptiveSizes } from './adaptive.ts'
 import { Admission } from './admission.ts'
-import { batchPolicy } from './batch-policy.ts'
-import { Batcher } from './batcher.ts'
+import { buildSteps, modelEvents } from './assemble-steps.ts'
 import { Commits } from './commits.ts'
 import { type CompiledGraph, compile } from './compile.ts'
 import { encodeFailure } from './dead-letter.ts'
 import { DeadLetterLog } from './dead-letter-log.ts'
-import { Dispatcher, type DispatcherStep } from './dispatcher.ts'
+import { Dispatcher } from './dispatcher.ts'
 import { FailurePoints } from './failure-points.ts'
+import { failurePolicy } from './failure-policy.ts'
+import { FloodGuard } from './flood-guard.ts'
 import { functionsInWorker } from './function-lanes.ts'
-import { InferenceStep, type InferenceStepOptions } from './inference-step.ts'
 import { metricNames } from './metric-names.ts'
-import { type OpenedGraph, openGraph } from './open-graph.ts'
+import { openGraph } from './open-graph.ts'
 import { Outbox } from './outbox.ts'
 import { Pipeline, type SourceOfTopic } from './pipeline.ts'
 import { ReplayMarks } from './replay-marks.ts'
-import { Retries } from './retries.ts'
-import { RowCeiling } from './row-ceiling.ts'
+import { RunningFunctions } from './running-functions.ts'
 import { type Outputs, UnitBuilder } from './unit-builder.ts'
 
 export interface AssembleParts extends RunParts {
@@ -35,12 +33,16 @@ export interface AssembleParts extends RunParts {
   readonly onOutage: (what: string, error: unknown) => void
   readonly onRecovered: (what: string) => void
   readonly onFatal: (error: unknown) => void
+  /** Too much fails: nothing new is taken in until `resume`. */
+  readonly onHalted: (reason: RunInferenceError) => void
 }
 
 export interface Assembly {
   readonly pipeline: Pipeline
   /** What runs where, now. */
   models(): readonly ServedModel[]
+  /** Goes on after a halt. */
+  resume(): void
   /** Closes the writer and stops timers; lanes belong to whoever made them. */
   close(): Promise<void>
 }
@@ -54,39 +56,60 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     openLane: openFunctionLane,
     onProgress: works => pipeline.progressed(works),
   })
-  const opened = await openGraph({ ...parts, topology, writer })
-    .then(async graph => {
-      await functions.open(topology)
-      return graph
-    })
-    .catch(async (error: unknown) => {
-      await writer.close()
-      throw error
-    })
+  const note = (what: string) => {
+    functions.timer.begin()
+    parts.note(what)
+  }
   for (const node of topology.steps) {
     const { namespace, models, modelName } = metricNames(node, parts.modelMetadata?.get(node.step))
     metrics.stepOpened(node.step, namespace, models, modelName)
   }
-  for (const [{ step }, lanes] of opened.laneModels) {
-    for (const [{ id }, { loaded }] of lanes) {
-      metrics.modelLoaded(step, 0, loaded.loadMs, loaded.sizeBytes)
-      metrics.modelsResident(step, id, 1)
-    }
-  }
-  const models = () => servedModels([...opened.laneModels].map(([{ step }, lanes]) => [step, lanes.values()] as const))
+  const eventsOf = (node: StepNode) =>
+    modelEvents(node, parts, {
+      refused: (cohort, reason) => steps[topology.steps.indexOf(node)]!.step.refuse(cohort, reason),
+      changed: () => dispatcher.schedule(),
+    })
+  const opened = await functions
+    .open(topology)
+    .then(() => openGraph({ ...parts, topology, writer, eventsOf }))
+    .catch(async (error: unknown) => {
+      await functions.close()
+      await writer.close()
+      throw error
+    })
+  const models = () => servedModels([...opened.models].map(([{ step }, set]) => [step, set.loaded()] as const))
   metrics.watchModels(models)
-  const points = new FailurePoints(topology, parts.onFailure ? [parts.onFailure] : [])
+  const guard = new FloodGuard({
+    ...settings,
+    clock,
+    onTrip(reason) {
+      metrics.halted(true)
+      pipeline.halt()
+      parts.onHalted(reason)
+    },
+  })
+  const points = new FailurePoints(topology, parts.onFailure ? [parts.onFailure] : [], (step, stage) =>
+    failurePolicy(step, stage, guard.meterOf(step, stage), onFatal),
+  )
   const graph = compile(topology, opened, points, {
     now: () => clock.now(),
     onStaged: () => dispatcher.schedule(),
     onDrop: node => metrics.dropped(node, 1),
     functions,
   })
-  const steps = buildSteps(topology, graph, opened, points, parts, {
-    onReleased: () => dispatcher.dispatchNow(),
-    onProgress: works => pipeline.progressed(works),
-    onClosed: step => dispatcher.resume(step),
-  })
+  const steps = buildSteps(
+    topology,
+    graph,
+    opened,
+    points,
+    guard,
+    { ...parts, note },
+    {
+      onReleased: () => dispatcher.dispatchNow(),
+      onProgress: works => pipeline.progressed(works),
+      onClosed: step => dispatcher.resume(step),
+    },
+  )
   const dispatcher = new Dispatcher({
     lanes: parts.executor.lanes,
     steps,
@@ -95,6 +118,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     onOutage,
     onRecovered,
     onFatal,
+    onQuiet: () => pipeline.noticeIdle(),
   })
   const whole = topology.whole ?? topology
   const outputs: Outputs = {
@@ -121,6 +145,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
       flow => member.resume(flow),
     ),
     dispatcher,
+    guard,
     outbox,
     commits: new Commits(
       member,
@@ -133,7 +158,8 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     clock,
     random,
     metrics,
-    note: parts.note,
+    note,
+    functions,
     onOutage,
     onRecovered,
     onFatal,
@@ -141,73 +167,20 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
   return {
     pipeline,
     models,
+    resume() {
+      guard.reset()
+      metrics.halted(false)
+      pipeline.resume()
+    },
     async close() {
       outbox.close()
       dispatcher.close()
+      for (const set of opened.models.values()) set.close()
       deadLetterLog.close()
       await functions.close()
       await writer.close()
     },
   }
-}
-
-function buildSteps(
-  topology: Topology,
-  graph: CompiledGraph,
-  opened: OpenedGraph,
-  points: FailurePoints,
-  { clock, random, logger, metrics, note, onOutage, onRecovered }: AssembleParts,
-  {
-    onReleased,
-    onProgress,
-    onClosed,
-  }: Pick<InferenceStepOptions, 'onReleased' | 'onProgress'> & { readonly onClosed: (step: InferenceStep) => void },
-): DispatcherStep[] {
-  const adaptiveSizeOf = adaptiveSizes(random)
-  return topology.steps.map((node, i) => {
-    const { input, output } = graph.steps[i]!
-    const policy = batchPolicy(node.options.batch ?? {})
-    const adaptive = adaptiveSizeOf(node)
-    const batcher = new Batcher(policy, adaptive)
-    metrics.batchCeiling(node.step, policy.maxSize)
-    const step = new InferenceStep({
-      step: node.step,
-      input,
-      output,
-      batcher,
-      adaptive,
-      failureUnit: node.options.exceptionHandling?.failureUnit ?? 'bisect',
-      retries: new Retries(node.options.retry ?? {}, random),
-      ceiling: new RowCeiling(policy.maxSize, (rows, failedRows) => {
-        batcher.ceiling = rows
-        metrics.batchCeiling(node.step, rows)
-        if (failedRows === undefined) logger.info({ step: node.step, rows }, 'trying larger batches again')
-        else
-          logger.warn(
-            { step: node.step, rows, failedRows },
-            'a batch was too large for the device, the model or its time: smaller ones from now on',
-          )
-      }),
-      models: opened.laneModels.get(node)!,
-      failures: points.ofStep(node, 'inference'),
-      metrics,
-      note,
-      now: () => clock.now(),
-      onReleased,
-      onProgress,
-    })
-    const breaker = createBreaker({ name: node.step, clock, probe: () => step.probe() })
-    breaker.onChange((state, cause) => {
-      metrics.breakerState(node.step, state)
-      if (state === 'open') onOutage(`breaker of step ${node.step}`, cause)
-      if (state === 'closed') {
-        onRecovered(`breaker of step ${node.step}`)
-        // Nothing else may come that would make the dispatcher look: the partitions may all be paused by now.
-        onClosed(step)
-      }
-    })
-    return { step, breaker }
-  })
 }
 
 function buildOutbox(

@@ -1,4 +1,4 @@
-import type { BatchOptions } from '../graph.ts'
+import type { BatchOptions, StepNode } from '../graph.ts'
 
 /** The limits of a step's batches. */
 export interface BatchPolicy {
@@ -10,6 +10,11 @@ export interface BatchPolicy {
   readonly maxBytes: number | undefined
   /** Sum of `sizeOf` over its rows; undefined: no limit. */
   readonly maxTotalSize: number | undefined
+}
+
+/** What the step says of its batches, and for the rest its handler. */
+export function batchOptionsOf({ handler, options }: StepNode): BatchOptions<never> {
+  return { ...handler.batch, ...options.batch }
 }
 
 /** Fills in the defaults: minSize is maxSize where a wait was asked for, else 1. */

@@ -12,13 +12,13 @@ import { RunInferenceError } from '../errors.ts'
 import type { ExceptionHandling } from '../graph.ts'
 import type { BatchOutputs, LaneModel } from '../models/executor.ts'
 import { kv } from '../records.ts'
+import type { BatchSizes } from './batch-sizes.ts'
 import type { Batcher } from './batcher.ts'
 import { bisect } from './bisect.ts'
 import type { PipelineMetrics } from './pipeline-metrics.ts'
 import type { Retries } from './retries.ts'
-import type { RowCeiling } from './row-ceiling.ts'
-import { type Batch, type RowRun, rangeOf } from './row-run.ts'
-import type { FailurePoint } from './stage.ts'
+import { type Batch, cohortOf, type RowRun, type RunSegment, rangeOf } from './row-run.ts'
+import type { FailureFacts, FailurePoint } from './stage.ts'
 import { NO_KEY } from './step-input.ts'
 
 /** Errors that say nothing about the rows. */
@@ -33,7 +33,7 @@ export interface RecoveryOptions {
   readonly failureUnit: NonNullable<ExceptionHandling['failureUnit']>
   readonly batcher: Pick<Batcher, 'putBack'>
   readonly retries: Retries
-  readonly ceiling: RowCeiling
+  readonly sizes: BatchSizes
   readonly failures: FailurePoint
   readonly metrics: PipelineMetrics
   readonly now: () => number
@@ -95,7 +95,7 @@ export class BatchRecovery {
 
   /** This process has no memory for the batch, whatever its lane could do (N4). */
   hasNoRoom(batch: Batch, model: LaneModel, error: unknown): void {
-    this.#options.ceiling.tooMany(batch.rows)
+    this.#options.sizes.tooMany(cohortOf(batch), batch.rows)
     if (canShrink(batch)) this.#putBack(batch, [wholeOf(batch)], undefined)
     else this.#failRange(batch, model, wholeOf(batch), error)
   }
@@ -117,7 +117,7 @@ export class BatchRecovery {
     )
     // No row is to blame, as far as was searched: without a ceiling each batch to come would fail again.
     const isInnocent = verdict.bad.length === 0 && verdict.outage === undefined
-    if (isInnocent && BY_NUMBER.has(codeOf(error))) this.#options.ceiling.tooMany(batch.rows)
+    if (isInnocent && BY_NUMBER.has(codeOf(error))) this.#options.sizes.tooMany(cohortOf(batch), batch.rows)
     for (const { row, error: failure } of verdict.bad)
       this.#failRange(batch, model, { from: row * perUnit, rows: perUnit }, failure)
     const undecided = verdict.undecided.map(({ from, rows }) => ({ from: from * perUnit, rows: rows * perUnit }))
@@ -126,24 +126,28 @@ export class BatchRecovery {
 
   /** Each row is a dead letter, or the record that brought them all. `whole`: the number of the batch that failed as one. */
   #failRange(batch: Batch, model: LaneModel, { from, rows }: Range, error: unknown, whole?: number): void {
-    const { failures } = this.#options
-    const reason = reasonOf(error, batch)
-    const about = {
+    this.#fail(rangeOf(batch.segments, from, rows), reasonOf(error, batch), {
       modelId: model.loaded.modelId,
       attempt: 1 + (batch.retries ?? 0),
       ...(whole === undefined ? {} : { batch: whole }),
-    }
+    })
+  }
+
+  /** Rows whose model cannot be loaded. */
+  refuse(segments: readonly RunSegment[], reason: RunInferenceError): void {
+    this.#fail(segments, reason, {})
+  }
+
+  #fail(segments: readonly RunSegment[], reason: RunInferenceError, about: FailureFacts): void {
+    const { failures } = this.#options
     const isWatched = failures.listeners.length > 0
-    const bringer = bringerOf(batch)
-    if (bringer !== undefined) {
-      const { run } = batch.segments[0]!
-      const value = isWatched ? Array.from({ length: run.count }, (_, i) => elementOf(run, i)) : undefined
-      run.work.fail(bringer, failures, -1, reason, { ...about, value })
-      return
-    }
-    for (const part of rangeOf(batch.segments, from, rows)) {
-      const { run } = part
-      for (let i = part.from; i < part.to; i++) {
+    for (const { run, from, to } of segments) {
+      if (run.broughtBy !== undefined) {
+        const value = isWatched ? Array.from({ length: run.count }, (_, i) => elementOf(run, i)) : undefined
+        run.work.fail(run.broughtBy, failures, -1, reason, { ...about, value })
+        continue
+      }
+      for (let i = from; i < to; i++) {
         const value = isWatched ? elementOf(run, i) : undefined
         run.work.fail(run.rows[i]!, failures, -1, reason, { ...about, value })
       }

@@ -12,6 +12,7 @@
  * B7. Of the buckets that the lane can serve, the one whose first row waits longest is first, at either place: no bucket starves
  *     behind a busy one. Where a model would have to be loaded for it, `model-set.ts` (M4) says how long it may be passed over.
  * B8. What a batch costs does not grow with the number of buckets that wait: their order is kept, not looked for.
+ * B9. A run that an element brought as a batch of its own (withNoBatching) is one, whatever the limits say.
  */
 import type { LaneAnswer } from '../models/model-set.ts'
 import type { BatchPolicy } from './batch-policy.ts'
@@ -53,9 +54,12 @@ class Bucket implements Turn {
 
 /** What a lane should do next. */
 export interface Choice {
-  readonly bucket: Pick<Bucket, 'cohort'>
-  /** The model must be loaded before the rows can run. */
+  /** Whose rows it is about. */
+  readonly cohort: number
+  /** Their model must be loaded before they can run. */
   readonly mustLoad: boolean
+  /** A bucket of the batcher that chose. */
+  readonly of: object
 }
 
 export class Batcher {
@@ -134,12 +138,6 @@ export class Batcher {
     this.#flush = reason
   }
 
-  /** Takes the next batch for a lane's place, or nothing. `idleLanes` counts the lanes that could share the queue. */
-  take(place: LanePlace, idleLanes: number, nowMs: number): Batch | undefined {
-    const choice = this.choose(place, nowMs)
-    return choice && this.close(choice, idleLanes)
-  }
-
   /** What is next for a lane's place. `answer`: what the lane can do for rows of a cohort; missing: run them all. */
   choose(
     place: LanePlace,
@@ -155,18 +153,18 @@ export class Batcher {
       const held = this.#held.at(nextHeld)
       const heldIsNext = held !== undefined && this.#isDue(held, nowMs) && (!ripe || precedes(held, ripe))
       const bucket = heldIsNext ? held : ripe
-      if (!bucket) return last && { bucket: last, mustLoad: true }
+      if (!bucket) return last && { cohort: last.cohort, mustLoad: true, of: last }
       if (heldIsNext) nextHeld++
       else nextRipe++
       const can = answer ? answer(bucket.cohort, bucket.isFull) : 'run'
-      if (can === 'run' || can === 'load') return { bucket, mustLoad: can === 'load' }
+      if (can === 'run' || can === 'load') return { cohort: bucket.cohort, mustLoad: can === 'load', of: bucket }
       if (can === 'load-if-idle') last ??= bucket
     }
   }
 
-  /** Takes the batch that was chosen; nothing may have changed since. */
-  close(choice: Choice, idleLanes: number): Batch {
-    const bucket = choice.bucket as Bucket
+  /** Takes the batch that was chosen; nothing may have changed since. `idleLanes` counts the lanes that could share the queue. */
+  close({ of }: Choice, idleLanes: number): Batch {
+    const bucket = of as Bucket
     const { reach } = bucket
     if (reach.closes) return this.#cut(bucket, reach.rows, reach.closes)
     const { minSize, maxWaitMs } = this.#policy
@@ -234,6 +232,7 @@ export class Batcher {
 
   /** How many of the rows that wait make one batch; `closes` is set when it is full. */
   #reach({ segments, head, rows, cohort }: Bucket): Reach {
+    if (segments[head]!.run.broughtBy !== undefined) return { rows, closes: 'count' }
     const { mode, maxBytes, maxTotalSize } = this.#policy
     return reachOf(segments, head, rows, {
       maxRows: this.maxRowsOf(cohort),

@@ -34,6 +34,8 @@ export interface DispatcherOptions {
   readonly onRecovered: (step: string) => void
   /** An error that is no outage came out of a step: a bug of ours. */
   readonly onFatal: (error: unknown) => void
+  /** No lane has a batch any more. */
+  readonly onQuiet: () => void
 }
 
 export class Dispatcher {
@@ -42,6 +44,7 @@ export class Dispatcher {
   readonly #resting = new Set<InferenceStep>()
   #scheduled = false
   #closed = false
+  #halted = false
   #running = 0
   #turn = 0
   /** The step of the last batch. */
@@ -89,6 +92,12 @@ export class Dispatcher {
     this.schedule()
   }
 
+  /** While set nothing is dispatched; batches in lanes end by themselves. */
+  set halted(isHalted: boolean) {
+    this.#halted = isHalted
+    this.schedule()
+  }
+
   /** Forgets what waits of partitions that were lost: their credits have been returned (I5). */
   dropLost(): void {
     for (const { step } of this.#options.steps) step.dropLost()
@@ -103,7 +112,7 @@ export class Dispatcher {
 
   #pump(batches: 'any' | 'full'): void {
     const { lanes, steps, onFatal } = this.#options
-    if (this.#closed) return
+    if (this.#closed || this.#halted) return
     try {
       for (const { step } of steps) step.collect()
       const idle = lanes.filter(lane => lane.occupied === 0)
@@ -132,9 +141,9 @@ export class Dispatcher {
       if (!step.canRunOn(lane) || this.#resting.has(step) || breaker.state !== 'closed') continue
       // A step that waits behind another one is not put off until it has a full batch.
       const given = this.#served === undefined || this.#served === step ? place : 'idle'
-      const batch = step.take(given, sharing(step, idle, first), clock.now())
+      const batch = step.take(lane, given, idle, first, clock.now())
       if (!batch) continue
-      const slot = step.acquire(lane)
+      const slot = step.acquire(lane, batch)
       if (!slot) {
         step.putBack(batch)
         return
@@ -151,6 +160,7 @@ export class Dispatcher {
         .finally(() => {
           this.#running--
           this.schedule()
+          if (this.#running === 0) this.#options.onQuiet()
         })
         .catch(this.#options.onFatal)
       return
@@ -209,11 +219,4 @@ export class Dispatcher {
     if (deadlines.length === 0) return
     this.#cancelTimer = clock.after(Math.min(...(deadlines as number[])) - now, () => this.schedule())
   }
-}
-
-/** How many of the lanes from `first` on run the step. */
-function sharing(step: InferenceStep, lanes: readonly Lane[], first: number): number {
-  let count = 0
-  for (let i = first; i < lanes.length; i++) if (step.canRunOn(lanes[i]!)) count++
-  return count
 }

@@ -3,24 +3,37 @@
  *
  * N1. Every row of a dispatched batch is delivered, dead-lettered, put back, or kept for its next try (I1).
  * N3. The slot is released on every path, and only when nothing reads its views any more.
+ * N6. Rows whose model no lane can load are dead letters, those that wait and those that come; the others do not wait for them.
+ * N7. Where each key has a model, an outage of one rests that model alone. The breaker of the step, which stops all of them, is
+ *     only told of what concerns its lanes.
  */
-import type { BatchOutputs, BatchSlot, Lane, LaneModel } from '../models/executor.ts'
+import type { RunInferenceError } from '../errors.ts'
+import type { BatchOutputs, BatchSlot, Lane } from '../models/executor.ts'
+import type { ModelSet } from '../models/model-set.ts'
 import type { TensorData } from '../models/tensors.ts'
-import type { AdaptiveSize } from './adaptive.ts'
 import { BatchRecovery, codeOf, type RecoveryOptions } from './batch-recovery.ts'
 import type { Batcher, LanePlace } from './batcher.ts'
+import type { FloodMeter } from './flood-guard.ts'
+import { nextOnDemand } from './next-on-demand.ts'
 import type { BatchWaits } from './pipeline-metrics.ts'
-import { type Batch, type CloseReason, rangeOf } from './row-run.ts'
+import { type Batch, type CloseReason, cohortOf, type RunSegment, rangeOf } from './row-run.ts'
 import type { StepInput } from './step-input.ts'
 import type { StepOutput } from './step-output.ts'
 import type { WorkBlock } from './work-block.ts'
+
+/** Who counts what comes to the stages of the step and passes them. */
+export interface StepMeters {
+  readonly preprocess: FloodMeter | undefined
+  readonly inference: FloodMeter | undefined
+  readonly postprocess: FloodMeter | undefined
+}
 
 export interface InferenceStepOptions extends RecoveryOptions {
   readonly input: StepInput
   readonly output: StepOutput
   readonly batcher: Batcher
-  readonly adaptive: AdaptiveSize | undefined
-  readonly models: ReadonlyMap<Lane, LaneModel>
+  readonly models: ModelSet
+  readonly meters: StepMeters
   readonly note: (what: string) => void
   /** A place of a lane has become free. */
   readonly onReleased: () => void
@@ -42,15 +55,39 @@ export class InferenceStep {
 
   /** Queues what was staged since the last call; true when there was something. */
   collect(): boolean {
-    const runs = this.#options.input.takeRuns()
-    for (const run of runs) this.#options.batcher.add(run)
+    const { batcher, input, meters, models } = this.#options
+    const runs = input.takeRuns()
+    for (const run of runs) {
+      // To the functions before the model, what it brought was one element.
+      const elements = run.broughtBy === undefined ? run.count : 1
+      meters.preprocess?.passed(run.work, elements, elements)
+      const refusal = models.refusalOf(run.cohort)
+      if (refusal) this.#refuse([{ run, from: 0, to: run.count }], refusal)
+      else batcher.add(run)
+    }
     return runs.length > 0
   }
 
-  /** The next batch for a place of a lane: one that is to be tried again before any new one. See `Batcher.take`. */
-  take(place: LanePlace, idleLanes: number, nowMs: number): Batch | undefined {
+  /**
+   * The next batch for a place of a lane: one that is to be tried again before any new one. Nothing, also when the lane loads a
+   * model instead. The lane shares what waits with those of `idle` from `first` on.
+   */
+  take(lane: Lane, place: LanePlace, idle: readonly Lane[], first: number, nowMs: number): Batch | undefined {
+    const { batcher, models, retries } = this.#options
+    const next = models.isOnDemand
+      ? nextOnDemand({ batcher, models, retries }, lane, place, nowMs)
+      : (retries.take(nowMs) ?? batcher.choose(place, nowMs))
+    if (next === undefined || 'segments' in next) return next
+    if (!next.mustLoad) return batcher.close(next, this.#sharing(idle, first, next.cohort))
+    models.load(lane, next.cohort)
+    return undefined
+  }
+
+  /** No lane can load the model of this cohort: its rows that wait are dead letters (N6). */
+  refuse(cohort: number, reason: RunInferenceError): void {
     const { batcher, retries } = this.#options
-    return retries.take(nowMs) ?? batcher.take(place, idleLanes, nowMs)
+    const kept = retries.takeAll(cohort).flatMap(({ segments }) => segments)
+    this.#refuse([...kept, ...batcher.takeAll(cohort)], reason)
   }
 
   /** Takes back a batch for which there was no slot. */
@@ -88,13 +125,13 @@ export class InferenceStep {
 
   /** Lanes that are in trouble are left alone while others are well. */
   canRunOn(lane: Lane): boolean {
-    const { models } = this.#options
-    return models.has(lane) && (lane.trouble === undefined || this.#healthiest() === lane)
+    if (!this.#options.models.takesBatches(lane)) return false
+    return lane.trouble === undefined || this.#healthiest() === lane
   }
 
   /** A free slot of the lane; undefined when its places are taken. */
-  acquire(lane: Lane): BatchSlot | undefined {
-    return this.#options.models.get(lane)?.acquire()
+  acquire(lane: Lane, batch: Batch): BatchSlot | undefined {
+    return this.#options.models.acquire(lane, cohortOf(batch))
   }
 
   /**
@@ -104,33 +141,38 @@ export class InferenceStep {
    */
   async run(lane: Lane, slot: BatchSlot, batch: Batch): Promise<void> {
     const { metrics, models, now, onReleased, onProgress } = this.#options
-    const model = models.get(lane)!
+    const cohort = cohortOf(batch)
+    const model = models.modelIn(lane, cohort)!
     const works = new Set(batch.segments.map(segment => segment.run.work))
     const startedAtMs = now()
     metrics.batchDispatched(this.step, batch.reason, batch.rows, waits(batch, startedAtMs), batch.paddingBytes)
     try {
       const inputs = this.#fillSlot(slot, batch)
       if (inputs instanceof Failed) {
-        metrics.batchFailed(this.step, cohortOf(batch))
+        metrics.batchFailed(this.step, cohort)
         return this.#recovery.hasNoRoom(batch, model, inputs.error)
       }
       const bytesPerRow = bytesOf(inputs, batch.rows)
-      const result = await this.#call(slot, 0, batch.rows).catch((error: unknown) => new Failed(error))
+      const result = await this.#call(slot, cohort, 0, batch.rows).catch((error: unknown) => new Failed(error))
       if (result instanceof Failed) {
-        metrics.batchFailed(this.step, cohortOf(batch))
+        metrics.batchFailed(this.step, cohort)
         await this.#recovery.recover({
           batch,
           model,
           error: result.error,
-          run: (from, rows) => this.#call(slot, from, rows),
+          run: (from, rows) => this.#call(slot, cohort, from, rows),
           good: (from, rows, outputs) => this.#succeeded(batch, from, rows, outputs, bytesPerRow),
         })
       } else {
         this.#learn(batch, result.computeMs)
         this.#succeeded(batch, 0, batch.rows, result, bytesPerRow)
       }
+    } catch (error) {
+      const isOfModel = codeOf(error) === 'MODEL_OUTAGE' || codeOf(error) === 'MODEL_TRANSIENT'
+      if (!isOfModel || !models.rest(cohort, error)) throw error
     } finally {
       slot.release()
+      models.released(lane, cohort)
       metrics.batchEnded(this.step, now() - startedAtMs)
       // The lane goes on before the main thread writes out what is done.
       onReleased()
@@ -140,12 +182,32 @@ export class InferenceStep {
 
   /** Known good input: rejects while the lane cannot do its work. */
   async probe(): Promise<void> {
-    await this.#options.models.get(this.#healthiest())!.runControl()
+    const { models } = this.#options
+    try {
+      await models.lastUsedIn(this.#healthiest())?.runControl()
+    } catch (error) {
+      // The lane has answered, and that is what its other models need.
+      if (!models.isOnDemand || codeOf(error) !== 'MODEL_OUTAGE') throw error
+    }
   }
 
   #healthiest(): Lane {
-    const lanes = [...this.#options.models.keys()]
+    const lanes = [...this.#options.models.lanes]
     return lanes.find(lane => lane.trouble === undefined) ?? lanes[0]!
+  }
+
+  /** How many of the idle lanes can run rows of this cohort at once. */
+  #sharing(idle: readonly Lane[], first: number, cohort: number): number {
+    const { models } = this.#options
+    let count = 0
+    for (let i = first; i < idle.length; i++)
+      if (models.modelIn(idle[i]!, cohort) !== undefined && this.canRunOn(idle[i]!)) count++
+    return count
+  }
+
+  #refuse(segments: readonly RunSegment[], reason: RunInferenceError): void {
+    this.#recovery.refuse(segments, reason)
+    this.#options.onProgress(new Set(segments.map(({ run }) => run.work)))
   }
 
   #fillSlot(slot: BatchSlot, batch: Batch): readonly TensorData[] | Failed {
@@ -164,26 +226,30 @@ export class InferenceStep {
     return inputs
   }
 
-  /** This process has no memory for the batch, whatever its lane could do (N4). */
   #learn(batch: Batch, computeMs: number): void {
-    const { adaptive, metrics } = this.#options
-    if (!adaptive) return
-    adaptive.observe(batch, computeMs)
-    metrics.batchAdaptive(this.step, adaptive.size)
+    const { metrics, sizes } = this.#options
+    const size = sizes.observe(cohortOf(batch), batch, computeMs)
+    if (size !== undefined) metrics.batchAdaptive(this.step, size)
   }
 
-  async #call(slot: BatchSlot, from: number, rows: number): Promise<BatchOutputs> {
+  async #call(slot: BatchSlot, cohort: number, from: number, rows: number): Promise<BatchOutputs> {
+    const { sizes } = this.#options
     try {
       const outputs = await slot.run(from, rows)
-      this.#options.ceiling.fitted(rows)
+      sizes.fitted(cohort, rows)
       return outputs
     } catch (error) {
-      if (codeOf(error) === 'DEVICE_MEMORY') this.#options.ceiling.tooMany(rows)
+      if (codeOf(error) === 'DEVICE_MEMORY') sizes.tooMany(cohort, rows)
       throw error
     }
   }
 
   #succeeded(batch: Batch, from: number, rows: number, outputs: BatchOutputs, bytesPerRow: number | undefined): void {
+    const { failureUnit, meters, models } = this.#options
+    const { work } = batch.segments[0]!.run
+    meters.inference?.passed(work, failureUnit === 'batch' ? 1 : rows, rows)
+    meters.postprocess?.passed(work, rows, rows)
+    models.worked(cohortOf(batch))
     this.#options.metrics.batchSucceeded(
       this.step,
       cohortOf(batch),
@@ -201,11 +267,6 @@ export class InferenceStep {
       at += part.to - part.from
     }
   }
-}
-
-/** Which model of the step runs the batch: the same for all its rows. */
-function cohortOf({ segments }: Batch): number {
-  return segments[0]!.run.cohort
 }
 
 /** How long its rows waited: the first one, which waited longest, and all of them together. */

@@ -1,7 +1,5 @@
 /** Opens what a graph needs before it can run: codecs (and with them the registry), models in every lane, output topics. */
-import { RunInferenceError } from '../errors.ts'
 import type { SinkNode, SourceNode, StepNode } from '../graph.ts'
-import { specsOfStep } from '../handler-place.ts'
 import type {
   CodecContext,
   Decoder,
@@ -15,13 +13,14 @@ import type {
 import type { KafkaWriter } from '../kafka/port.ts'
 import { deadLetterTopics } from '../kafka/topic-names.ts'
 import type { PublishedModels } from '../model-metadata.ts'
-import type { Executor, Lane, LaneModel, ModelSpec, Signature } from '../models/executor.ts'
-import { lanesFor } from '../models/lane-choice.ts'
+import type { Executor } from '../models/executor.ts'
+import type { ModelSet, ModelSetEvents } from '../models/model-set.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Topology } from '../topology.ts'
 import type { OpenedParts } from './compile.ts'
 import { sourcesAbove } from './graph-ways.ts'
+import { openModels } from './open-models.ts'
 import { type OpenBatches, OutputTarget } from './output-target.ts'
 
 /** What the broker counts beside one value: batch header, record framing, our header. */
@@ -35,11 +34,14 @@ export interface OpenContext {
   readonly registry: SchemaRegistryPort | undefined
   readonly readSchema: ReadSchema
   readonly clock: Clock
+  readonly random: () => number
   readonly logger: Logger
+  /** Whom the models of a step tell; of loads also while the graph is opened. */
+  readonly eventsOf: (node: StepNode) => ModelSetEvents
 }
 
 export interface OpenedGraph extends OpenedParts {
-  readonly laneModels: ReadonlyMap<StepNode, ReadonlyMap<Lane, LaneModel>>
+  readonly models: ReadonlyMap<StepNode, ModelSet>
   readonly targets: ReadonlyMap<SinkNode, OutputTarget>
   readonly deadLetters: ReadonlyMap<string, OutputTarget>
 }
@@ -68,10 +70,8 @@ export async function openGraph(context: OpenContext): Promise<OpenedGraph> {
     maxValueBytes.set(node, described.maxMessageBytes - VALUE_RESERVE_BYTES)
   }
   const deadLetters = await openDeadLetters(context)
-  const laneModels = await loadModels(context)
-  const signatures = new Map<StepNode, readonly Signature[]>()
-  for (const [step, lanes] of laneModels) signatures.set(step, [[...lanes.values()][0]!.loaded])
-  return { decoders, encoders, signatures, maxValueBytes, laneModels, targets, deadLetters }
+  const { models, signatures } = await openModels(context)
+  return { decoders, encoders, signatures, maxValueBytes, models, targets, deadLetters }
 }
 
 async function openDeadLetters({ topology, writer }: OpenContext): Promise<Map<string, OutputTarget>> {
@@ -115,31 +115,4 @@ async function openEncoder(
 ): Promise<RowEncoder<unknown>> {
   // The types were checked where the sink was declared.
   return (await codec.openEncoder(codecContext(context, topic, field))) as RowEncoder<unknown>
-}
-
-/** Every model in its lanes, all of its kind unless it has fewer copies; lanes load what is equal once. */
-async function loadModels(context: OpenContext): Promise<Map<StepNode, Map<Lane, LaneModel>>> {
-  const { topology, executor, modelMetadata, logger } = context
-  const models = new Map<StepNode, Map<Lane, LaneModel>>()
-  for (const node of topology.steps) {
-    const spec = specsOfStep(topology, node, modelMetadata?.get(node.step))[0]!
-    const lanes = lanesFor(executor, spec, node.handler.cohorts[0].model.modelCopies)
-    if (lanes.length === 0) throw noLane(node.step, spec, executor)
-    const loaded = await Promise.all(lanes.map(async lane => [lane, await lane.load(spec)] as const))
-    models.set(node, new Map(loaded))
-    const { provider, loadMs, sizeBytes } = loaded[0]![1].loaded
-    const facts = { model: spec.uri, provider, loadMs: Math.round(loadMs), sizeBytes, lanes: loaded.length }
-    logger.info(facts, 'model loaded')
-  }
-  return models
-}
-
-// Its rows would wait for ever.
-function noLane(step: string, { uri, isolation }: ModelSpec, { lanes }: Executor): RunInferenceError {
-  const there = [...new Set(lanes.map(lane => lane.isolation))].join(' and ') || 'no'
-  return new RunInferenceError(
-    'TOPOLOGY_INVALID',
-    `step ${step}: ${uri} asks for isolation '${isolation}', and the executor has ${there} lanes. ` +
-      'Make the executor for the models of the topology (createExecutor), or change the isolation.',
-  )
 }

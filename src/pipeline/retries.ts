@@ -10,7 +10,7 @@
  */
 import type { RetryOptions } from '../graph.ts'
 import { formBatch } from './form-batch.ts'
-import type { Batch } from './row-run.ts'
+import { type Batch, cohortOf } from './row-run.ts'
 
 interface Waiting {
   readonly batch: Batch
@@ -43,13 +43,22 @@ export class Retries {
     this.#insert({ batch, dueMs: nowMs })
   }
 
-  /** The batch that is due, without the rows that were lost meanwhile. */
-  take(nowMs: number): Batch | undefined {
-    while (this.#waiting.length > 0 && this.#waiting[0]!.dueMs <= nowMs) {
-      const batch = withoutLost(this.#waiting.shift()!.batch)
+  /** The first batch that is due and can run, without the rows that were lost meanwhile. */
+  take(nowMs: number, canRun: (batch: Batch) => boolean = () => true): Batch | undefined {
+    for (let i = 0; i < this.#waiting.length && this.#waiting[i]!.dueMs <= nowMs; i++) {
+      if (!canRun(this.#waiting[i]!.batch)) continue
+      const batch = withoutLost(this.#waiting.splice(i, 1)[0]!.batch)
       if (batch) return batch
+      i--
     }
     return undefined
+  }
+
+  /** Takes all batches of a cohort. */
+  takeAll(cohort: number): readonly Batch[] {
+    const taken = this.#waiting.filter(({ batch }) => cohortOf(batch) === cohort)
+    this.#waiting = this.#waiting.filter(({ batch }) => cohortOf(batch) !== cohort)
+    return taken.map(({ batch }) => batch)
   }
 
   /** When the next one is due, in clock milliseconds. */

@@ -22,7 +22,7 @@ export interface RowRun {
   readonly cost: RowCost
   readonly arrivedAtMs: number
   /** Set where these rows are one batch that an element brought with it (withNoBatching): that element. */
-  readonly broughtBy?: number
+  readonly broughtBy?: number | undefined
   /** Keys of keyed elements. */
   readonly keys: readonly unknown[] | undefined
   /** Copies elements [from, from + count) into the inputs of a slot, beginning at row `at`. `length`: see `Batch.paddedLength`. */
@@ -54,6 +54,11 @@ export interface Batch {
   readonly firstArrivedAtMs: number
   /** How often it was tried again by now, as a whole. */
   readonly retries?: number
+}
+
+/** Which model of the step runs the batch: the same for all its rows. */
+export function cohortOf({ segments }: Pick<Batch, 'segments'>): number {
+  return segments[0]!.run.cohort
 }
 
 /** Rows [from, from + rows) of a batch, as parts of its segments. */

@@ -8,7 +8,7 @@ import type { RowCost } from '../../src/pipeline/row-cost.ts'
 import type { Batch, RowRun, RunSegment } from '../../src/pipeline/row-run.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
 import { plainCost } from '../support/fake-lanes.ts'
-import { rowRun } from '../support/row-runs.ts'
+import { rowRun, take } from '../support/row-runs.ts'
 
 type Op =
   | { readonly kind: 'add'; readonly work: number; readonly bucket: number; readonly sizes: readonly number[] }
@@ -17,7 +17,7 @@ type Op =
   | { readonly kind: 'lose'; readonly work: number }
   | { readonly kind: 'advance'; readonly ms: number }
   | { readonly kind: 'flush'; readonly on: boolean }
-  | { readonly kind: 'cap'; readonly ceiling: number; readonly adaptive: number }
+  | { readonly kind: 'cap'; readonly rows: number }
 
 const op: fc.Arbitrary<Op> = fc.oneof(
   {
@@ -45,8 +45,7 @@ const op: fc.Arbitrary<Op> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       kind: fc.constant('cap' as const),
-      ceiling: fc.integer({ min: 1, max: 14 }),
-      adaptive: fc.integer({ min: 1, max: 14 }),
+      rows: fc.integer({ min: 1, max: 14 }),
     }),
   },
 )
@@ -101,13 +100,12 @@ interface Row {
 class Model {
   readonly #policy: BatchPolicy
   readonly #kind: Kind
-  readonly #adaptive = { size: 14 }
   readonly #batcher: Batcher
   readonly #works = Array.from({ length: 5 }, () => ({ lost: false }))
   /** Rows by bucket, in the order in which they must leave. */
   readonly #queued = new Map<string, Row[]>()
   readonly #left = new Set<string>()
-  #ceiling = 14
+  #limit = 14
   #nowMs = 0
   #runs = 0
   #flushing = false
@@ -116,7 +114,7 @@ class Model {
   constructor(policy: BatchPolicy, kind: Kind) {
     this.#policy = policy
     this.#kind = kind
-    this.#batcher = new Batcher(policy, this.#adaptive)
+    this.#batcher = new Batcher(policy)
   }
 
   apply(each: Op): void {
@@ -126,8 +124,8 @@ class Model {
     else if (each.kind === 'lose') this.#lose(each.work)
     else if (each.kind === 'advance') this.#nowMs += each.ms
     else if (each.kind === 'cap') {
-      this.#batcher.ceiling = this.#ceiling = each.ceiling
-      this.#adaptive.size = each.adaptive
+      this.#limit = each.rows
+      this.#batcher.limit(0, each.rows)
     } else {
       this.#flushing = each.on
       this.#batcher.flushing = each.on ? 'pressure' : undefined
@@ -148,7 +146,7 @@ class Model {
     const full = [...this.#queued.values()].filter(rows => this.#full(rows))
     const ready = [...this.#queued.values()].filter(rows => this.#full(rows) || this.#mayClose(rows))
     const closable = place === 'prefetch' && full.length === 0 ? [] : ready
-    const batch = this.#batcher.take(place, idleLanes, this.#nowMs)
+    const batch = take(this.#batcher, place, idleLanes, this.#nowMs)
     if (!batch) {
       assert.equal(closable.length, 0, 'B4, B5: what may leave does leave')
       return false
@@ -220,7 +218,7 @@ class Model {
   /** The full batch at the front of these rows, if there is one. */
   #full(rows: readonly Row[]): { rows: number; reason: string } | undefined {
     const { mode, maxSize } = this.#policy
-    const cap = Math.min(maxSize, this.#ceiling, this.#adaptive.size)
+    const cap = Math.min(maxSize, this.#limit)
     const foreign = mode === 'bundle' ? rows.findIndex(({ run }) => run.work !== rows[0]!.run.work) : -1
     const open = foreign < 0 ? rows : rows.slice(0, foreign)
     if (open.length === 0) return undefined

@@ -5,21 +5,21 @@ import { Batcher } from '../../src/pipeline/batcher.ts'
 import type { Batch } from '../../src/pipeline/row-run.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
 import { plainCost } from '../support/fake-lanes.ts'
-import { rowRun } from '../support/row-runs.ts'
+import { rowRun, take } from '../support/row-runs.ts'
 
 describe('batcher', () => {
   it('B4: without a wait a single row leaves for an idle lane at once, and never for the prefetch place', () => {
     const batcher = new Batcher(batchPolicy({ maxSize: 8 }))
     batcher.add(rowRun(work(), 's', 1, 0))
-    assert.equal(batcher.take('prefetch', 1, 0), undefined)
-    assert.equal(batcher.take('idle', 1, 0)?.reason, 'idle')
+    assert.equal(take(batcher, 'prefetch', 1, 0), undefined)
+    assert.equal(take(batcher, 'idle', 1, 0)?.reason, 'idle')
   })
 
   it('shares what is queued between the idle lanes', () => {
     const batcher = new Batcher(batchPolicy({ maxSize: 100 }))
     batcher.add(rowRun(work(), 's', 30, 0))
     assert.deepEqual(
-      [3, 2, 1].map(idle => batcher.take('idle', idle, 0)?.rows),
+      [3, 2, 1].map(idle => take(batcher, 'idle', idle, 0)?.rows),
       [10, 10, 10],
     )
   })
@@ -29,9 +29,9 @@ describe('batcher', () => {
     const [older, younger] = [rowRun(work(), 's', 6, 10), rowRun(work(), 's', 6, 11)]
     batcher.add(older)
     batcher.add(younger)
-    const taken = [1, 2].map(() => batcher.take('idle', 1, 20)!)
+    const taken = [1, 2].map(() => take(batcher, 'idle', 1, 20)!)
     for (const { segments } of taken) batcher.putBack(segments)
-    const again = [1, 2, 3].flatMap(() => batcher.take('idle', 1, 20)!.segments)
+    const again = [1, 2, 3].flatMap(() => take(batcher, 'idle', 1, 20)!.segments)
     assert.deepEqual(
       again.map(({ run, from, to }) => [run === older ? 'older' : 'younger', from, to]),
       [
@@ -49,13 +49,13 @@ describe('batcher', () => {
     const add = (count: number, nowMs: number) => batcher.add(rowRun(work(), 's', count, nowMs))
     add(3, 0)
     add(2, 10)
-    assert.deepEqual(pick(batcher.take('idle', 1, 10)), { rows: 4, reason: 'count' })
-    assert.equal(batcher.take('idle', 1, 59), undefined)
+    assert.deepEqual(pick(take(batcher, 'idle', 1, 10)), { rows: 4, reason: 'count' })
+    assert.equal(take(batcher, 'idle', 1, 59), undefined)
     assert.equal(batcher.deadlineMs(), 60)
-    assert.deepEqual(pick(batcher.take('idle', 1, 60)), { rows: 1, reason: 'time' })
+    assert.deepEqual(pick(take(batcher, 'idle', 1, 60)), { rows: 1, reason: 'time' })
     add(1, 60)
     batcher.flushing = 'shutdown'
-    assert.deepEqual(pick(batcher.take('idle', 1, 60)), { rows: 1, reason: 'shutdown' })
+    assert.deepEqual(pick(take(batcher, 'idle', 1, 60)), { rows: 1, reason: 'shutdown' })
   })
 
   it('lost rows do not count towards a full batch', () => {
@@ -66,40 +66,38 @@ describe('batcher', () => {
     batcher.add(rowRun(gone, 's', 2, 0))
     gone.lost = true
     batcher.dropLost()
-    assert.equal(batcher.take('prefetch', 1, 0), undefined)
-    assert.equal(batcher.take('idle', 1, 0)?.rows, 2)
+    assert.equal(take(batcher, 'prefetch', 1, 0), undefined)
+    assert.equal(take(batcher, 'idle', 1, 0)?.rows, 2)
   })
 
-  it('B1: the least of maxSize, the adaptive size and the ceiling of the device holds, also below minSize', () => {
-    const adaptive = { size: 6 }
-    const batcher = new Batcher(batchPolicy({ maxSize: 8, maxWaitMs: 1_000 }), adaptive)
+  it('B1: the least of maxSize and the limit of the model holds, also below minSize', () => {
+    const batcher = new Batcher(batchPolicy({ maxSize: 8, maxWaitMs: 1_000 }))
+    batcher.limit(0, 6)
     batcher.add(rowRun(work(), 's', 100, 0))
-    const next = () => pick(batcher.take('prefetch', 1, 0))
+    const next = () => pick(take(batcher, 'prefetch', 1, 0))
     assert.deepEqual(next(), { rows: 6, reason: 'count' })
-    adaptive.size = 50
+    batcher.limit(0, 50)
     assert.deepEqual(next(), { rows: 8, reason: 'count' })
-    batcher.ceiling = 3
+    batcher.limit(0, 3)
     assert.deepEqual(next(), { rows: 3, reason: 'count' })
-    assert.equal(batcher.maxRows, 3)
-    adaptive.size = 2
-    assert.deepEqual(next(), { rows: 2, reason: 'count' })
+    assert.equal(batcher.maxRowsOf(0), 3)
   })
 
   it('B1: rows that are all alike are counted by their bytes; one that is larger than the limit goes alone', () => {
     const batcher = new Batcher(batchPolicy({ maxSize: 8, maxBytes: 100, maxWaitMs: 1_000 }))
     batcher.add(rowRun(work(), 'small', 7, 0, 0, plainCost(20)))
-    assert.deepEqual(pick(batcher.take('prefetch', 1, 0)), { rows: 5, reason: 'bytes' })
-    assert.equal(batcher.take('idle', 1, 0), undefined, 'two rows are below minSize, and not full')
+    assert.deepEqual(pick(take(batcher, 'prefetch', 1, 0)), { rows: 5, reason: 'bytes' })
+    assert.equal(take(batcher, 'idle', 1, 0), undefined, 'two rows are below minSize, and not full')
     batcher.add(rowRun(work(), 'large', 2, 0, 0, plainCost(101)))
-    assert.deepEqual(pick(batcher.take('idle', 1, 0)), { rows: 1, reason: 'bytes' })
-    assert.deepEqual(pick(batcher.take('idle', 1, 0)), { rows: 1, reason: 'bytes' })
+    assert.deepEqual(pick(take(batcher, 'idle', 1, 0)), { rows: 1, reason: 'bytes' })
+    assert.deepEqual(pick(take(batcher, 'idle', 1, 0)), { rows: 1, reason: 'bytes' })
   })
 
   it('B1: rows of their own sizes fill a batch up to the total, and not beyond', () => {
     const batcher = new Batcher(batchPolicy({ sizeOf: () => 0, maxTotalSize: 10 }))
     const sizes = Float64Array.of(4, 6, 3, 3, 11, 2)
     batcher.add(rowRun(work(), 's', sizes.length, 0, 0, { ...plainCost(4), sizes }))
-    const taken = Array.from({ length: 4 }, () => pick(batcher.take('idle', 1, 0)))
+    const taken = Array.from({ length: 4 }, () => pick(take(batcher, 'idle', 1, 0)))
     assert.deepEqual(taken, [
       { rows: 2, reason: 'bytes' },
       { rows: 2, reason: 'bytes' },
@@ -112,7 +110,7 @@ describe('batcher', () => {
     const batcher = new Batcher(batchPolicy({ maxSize: 4 }))
     for (let ms = 0; ms < 10; ms++) batcher.add(rowRun(work(), 'busy', 4, ms))
     batcher.add(rowRun(work(), 'rare', 1, 3.5))
-    const order = Array.from({ length: 6 }, () => batcher.take('prefetch', 1, 20)!.segments[0]!.run.bucketKey)
+    const order = Array.from({ length: 6 }, () => take(batcher, 'prefetch', 1, 20)!.segments[0]!.run.bucketKey)
     assert.deepEqual(order, ['busy', 'busy', 'busy', 'busy', 'rare', 'busy'])
   })
 
@@ -121,8 +119,8 @@ describe('batcher', () => {
     const block = work()
     for (const rows of [16, 32, 5]) batcher.add(rowRun(block, 's', rows, 0))
     batcher.add(rowRun(work(), 's', 7, 0))
-    assert.deepEqual(pick(batcher.take('idle', 1, 0)), { rows: 53, reason: 'count' })
-    assert.deepEqual(pick(batcher.take('idle', 1, 0)), { rows: 7, reason: 'count' })
+    assert.deepEqual(pick(take(batcher, 'idle', 1, 0)), { rows: 53, reason: 'count' })
+    assert.deepEqual(pick(take(batcher, 'idle', 1, 0)), { rows: 7, reason: 'count' })
   })
 
   it('minSize is maxSize where a wait was asked for, else 1', () => {

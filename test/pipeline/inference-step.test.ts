@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type ErrorCode, RunInferenceError } from '../../src/errors.ts'
-import { RowCeiling } from '../../src/pipeline/row-ceiling.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
 import { type FakeLane, type FakeStep, fakeLane, fakeStep } from '../support/fake-lanes.ts'
 import { blockOf, flowOf, sourceRecord, workOf } from '../support/work-blocks.ts'
@@ -13,10 +12,10 @@ function work(rows: number): WorkBlock {
   return workOf(blockOf(Array.from({ length: rows }, (_, i) => sourceRecord(i))), flowOf())
 }
 
-async function runNext({ step, batcher }: FakeStep, lane: FakeLane): Promise<void> {
+async function runNext({ step }: FakeStep, lane: FakeLane): Promise<void> {
   step.collect()
-  const batch = batcher.take('idle', 1, 0)!
-  await step.run(lane, step.acquire(lane)!, batch)
+  const batch = step.take(lane, 'idle', [lane], 0, 0)!
+  await step.run(lane, step.acquire(lane, batch)!, batch)
 }
 
 const bad = (block: WorkBlock) =>
@@ -88,14 +87,7 @@ describe('a step at work', () => {
   it('batches that are too large for their time, or end their worker, become smaller; no row is blamed', async () => {
     for (const code of ['TIMEOUT', 'WORKER_LOST'] as const) {
       const lane = fakeLane()
-      const changes: number[] = []
-      let batcher: FakeStep['batcher'] | undefined
-      const ceiling = new RowCeiling(64, rows => {
-        changes.push(rows)
-        batcher!.ceiling = rows
-      })
-      const fake = fakeStep([lane], { maxSize: 64 }, { ceiling })
-      batcher = fake.batcher
+      const fake = fakeStep([lane], { maxSize: 64 })
       const block = work(400)
       let deaths = 0
       lane.answer = values => {
@@ -107,20 +99,14 @@ describe('a step at work', () => {
       fake.step.collect()
       while (fake.batcher.queuedRows > 0) await runNext(fake, lane)
       assert.deepEqual([fake.delivered.length, bad(block)], [400, []])
-      assert.deepEqual(changes, [32, 16])
+      assert.deepEqual(fake.ceilings, [32, 16])
       assert.ok(deaths <= 4, `${deaths} workers were ended`)
     }
   })
 
   it('batches that are far too large for their time become smaller too, though the search cannot try all their rows', async () => {
     const lane = fakeLane()
-    const changes: number[] = []
-    const ceiling = new RowCeiling(256, rows => {
-      changes.push(rows)
-      batcher.ceiling = rows
-    })
-    const fake = fakeStep([lane], { maxSize: 256 }, { ceiling })
-    const { batcher } = fake
+    const fake = fakeStep([lane], { maxSize: 256 })
     const block = work(1_000)
     lane.answer = values => {
       if (values.length > 2) throw throwing('TIMEOUT')
@@ -130,7 +116,7 @@ describe('a step at work', () => {
     while (fake.batcher.queuedRows > 0)
     assert.deepEqual([fake.delivered.length, bad(block)], [1_000, []])
     // Larger ones are tried again later.
-    assert.deepEqual(changes.slice(0, 7), [128, 64, 32, 16, 8, 4, 2])
+    assert.deepEqual(fake.ceilings.slice(0, 7), [128, 64, 32, 16, 8, 4, 2])
   })
 
   it('a lane in trouble gets no batch while another one is well, and when none is, the first one does', async () => {

@@ -9,10 +9,10 @@ function work(rows: number): WorkBlock {
   return workOf(blockOf(Array.from({ length: rows }, (_, i) => sourceRecord(i))), flowOf())
 }
 
-async function runAll({ step, batcher }: FakeStep, lane: FakeLane): Promise<void> {
+async function runAll({ step }: FakeStep, lane: FakeLane): Promise<void> {
   step.collect()
-  for (let batch = batcher.take('idle', 1, 0); batch; batch = batcher.take('idle', 1, 0))
-    await step.run(lane, step.acquire(lane)!, batch)
+  const next = () => step.take(lane, 'idle', [lane], 0, 0)
+  for (let batch = next(); batch; batch = next()) await step.run(lane, step.acquire(lane, batch)!, batch)
 }
 
 describe('a batch for which a slot has no memory', () => {

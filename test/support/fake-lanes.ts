@@ -1,12 +1,13 @@
 /** Lanes without a model, whose runs a test answers itself, and steps on them. */
 import { RunInferenceError } from '../../src/errors.ts'
 import { type BatchOutputs, type BatchSlot, LANE_PLACES, type Lane, type LaneModel } from '../../src/models/executor.ts'
+import type { ModelSet } from '../../src/models/model-set.ts'
 import { batchPolicy } from '../../src/pipeline/batch-policy.ts'
+import { BatchSizes } from '../../src/pipeline/batch-sizes.ts'
 import { Batcher } from '../../src/pipeline/batcher.ts'
 import { InferenceStep, type InferenceStepOptions } from '../../src/pipeline/inference-step.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
 import { Retries } from '../../src/pipeline/retries.ts'
-import { RowCeiling } from '../../src/pipeline/row-ceiling.ts'
 import type { RowCost } from '../../src/pipeline/row-cost.ts'
 import type { RowRun, RunSegment } from '../../src/pipeline/row-run.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
@@ -93,9 +94,28 @@ export function plainCost(rowBytes: number): RowCost {
   return { rowBytes, stringBytes: undefined, sizes: undefined, lengths: undefined, padding: undefined }
 }
 
+/** The model of each lane, which has been loaded. */
+function heldModels(lanes: readonly FakeLane[]) {
+  const modelIn = (lane: FakeLane) => (lanes.includes(lane) ? lane.model : undefined)
+  return {
+    isOnDemand: false,
+    lanes,
+    takesBatches: (lane: FakeLane) => lanes.includes(lane),
+    modelIn,
+    lastUsedIn: modelIn,
+    acquire: (lane: FakeLane) => modelIn(lane)?.acquire(),
+    released: () => {},
+    refusalOf: () => undefined,
+    worked: () => {},
+    rest: () => false,
+  } satisfies Partial<Record<keyof ModelSet, unknown>>
+}
+
 export interface FakeStep {
   readonly step: InferenceStep
   readonly batcher: Batcher
+  /** The most rows of a batch, as it changed. */
+  readonly ceilings: readonly number[]
   /** Rows that came out, as numbers, in order. */
   readonly delivered: number[]
   /** Queues a run of these numbers, as rows of the block. */
@@ -109,6 +129,7 @@ export function fakeStep(
 ): FakeStep {
   const policy = batchPolicy(batch)
   const batcher = new Batcher(policy)
+  const ceilings: number[] = []
   const delivered: number[] = []
   const staged: RowRun[] = []
   const output = {
@@ -126,10 +147,13 @@ export function fakeStep(
     batcher,
     failureUnit: 'bisect',
     retries: new Retries({}, () => 1),
-    ceiling: new RowCeiling(policy.maxSize, rows => {
-      batcher.ceiling = rows
+    sizes: new BatchSizes({
+      maxSize: policy.maxSize,
+      batcher,
+      adaptives: [],
+      onCeiling: (_cohort, rows) => ceilings.push(rows),
     }),
-    models: new Map(lanes.map(lane => [lane, lane.model])),
+    models: heldModels(lanes),
     failures: { topic: 't.s.failed-inference', stage: 'inference', step: 's', node: 'step s', listeners: [] },
     metrics: nullMetrics,
     note: () => {},
@@ -141,6 +165,7 @@ export function fakeStep(
   return {
     step,
     batcher,
+    ceilings,
     delivered,
     queue(work, values) {
       staged.push({

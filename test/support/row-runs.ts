@@ -1,5 +1,6 @@
+import type { Batcher, LanePlace } from '../../src/pipeline/batcher.ts'
 import type { RowCost } from '../../src/pipeline/row-cost.ts'
-import type { RowRun } from '../../src/pipeline/row-run.ts'
+import type { Batch, RowRun } from '../../src/pipeline/row-run.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
 import { plainCost } from './fake-lanes.ts'
 
@@ -26,4 +27,10 @@ export function rowRun(
     fill() {},
     example: () => undefined,
   }
+}
+
+/** The next batch for a place of a lane that runs everything, or nothing. */
+export function take(batcher: Batcher, place: LanePlace, idleLanes: number, nowMs: number): Batch | undefined {
+  const choice = batcher.choose(place, nowMs)
+  return choice && batcher.close(choice, idleLanes)
 }
