@@ -77,7 +77,14 @@ export function planTopics(
   const widest = Math.max(1, ...outside.map(topic => found.get(topic)?.partitions ?? defaults.partitions))
   const partitionsOf = (topic: string) =>
     found.get(topic)?.partitions ?? (between.includes(topic) ? widest : defaults.partitions)
-  const maxBytes = Math.max(0, ...sources.map(topic => maxMessageBytes(found.get(topic))))
+  const outsideBytes = Math.max(0, ...outside.map(topic => maxMessageBytes(found.get(topic))))
+  // As it is made or changed to: what is planned twice says nothing the second time.
+  const maxBytesOf = (topic: string): number => {
+    if (!between.includes(topic)) return maxMessageBytes(found.get(topic))
+    const own = found.has(topic) ? maxMessageBytes(found.get(topic)) : 0
+    return Math.max(own, outsideBytes + DEAD_LETTER_HEADROOM_BYTES)
+  }
+  const maxBytes = Math.max(0, ...sources.map(maxBytesOf))
 
   const need = (name: string, partitions: number, configs: Record<string, string>) => {
     if (found.has(name) || plan.create.some(topic => topic.name === name)) return
@@ -92,7 +99,7 @@ export function planTopics(
   for (const topic of outside) need(topic, defaults.partitions, {})
   for (const topic of between) {
     const wanted = betweenConfigs(
-      maxBytes,
+      outsideBytes,
       outside.map(source => found.get(source)),
     )
     need(topic, widest, wanted)
@@ -116,7 +123,7 @@ export function planTopics(
   }
   for (const source of sources) {
     const topic = replayTopic(topology.applicationId, source)
-    const wanted = internalConfigs(maxMessageBytes(found.get(source)))
+    const wanted = internalConfigs(maxBytesOf(source))
     need(topic, partitionsOf(source), wanted)
     compare(found.get(topic), wanted, plan.change, WHY_INTERNAL)
     const partitions = found.get(topic)?.partitions

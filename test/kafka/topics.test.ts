@@ -75,6 +75,19 @@ suite('topic plan', () => {
     requireApplied(plan)
   })
 
+  test('says nothing either of what it has just made, with topics that the topology writes and reads', () => {
+    const cut: TopologyTopics = {
+      ...topology,
+      sources: [{ topic: 'images' }, { topic: 'between', writtenBy: {} }],
+      sinks: [{ topic: 'between', options: {} }, ...topology.sinks],
+    }
+    const first = planTopics(cut, [existing('images', 6, { 'max.message.bytes': '2000' })], defaults)
+    const made = first.create.map(({ name, partitions, configs }) => existing(name, partitions, configs))
+    assert.deepEqual(made.find(({ name }) => name === 'between')?.partitions, 6)
+    const second = planTopics(cut, [existing('images', 6, { 'max.message.bytes': '2000' }), ...made], defaults)
+    assert.deepEqual(second, { create: [], change: [], refuse: [] })
+  })
+
   test('a dead-letter or replay topic under which records would be lost is a TOPIC_POLICY problem', () => {
     for (const name of [letters[1]!, replay]) {
       for (const [config, value] of [
