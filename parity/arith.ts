@@ -26,8 +26,6 @@ export interface ArithOptions {
   readonly also?: Partial<CustomHandler<unknown, unknown, unknown>>
 }
 
-let handlers = 0
-
 export function arith(recorder: Recorder, options: ArithOptions): BareModelHandler<unknown, unknown> {
   const { op, by = 0, raw = false, modelId = 'm0', failOn, lazy = false, failLoad = false, extraResults = 0 } = options
   const { errorClass = ValueError, also = {} } = options
@@ -43,8 +41,7 @@ export function arith(recorder: Recorder, options: ArithOptions): BareModelHandl
     if (failOn !== undefined && example === failOn) throw new errorClass(`bad inference input ${example}`)
   }
   return modelHandler<unknown, unknown, { readonly id: string }>({
-    // A name is what steps share a loaded model by; each of these is a model of its own.
-    name: `${op}-${handlers++}`,
+    name: `${op}(${modelId})`,
     modelId,
     loadModel(id) {
       recorder.loads.push(id)

@@ -21,12 +21,16 @@ export function failedFunctions(result: RunResult, stage: 'preprocess' | 'postpr
   )
 }
 
-/** Those of the model: one for each batch that failed as a whole, whose element is the list of its elements. */
+/**
+ * Those of the model: one for each batch that failed as a whole, whose element is the list of its elements, or the one element
+ * that was a batch already.
+ */
 export function failedInferences(result: RunResult): unknown[] {
+  const isBatch = result.handler?.definition.batching === false
   const letters: Letter[] = []
   const batches = new Map<number, unknown[]>()
   for (const letter of lettersOf(result).filter(({ failure }) => failure.stage === 'inference')) {
-    const { batch } = letter.failure
+    const batch = isBatch ? undefined : letter.failure.batch
     const known = batch === undefined ? undefined : batches.get(batch)
     if (known) known.push(letter.element)
     else if (batch === undefined) letters.push(letter)

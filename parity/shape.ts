@@ -74,8 +74,11 @@ export function errorOf(error: unknown): unknown {
     : { type: errorTypes[0], message: thrownText(message), where }
 }
 
-/** `step RI` and `step RI, preprocess function 0`, as Beam's sub-steps are read. */
+/** `step RI`, `step RI, preprocess function 0` and `preprocessing of step RI`, as Beam's sub-steps are read. */
 function placeIn(message: string): string | undefined {
-  const [, step, stage, index] = /\bstep "?(\w+)"?(?:,? ((?:pre|post)process) function (\d+))?/.exec(message) ?? []
-  return step === undefined || stage === undefined ? step : `${step} ${stage}[${index}]`
+  const [, all, step, stage, index] =
+    /(?:\b((?:pre|post)process)ing of )?\bstep "?(\w+)"?(?:,? ((?:pre|post)process) function (\d+))?/.exec(message) ??
+    []
+  if (step === undefined) return undefined
+  return stage === undefined ? [step, all].filter(Boolean).join(' ') : `${step} ${stage}[${index}]`
 }

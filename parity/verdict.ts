@@ -44,7 +44,7 @@ function whyNot(
   reasons: readonly Difference[],
   actual: unknown,
 ): string | undefined {
-  const explained = reasons.flatMap(entry => entry.fields.map(patternOf))
+  const explained = reasons.flatMap(entry => entry.fields.map(field => ({ field, matches: patternOf(field) })))
   const unexplained = fields.filter(field => !explained.some(({ matches }) => matches.test(field)))
   const vanished = explained.filter(({ matches }) => !fields.some(field => matches.test(field)))
   const changed = fields.length > 0 ? differences(readKept(name), actual) : []
@@ -57,9 +57,8 @@ function whyNot(
 }
 
 /** `main[*].model_id` is that field of all results. */
-function patternOf(field: string): { readonly field: string; readonly matches: RegExp } {
-  const escaped = field.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('\\[\\*\\]', '\\[\\d+\\]')
-  return { field, matches: new RegExp(`^${escaped}$`) }
+export function patternOf(field: string): RegExp {
+  return new RegExp(`^${field.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`)
 }
 
 function textOf(error: unknown): string {

@@ -33,7 +33,7 @@ export const BATCHING: Readonly<Record<string, CaseRun>> = {
         maxSize: batch.max_batch_size ?? 10_000,
         adaptive: { variance: 0, ...minSize },
       } as const
-      const sizes = await sizesOf(N, options, clockOf(fixed, each))
+      const sizes = await sizesOf(N, options, ({ rows }) => 1_000 * (fixed + each * rows))
       results[name] = { ...recorded, batch_sizes: sizes }
     }
     return results
@@ -108,16 +108,6 @@ interface AdaptiveRun {
   readonly cost_per_element_s: number
   readonly N: number
   readonly batch_elements: BeamBatch
-}
-
-/** Durations in milliseconds, read from a clock in seconds that goes on with every batch: the rounding is that of the recorded one. */
-function clockOf(fixed: number, each: number): (batch: { readonly rows: number }) => number {
-  let now = 0
-  return ({ rows }) => {
-    const startedAt = now
-    now += fixed + each * rows
-    return (now - startedAt) * 1_000
-  }
 }
 
 function mul(recorder: Recorder) {

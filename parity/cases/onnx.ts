@@ -47,15 +47,17 @@ export const ONNX: Readonly<Record<string, CaseRun>> = {
   },
   onnx_inference_args: async ({ input }) => {
     const rows = input as readonly unknown[]
-    const one = { x: toNeutral(Float32Array.from({ length: 64 }, () => 1)) }
-    const with_ = (inferenceArgs: Record<string, unknown>) =>
+    const ones = list(64, 1)
+    const withArgs = (inferenceArgs: Record<string, unknown>) =>
       beamRun({ input: rows, handler: small, options: { ...BATCH, inferenceArgs } })
-    const unknown = await with_({ nope: one.x })
-    const replaced = await with_({ x: one.x })
+    const outcome = async (inferenceArgs: Record<string, unknown>, show: (result: RunResult) => unknown) => {
+      const result = await withArgs(inferenceArgs)
+      return result.error === undefined ? show(result) : errorOf(result.error)
+    }
     return {
-      unknown_input: unknown.error === undefined ? failedInferences(unknown) : errorOf(unknown.error),
-      replaces_batch: replaced.error === undefined ? replaced.main : errorOf(replaced.error),
-      replaces_batch_with_1_row_results: replaced.main.length,
+      unknown_input: await outcome({ nope: ones }, failedInferences),
+      replaces_batch: await outcome({ x: [ones, ones] }, ({ main }) => main.map(inferenceOf)),
+      replaces_batch_with_1_row_results: await outcome({ x: [ones] }, ({ main }) => main.length),
     }
   },
   onnx_load_errors: async () => ({
@@ -92,6 +94,10 @@ function largestDifference(some: readonly unknown[], others: readonly unknown[])
     results.flatMap(result => [...((fromNeutral(result) as { readonly inference: Float32Array }).inference ?? [])])
   const wanted = values(others)
   return Math.max(...values(some).map((value, i) => Math.abs(value - wanted[i]!)))
+}
+
+function inferenceOf(result: unknown): unknown {
+  return toNeutral((fromNeutral(result) as { readonly inference: unknown }).inference)
 }
 
 function rowsOutcome(result: RunResult): object {

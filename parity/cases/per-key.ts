@@ -1,6 +1,13 @@
 /** A model for each key: which one runs, what becomes of unknown keys and failing models, loads and their limit. */
-import { type BareModelHandler, type KeyModelMapping, keyed, type ModelLimits } from 'kafka-run-inference'
+import {
+  type BareModelHandler,
+  type KeyModelMapping,
+  keyed,
+  type ModelHandler,
+  type ModelLimits,
+} from 'kafka-run-inference'
 import { type ArithOptions, arith } from '../arith.ts'
+import { beamRun } from '../beam-run.ts'
 import { type AnyHandler, arithOfText } from '../handler-text.ts'
 import type { Recorder } from '../recorder.ts'
 import { Recorder as FreshRecorder } from '../recorder.ts'
@@ -38,7 +45,7 @@ export const PER_KEY: Readonly<Record<string, CaseRun>> = {
     name =>
       ({ input, config, expected }) =>
         pipeline(expected, {
-          input: input as readonly unknown[],
+          input: name.startsWith('no_batching') ? [input] : (input as readonly unknown[]),
           handler: recorder => {
             const handler = perKeyOfText(recorder, config as PerKeyConfig)
             if (name.startsWith('postprocess')) return handler.withPostprocess(IDENTITY)
@@ -83,7 +90,7 @@ export const PER_KEY: Readonly<Record<string, CaseRun>> = {
     return {
       batch_elements_kwargs: kwargsOf(many.batch),
       single_model_batch_elements_kwargs: kwargsOf(keyed(sized()).definition.batch),
-      metrics_namespace: many.metricsNamespace ?? null,
+      metrics_namespace: await namespaceOf(keyed([{ keys: ['k1'], handler: sized() }])),
       share_model_across_processes: many.cohorts.every(({ model }) => model.isolation === 'process'),
     }
   },
@@ -118,6 +125,11 @@ export function perKey(
     handler: arith(recorder, options) as BareModelHandler<unknown, unknown>,
   }))
   return keyed(handlers, limits) as AnyHandler
+}
+
+async function namespaceOf(handler: ModelHandler<never, unknown>): Promise<unknown> {
+  const { metrics } = await beamRun({ input: [{ $tuple: ['k1', 1] }], handler: () => handler })
+  return metrics.find(({ name }) => name === 'num_inferences')?.namespace
 }
 
 function kwargsOf({ minSize, maxSize }: { readonly minSize?: number; readonly maxSize?: number }): object {

@@ -47,7 +47,7 @@ describe('RunInference, the basics, as Beam tests them', () => {
     }
     const handler = () => plusOne({ validateInferenceArgs })
     const { error, main } = await beamRun({ input: [1], handler, options: { inferenceArgs: { key: true } } })
-    assert.match(String(error), /TOPOLOGY_INVALID.*inference_args were provided, but should be None/s)
+    assert.match(String(error), /MODEL_UNUSABLE.*inference_args were provided, but should be None/s)
     assert.deepEqual(main, [])
     assert.deepEqual((await beamRun({ input: [1], handler })).main, [2])
   })

@@ -1,0 +1,133 @@
+/** Models: what a prediction is, what onnxruntime is given, and updates. */
+import type { Difference } from '../different-on-purpose.ts'
+import { differs, pickled } from './differs.ts'
+
+const LABELLED = 'A prediction says which model made it.'
+const BYTES = 'The bytes of a row are counted, not those of one of its numbers.'
+const GIVEN = 'The handler is given the model id with each load; Beam changes a path inside it, several times.'
+
+export const DIFFERENT_MODELS: readonly Difference[] = [
+  differs(
+    'model_not_weakly_referencable',
+    'Python types',
+    'A model may be anything; Python has no weak references to a dict.',
+    '*',
+  ),
+  differs(
+    'prediction_result_example',
+    'Python types',
+    'A model id is a text; Python has None too.',
+    'model_id_none.main[0].model_id',
+  ),
+  differs(
+    'prediction_result_fields',
+    'Python types',
+    'A prediction is an object, not a tuple.',
+    'equals_plain_tuple',
+    'is_tuple',
+  ),
+  differs(
+    'onnx_bad_inputs',
+    'Python types',
+    'Float tensors take rows of any numbers, which are rounded; numpy makes float64 of them, which onnxruntime refuses.',
+    'float64.*',
+    'mixed_float32_float64.*',
+    'python_list_of_floats.*',
+  ),
+  differs(
+    'onnx_bad_inputs',
+    'D1',
+    'A row of another shape never enters the batch: it alone is a dead letter, and the other row has its result.',
+    'mixed_shapes_64_and_63.*',
+  ),
+  differs(
+    'onnx_inference_args',
+    'D8',
+    'An argument that the model has no input for is refused before the instance joins; Beam makes dead letters of all batches.',
+    'unknown_input',
+  ),
+  differs(
+    'onnx_inference_args',
+    'Q3',
+    'An argument in the place of the examples is refused; Beam gives its results out as if they were those of the rows.',
+    'replaces_batch*',
+  ),
+  differs('onnx_keyed', 'Q14', LABELLED, 'main[*][1].model_id'),
+  differs(
+    'onnx_load_errors',
+    'D8',
+    'A model that cannot be loaded stops the instance before any step runs.',
+    'corrupt.where',
+    'missing.where',
+  ),
+  differs('onnx_num_bytes', 'Q13', BYTES, 'get_num_bytes'),
+  differs('onnx_small_fixed_inputs', 'Q14', LABELLED, 'main[*].model_id'),
+  differs('onnx_small_fixed_inputs', 'Q13', BYTES, 'metrics.*request_batch_byte_size.value.*'),
+  differs(
+    'update_bad_model',
+    'D8',
+    'A model that cannot be loaded stops the instance before it joins: no dead letters, and no batches on no model.',
+    '*',
+  ),
+  differs(
+    'update_onnx_ignored',
+    'Q14',
+    'An update is loaded: this one names no file, so that the instance does not start. Beam loads the old model again.',
+    '*',
+  ),
+  differs(
+    'update_per_key_sequence',
+    'Q5',
+    'What is published before the first batch holds for it.',
+    'update_before_first_batch[0].*',
+    'update_before_first_batch[1].*',
+    'update_before_first_batch[2].*',
+  ),
+  differs('update_per_key_sequence', 'Q2', 'Functions work around per-key models.', 'wrapped_by_preprocess*'),
+  differs(
+    'update_per_key_sequence',
+    'D9',
+    'Models are published key by key, the newest of each wins, and without one a key has the model of its handler.',
+    'errors*',
+  ),
+  differs(
+    'update_per_key_sequence',
+    'D6',
+    `${GIVEN} Each batch is a start of its own, which loads its models.`,
+    'normal*',
+  ),
+  differs(
+    'update_per_key_sequence',
+    'D8',
+    'Two models for keys that share one are refused at the start, until models are refreshed while an instance runs.',
+    'split_cohort*',
+  ),
+  differs(
+    'update_sequence_failing_load',
+    'Q6',
+    'A bad model stops the start that meets it, each time; Beam runs the old one under its name from the second batch on.',
+    '[2].*',
+  ),
+  differs('update_sequence_failing_load', 'D6', GIVEN, '[3].update_model_path_calls:length'),
+  differs('update_side_input_batch', 'D6', GIVEN, 'update_model_path_calls:length'),
+  pickled('update_side_input_batch'),
+  pickled('update_side_input_empty'),
+  differs(
+    'update_side_input_empty_id',
+    'Q6',
+    "An empty id is the handler's own model, and its predictions say so; Beam labels them with the empty text.",
+    '*',
+  ),
+  differs(
+    'update_side_input_two',
+    'D9',
+    'Of two models that are published for a step the newest wins; Beam fails.',
+    '*',
+  ),
+  differs(
+    'update_side_input_windowed',
+    'windows',
+    'A model is published for all that comes after it, whatever the time of a record; Beam asks its window.',
+    '*',
+  ),
+]
