@@ -136,6 +136,30 @@ describe('a lane’s messages as frames', () => {
     )
   })
 
+  test('what users’ handlers take and give travels packed, as the body', () => {
+    const value: LoadedTensor = { declared: '', name: '', dtype: 'value', shape: [] }
+    const model = { inputs: [value], outputs: [value] } as Partial<LoadedModel> as LoadedModel
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1 }), fc.uint8Array({ minLength: 1 }), (examples, results) => {
+        const { regions } = new SlotMemory()
+        const message: RunMessage = {
+          ...{ type: 'run', call: 7, model: 1, slot: 0, regions, prepared: 3, rowShapes: [[]], from: 1, rows: 2 },
+          ...{ again: false, strings: undefined, examples, postedAt: 0 },
+        }
+        const requests = new RequestReader()
+        travel(requestFrame(message, model), head => requests.body(head))
+        assert.deepEqual({ strings: undefined, ...requests.message, regions }, { ...message, prepared: 2, from: 0 })
+        const reply: RanReply = {
+          ...{ type: 'ran', call: 7, outputs: [], results, numBytes: 3, computeMs: 1, queueMs: 0 },
+        }
+        const context = () => ({ run: { prepared: 2, rows: 2 }, regions, model })
+        const replies = new ReplyReader(context)
+        travel(replyFrame(reply, context), head => replies.body(head))
+        assert.deepEqual(replies.reply, reply)
+      }),
+    )
+  })
+
   test('everything else travels as it is', () => {
     const failed: FromLane = {
       type: 'failed',
