@@ -77,7 +77,8 @@ export async function runExample(
     await within(
       clock,
       DEADLINE_MS,
-      Promise.race([running.whenCaughtUp(), running.finished]),
+      // An instance that ends by itself has not caught up, and says why.
+      Promise.race([running.whenCaughtUp().then(done => (done ? undefined : running.finished)), running.finished]),
       () => new RunInferenceError('STALLED', `the example was not finished within ${DEADLINE_MS / 1000} s`),
     )
   } finally {
