@@ -20,6 +20,7 @@ export { inference } from './kafka/inference-codec.ts'
 export { type JsonOptions, type JsonSchemaOptions, json, jsonSchema } from './kafka/json-codec.ts'
 export { bytes, utf8 } from './kafka/plain-codecs.ts'
 export { float16, float32, float64, int32, int64, string, type TensorCodec, uint8 } from './kafka/tensor-codec.ts'
+export type { ModelMetadata, PublishedModels } from './model-metadata.ts'
 // Records and tensors.
 export { type Cell, classOf, fromTensor, type ToTensorOptions, toTensor } from './models/columns.ts'
 // Model handlers.
