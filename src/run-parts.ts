@@ -5,6 +5,7 @@ import type { Executor } from './models/executor.ts'
 import type { Machine } from './models/machine.ts'
 import type { Clock } from './ops/clock.ts'
 import type { Logger } from './ops/logger.ts'
+import type { OpenFunctionLane } from './pipeline/function-lanes.ts'
 import type { PipelineMetrics } from './pipeline/pipeline-metrics.ts'
 import type { FailureListener } from './pipeline/stage.ts'
 import type { RunSettings } from './run-settings.ts'
@@ -23,6 +24,8 @@ export interface RunParts {
   readonly metrics: PipelineMetrics
   /** What resource hints are held against; undefined: they are not looked at, as in tests. */
   readonly machine?: Machine
+  /** Where functions of steps with `functions: 'worker'` run; default: a worker thread for each step. */
+  readonly openFunctionLane?: OpenFunctionLane
   /** Told what the main thread does now, per block and per batch: the last words of a process that hangs (stall watch). */
   readonly note?: (what: string) => void
   /** By step: what is published of its models when the instance starts. Steps that are not in it run their handler's own. */

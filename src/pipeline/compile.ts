@@ -13,6 +13,7 @@ import { failuresAsStream } from './failed-stream.ts'
 import type { FailurePoints } from './failure-points.ts'
 import { branchStage, type Drop, filterStage, flatMapStage, functionStage } from './functions.ts'
 import { type Child, childrenOf, FAILURES, passedOn, sourcesAbove, type Way, wayInto } from './graph-ways.ts'
+import type { RunningFunctions } from './running-functions.ts'
 import { SinkStage } from './sink-stage.ts'
 import { SourceStage } from './source-stage.ts'
 import { fork, type Stage } from './stage.ts'
@@ -38,6 +39,7 @@ export interface CompileHooks {
   readonly now: () => number
   readonly onStaged: () => void
   readonly onDrop: (node: string) => void
+  readonly functions: RunningFunctions
 }
 
 /** A sink as one way reaches it: its outputs have a column of their own. */
@@ -82,7 +84,7 @@ export function compile(
     if (node.kind === 'runInference') return stepOf(node).enter(way)
     const next = node.kind === 'branch' ? NOWHERE : nextOf(node, way)
     const onDrop = dropping(node, way)
-    const at = { next, point: points.ofNode(node), index: -1 }
+    const at = { next, point: points.ofNode(node), index: -1, timer: hooks.functions.timer }
     switch (node.kind) {
       case 'map':
         return functionStage({ ...at, fn: node.fn })
@@ -133,7 +135,7 @@ export function compile(
     const known = steps.get(node)
     if (known) return known
     const signatures = parts.signatures.get(node)!
-    const made = compileStep({ node, signatures, points, hooks, children, stageOf })
+    const made = compileStep({ node, signatures, points, hooks, children, allChildren: below, stageOf })
     steps.set(node, made)
     // The first element may not come before the streams of dead letters are there: nothing runs yet.
     for (const { node: child } of below(node)) if (child.kind === 'failed') streamFailures(child)
@@ -142,7 +144,16 @@ export function compile(
 
   const streamFailures = (node: FailedNode): void => {
     const { input, stage } = node
-    points.listen(input, stage, failuresAsStream(node, nextOf(node, FAILURES)))
+    const next = nextOf(node, FAILURES)
+    // Dead letters come at any time, and functions may be next.
+    const begun: Stage = {
+      ...NOWHERE,
+      push(work, element, value) {
+        hooks.functions.timer.begin()
+        next.push(work, element, value)
+      },
+    }
+    points.listen(input, stage, failuresAsStream(node, begun))
   }
 
   const sources = new Map(

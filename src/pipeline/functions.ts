@@ -1,6 +1,7 @@
 import { RunInferenceError } from '../errors.ts'
 import type { UserFunction } from '../models/model-handler.ts'
 import { applyFunction, throwCodeOf } from '../models/user-function.ts'
+import type { FunctionTimer } from './function-timing.ts'
 import type { FailurePoint, Stage } from './stage.ts'
 import type { WorkBlock } from './work-block.ts'
 
@@ -19,6 +20,7 @@ export interface FunctionStageOptions {
   readonly point: FailurePoint
   /** In execution order, of a handler's functions; −1 for nodes of the graph. */
   readonly index: number
+  readonly timer: FunctionTimer
   /** Set behind a model. */
   readonly delivery?: Delivery | undefined
 }
@@ -114,16 +116,21 @@ export function branchStage(
 const FAILED = Symbol('failed')
 
 /** Calls a function on an element; what it throws is a dead letter, and the result FAILED then. */
-function calling({ point, index, delivery }: Pick<FunctionStageOptions, 'point' | 'index' | 'delivery'>) {
+function calling(options: Pick<FunctionStageOptions, 'point' | 'index' | 'delivery' | 'timer'>) {
+  const { point, index, delivery, timer } = options
   const code = throwCodeOf(point.stage)
   const where = index < 0 ? point.node : `${point.stage} function ${index}`
   return (work: WorkBlock, element: number, value: unknown, fn: UserFunction): unknown => {
+    let result: unknown
     try {
-      return applyFunction(fn, value, code)
+      result = applyFunction(fn, value, code)
     } catch (error) {
+      timer.called(options)
       const about = { value, modelId: delivery?.modelId }
       work.fail(element, point, index, RunInferenceError.from(error, code, where), about)
       return FAILED
     }
+    timer.called(options)
+    return result
   }
 }

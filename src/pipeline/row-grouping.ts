@@ -2,7 +2,7 @@
 import { RunInferenceError } from '../errors.ts'
 import type { BatchOptions, LengthBuckets } from '../graph.ts'
 import type { UserFunction } from '../models/model-handler.ts'
-import { applyFunction } from './functions.ts'
+import { applyFunction } from '../models/user-function.ts'
 import type { Measured } from './staged-run.ts'
 
 /** Beam's boundaries, for who gives none. */

@@ -16,6 +16,7 @@ import type { PublishedModels } from '../model-metadata.ts'
 import type { Executor } from '../models/executor.ts'
 import { createInThreadExecutor, type InThreadExecutor } from '../models/in-thread-executor.ts'
 import { type Logger, silentLogger } from '../ops/logger.ts'
+import { functionsInThread } from '../pipeline/function-lanes.ts'
 import { nullMetrics } from '../pipeline/null-metrics.ts'
 import type { PipelineMetrics } from '../pipeline/pipeline-metrics.ts'
 import { type RunningTopology, startTopology } from '../run.ts'
@@ -138,6 +139,7 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
     random,
     logger,
     metrics: options.metrics ?? nullMetrics,
+    openFunctionLane: functionsInThread,
     onFailure: keepFailures(failures),
     ...(options.modelMetadata ? { modelMetadata: options.modelMetadata } : {}),
   })
