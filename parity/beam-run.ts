@@ -8,6 +8,7 @@ import {
   json,
   type KV,
   kv,
+  RunInferenceError,
   type StepOptions,
   type Stream,
   type Topology,
@@ -55,7 +56,7 @@ export interface RunResult {
   readonly failures: readonly DriverFailure[]
   /** Of each dead letter, in the order of `failures`: its stack, where its record was written. */
   readonly stacks: readonly (string | undefined)[]
-  /** Why the topology was refused, could not start, or ended by itself. */
+  /** Why the topology was refused, could not start, ended by itself, or halted. */
   readonly error: unknown
   readonly metrics: readonly BeamMetric[]
   readonly handler: AnyHandler | undefined
@@ -90,7 +91,7 @@ export async function beamRun(run: BeamRun): Promise<RunResult> {
       timestamps: out.map(({ timestamp }) => timestamp),
       failures,
       stacks,
-      error,
+      error: error ?? haltOf(driver),
       metrics: metrics.all(),
       handler,
     }
@@ -98,6 +99,14 @@ export async function beamRun(run: BeamRun): Promise<RunResult> {
     await driver.stop().catch(() => {})
     await ended
   }
+}
+
+/** A halted application is up, and takes nothing until it is told to go on. */
+function haltOf({ running }: TopologyDriver): RunInferenceError | undefined {
+  const { halted } = running.health().problems
+  return halted === undefined
+    ? undefined
+    : new RunInferenceError('TOO_MANY_DEAD_LETTERS', halted.replace('[TOO_MANY_DEAD_LETTERS] ', ''))
 }
 
 function topologyOf({ input, options = {}, behind }: BeamRun, handler: AnyHandler): Topology {

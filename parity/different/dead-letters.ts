@@ -1,6 +1,6 @@
 /** Dead letters, and how a pipeline fails. */
 import type { Difference } from '../different-on-purpose.ts'
-import { differs, pickled } from './differs.ts'
+import { differs, inRuns, pickled } from './differs.ts'
 
 const COUNTED =
   'All rows of a batch are dead letters when the model gives another number of results; Beam drops or doubles some silently.'
@@ -31,13 +31,33 @@ export const DIFFERENT_DEAD_LETTERS: readonly Difference[] = [
     'dlq_timeout_30.*',
   ),
   differs(
+    'dlq_threshold',
+    'watermark',
+    'What failed is counted for a stage of a step, while records flow; Beam counts for each function, up to the watermark.',
+    'pre_1_of_4_threshold_0.2.pipeline_error.where',
+  ),
+  differs(
     'num_bytes_raises',
     'Q9',
     'Bytes that cannot be counted harm nobody: the batch has its results, and is counted.',
-    '*',
+    'failed_inferences:length',
+    'main*',
+    'metrics.*',
   ),
-  differs('result_count_fewer', 'Q3', COUNTED, '*'),
-  differs('result_count_more', 'Q3', COUNTED, '*'),
+  differs(
+    'result_count_fewer',
+    'Q3',
+    COUNTED,
+    ...inRuns(['keyed_raw', 'per_key_raw', 'prediction_result', 'raw'], 'failed_inferences:length', 'main*'),
+    'prediction_result.metrics.*',
+  ),
+  differs(
+    'result_count_more',
+    'Q3',
+    COUNTED,
+    ...inRuns(['keyed_raw', 'per_key_raw', 'prediction_result', 'raw'], 'failed_inferences:length', 'main*'),
+    'prediction_result.metrics.*',
+  ),
   differs(
     'timestamps_dead_letters',
     'D5',

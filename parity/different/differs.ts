@@ -14,3 +14,17 @@ export function pickled(name: string, before = ''): Difference {
     `${before}metrics.*request_batch_byte_size.value.*`,
   )
 }
+
+/** What differs where the one runs and the other fails. */
+export const A_WHOLE_RUN = [
+  'batch_sizes*',
+  'batches_seen_by_model*',
+  'main*',
+  'model_loads*',
+  'pipeline_error',
+] as const
+
+/** Fields of several runs in one case. */
+export function inRuns(runs: readonly string[], ...fields: readonly string[]): string[] {
+  return runs.flatMap(run => fields.map(field => `${run}.${field}`))
+}

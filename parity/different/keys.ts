@@ -1,6 +1,6 @@
 /** Keys, and models for each of them. */
 import type { Difference } from '../different-on-purpose.ts'
-import { differs, pickled } from './differs.ts'
+import { A_WHOLE_RUN, differs, inRuns, pickled } from './differs.ts'
 
 const UNPAIRED =
   'What is no keyed element is a dead letter by itself, before the model; Python fails to unpack it, with its batch.'
@@ -11,8 +11,25 @@ const BATCH_PER_MODEL =
 export const DIFFERENT_KEYS: readonly Difference[] = [
   pickled('keyed_basic'),
   differs('keyed_given_triples', 'Python types', UNPAIRED, 'failed_elsewhere', 'failed_inferences:length'),
-  differs('keyed_given_unkeyed', 'Python types', UNPAIRED, '*'),
-  differs('keyed_one_unkeyed_in_batch', 'Python types', `${UNPAIRED} The pair beside it gets its result.`, '*'),
+  differs(
+    'keyed_given_unkeyed',
+    'Python types',
+    UNPAIRED,
+    'dlq.failed_elsewhere',
+    'dlq.failed_inferences:length',
+    'no_dlq.failed_elsewhere',
+    'no_dlq.pipeline_error',
+  ),
+  differs(
+    'keyed_one_unkeyed_in_batch',
+    'Python types',
+    `${UNPAIRED} The pair beside it gets its result.`,
+    'batch_sizes*',
+    'batches_seen_by_model*',
+    'failed_elsewhere',
+    'failed_inferences:length',
+    'main*',
+  ),
   differs(
     'preprocess_drops_key',
     'Python types',
@@ -24,7 +41,10 @@ export const DIFFERENT_KEYS: readonly Difference[] = [
     'maybe_keyed_mixed_in_batch_keyed_first',
     'Python types',
     'Each element decides for itself whether it is keyed; in Beam the first of a batch does, and Python fails to unpack the other.',
-    '*',
+    'batch_sizes*',
+    'batches_seen_by_model*',
+    'failed_inferences:length',
+    'main*',
   ),
   differs(
     'maybe_keyed_mixed_in_batch_unkeyed_first',
@@ -37,7 +57,7 @@ export const DIFFERENT_KEYS: readonly Difference[] = [
     'no_batching_inside_keyed',
     'Q2',
     'A handler without batching inside a keyed one is refused, with what to do instead; Beam ignores the setting.',
-    '*',
+    ...A_WHOLE_RUN,
   ),
   differs(
     'per_key_basic',
@@ -108,11 +128,29 @@ export const DIFFERENT_KEYS: readonly Difference[] = [
     'metrics.distribution BatchElements/*',
   ),
   pickled('per_key_one_model_fails'),
-  differs('per_key_unknown_key', 'D3', `A key of no mapping harms only its own record. ${BY_RECORD}`, '*'),
+  differs(
+    'per_key_unknown_key',
+    'D3',
+    `A key of no mapping harms only its own record. ${BY_RECORD}`,
+    ...inRuns(
+      ['dlq', 'no_dlq'],
+      'batch_sizes*',
+      'batches_seen_by_model*',
+      'failed_inferences*',
+      'main*',
+      'model_loads*',
+    ),
+    'dlq.metrics.*',
+    'no_dlq.pipeline_error',
+  ),
   differs(
     'per_key_with_preprocess',
     'Q2',
     'Functions work around per-key models; in Beam the first load fails with a KeyError. A record that is a batch asks for one model.',
-    '*',
+    ...inRuns(['no_dlq', 'postprocess_no_dlq'], ...A_WHOLE_RUN),
+    ...inRuns(['dlq'], 'batch_sizes*', 'batches_seen_by_model*', 'failed_inferences:length', 'main*', 'model_loads*'),
+    'no_batching_no_dlq.failed_elsewhere',
+    'no_batching_no_dlq.model_loads*',
+    'no_batching_no_dlq.pipeline_error',
   ),
 ]

@@ -1,6 +1,6 @@
 /** Models: what a prediction is, what onnxruntime is given, and updates. */
 import type { Difference } from '../different-on-purpose.ts'
-import { differs, pickled } from './differs.ts'
+import { A_WHOLE_RUN, differs, inRuns, pickled } from './differs.ts'
 
 const LABELLED = 'A prediction says which model made it.'
 const BYTES = 'The bytes of a row are counted, not those of one of its numbers.'
@@ -11,7 +11,7 @@ export const DIFFERENT_MODELS: readonly Difference[] = [
     'model_not_weakly_referencable',
     'Python types',
     'A model may be anything; Python has no weak references to a dict.',
-    '*',
+    ...A_WHOLE_RUN,
   ),
   differs(
     'prediction_result_example',
@@ -67,13 +67,16 @@ export const DIFFERENT_MODELS: readonly Difference[] = [
     'update_bad_model',
     'D8',
     'A model that cannot be loaded stops the instance before it joins: no dead letters, and no batches on no model.',
-    '*',
+    'dlq.failed_inferences:length',
+    'dlq.pipeline_error',
+    'no_dlq.pipeline_error.where',
   ),
   differs(
     'update_onnx_ignored',
     'Q14',
     'An update is loaded: this one names no file, so that the instance does not start. Beam loads the old model again.',
-    '*',
+    'pipeline_error',
+    'same_output',
   ),
   differs(
     'update_per_key_sequence',
@@ -116,18 +119,23 @@ export const DIFFERENT_MODELS: readonly Difference[] = [
     'update_side_input_empty_id',
     'Q6',
     "An empty id is the handler's own model, and its predictions say so; Beam labels them with the empty text.",
-    '*',
+    'main[0].model_id',
+    'model_loads[0]',
+    'update_model_path_calls:length',
   ),
   differs(
     'update_side_input_two',
     'D9',
     'Of two models that are published for a step the newest wins; Beam fails.',
-    '*',
+    ...inRuns(['dlq', 'no_dlq'], ...A_WHOLE_RUN),
   ),
   differs(
     'update_side_input_windowed',
     'windows',
     'A model is published for all that comes after it, whatever the time of a record; Beam asks its window.',
-    '*',
+    'main[*].model_id',
+    'main_timestamp_and_window*',
+    'model_loads*',
+    'update_model_path_calls*',
   ),
 ]
