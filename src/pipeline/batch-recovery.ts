@@ -23,10 +23,10 @@ import { NO_KEY } from './step-input.ts'
 
 /** Errors that say nothing about the rows. */
 const OUTAGES = new Set(['LANE_LOST', 'MODEL_OUTAGE', 'CLOSED'])
-/** Errors that every row of the batch shares: searching for the guilty row would be in vain. */
+/** Errors of tensors, which every row of the batch shares: searching for the guilty row would be in vain. */
 const WHOLE_BATCH = new Set(['SHAPE_MISMATCH', 'RESULT_COUNT'])
-/** Errors for which the number of rows may be to blame, and no row: they ended the worker, or calls that do not fit together. */
-const BY_NUMBER = new Set(['TIMEOUT', 'WORKER_LOST', 'SHAPE_MISMATCH'])
+/** Errors for which the number of rows may be to blame, and no row: they ended the worker, or do not fit together. */
+const BY_NUMBER = new Set(['TIMEOUT', 'WORKER_LOST', 'SHAPE_MISMATCH', 'RESULT_TOO_LARGE'])
 
 export interface RecoveryOptions {
   readonly step: string
@@ -82,7 +82,9 @@ export class BatchRecovery {
     if (isTransient && model.loaded.withoutControl === true) return this.#putBack(batch, [wholeOf(batch)], error)
     // Rows of several calls share no more than the batch: each call may be right by itself.
     const isOneCall = batch.rows <= (model.loaded.fixedRows ?? batch.rows)
-    const isWhole = failureUnit === 'batch' || (isOneCall && WHOLE_BATCH.has(code))
+    // A handler that a user wrote may have left out the result of one example.
+    const isOfTensors = model.loaded.inputs[0]?.dtype !== 'value'
+    const isWhole = failureUnit === 'batch' || (isOneCall && isOfTensors && WHOLE_BATCH.has(code))
     if (!isWhole && !isTransient) return this.#search(failed, false)
     try {
       await model.runControl()

@@ -33,7 +33,7 @@ export function fakeLane(id = 0): FakeLane {
   let controls = 0
   let occupied = 0
   const model: LaneModel = {
-    loaded: { modelId: 'm' } as LaneModel['loaded'],
+    loaded: { modelId: 'm', inputs: [] as readonly unknown[] } as LaneModel['loaded'],
     acquire: () => (occupied === LANE_PLACES ? undefined : slot()),
     async runControl() {
       controls++
