@@ -5,6 +5,7 @@ import {
   type KeyModelMapping,
   type KV,
   keyed,
+  type ModelHandler,
   type ModelLimits,
   modelHandler,
   type StepOptions,
@@ -22,6 +23,8 @@ export interface KeyedModels {
   readonly calls: string[]
   /** Models whose load throws. */
   readonly broken: Set<string>
+  /** Models that refuse every batch, the one that they are known to take as well. */
+  readonly out: Set<string>
 }
 
 /** By name of the model: its keys. Results say which model they come from: `name:example`. */
@@ -30,6 +33,7 @@ export function keyedModels(keysOf: Readonly<Record<string, readonly string[]>>)
   const unloads: string[] = []
   const calls: string[] = []
   const broken = new Set<string>()
+  const out = new Set<string>()
   const mappings = Object.entries(keysOf).map(([name, keys]) => ({
     keys,
     handler: modelHandler<number, string, string>({
@@ -40,7 +44,9 @@ export function keyedModels(keysOf: Readonly<Record<string, readonly string[]>>)
         return modelId
       },
       runInference(batch, model) {
-        calls.push(`${model}: ${batch.join(' ')}`)
+        // The control batch.
+        if (batch[0] !== 0) calls.push(`${model}: ${batch.join(' ')}`)
+        if (out.has(model)) throw new TypeError(`${model} is out`)
         if (batch.includes(13)) throw new RangeError('13 is not for me')
         return batch.map(example => `${model}:${example}`)
       },
@@ -50,18 +56,23 @@ export function keyedModels(keysOf: Readonly<Record<string, readonly string[]>>)
       },
     }),
   }))
-  return { mappings, loads, unloads, calls, broken }
+  return { mappings, loads, unloads, calls, broken, out }
 }
 
-/** `in` → step `ask`, a model for each key → `out`. */
+/** `in` → step `ask`, a model for each key → `out`; `also`: and a step with these. */
 export function askTopology(
-  { mappings }: KeyedModels,
+  models: KeyedModels | { readonly handler: ModelHandler<KV<string, number>, KV<string, string>> },
   limits: ModelLimits = {},
   step: StepOptions<KV<string, number>> = {},
+  also?: KeyedModels,
 ) {
   const source = from('in', { key: utf8(), value: json<number>() })
+  const out = { key: utf8(), value: json<string>() }
+  const handler = 'handler' in models ? models.handler : keyed(models.mappings, limits)
+  const asked = source.runInference('ask', handler, step)
   return topology('t', [
-    source.runInference('ask', keyed(mappings, limits), step).to('out', { key: utf8(), value: json() }),
+    asked.to('out', out),
+    ...(also ? [source.runInference('also', keyed(also.mappings)).to('out', out)] : []),
   ])
 }
 
