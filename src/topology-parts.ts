@@ -1,6 +1,6 @@
 /** The parts of a topology that can run apart: what shares no node shares no work. */
 import { RunInferenceError } from './errors.ts'
-import { type GraphNode, inputsOf, type SinkNode } from './graph.ts'
+import { type GraphNode, nodesAbove, type SinkNode } from './graph.ts'
 import type { Topology } from './topology.ts'
 
 export interface TopologyPart {
@@ -14,7 +14,7 @@ export interface TopologyPart {
 export function topologyParts(topology: Topology): readonly TopologyPart[] {
   const groups: { readonly sinks: Set<SinkNode>; readonly nodes: Set<GraphNode> }[] = []
   for (const sink of topology.sinks) {
-    const group = { sinks: new Set([sink]), nodes: nodesAbove(sink) }
+    const group = { sinks: new Set([sink]), nodes: new Set(nodesAbove([sink.input])) }
     for (const other of groups.filter(other => shareNode(other.nodes, group.nodes))) {
       for (const each of other.sinks) group.sinks.add(each)
       for (const each of other.nodes) group.nodes.add(each)
@@ -51,15 +51,4 @@ export function partOf(topology: Topology, name: string): Topology {
 function shareNode(a: ReadonlySet<GraphNode>, b: ReadonlySet<GraphNode>): boolean {
   for (const node of a) if (b.has(node)) return true
   return false
-}
-
-function nodesAbove(sink: SinkNode): Set<GraphNode> {
-  const nodes = new Set<GraphNode>()
-  const visit = (node: GraphNode): void => {
-    if (nodes.has(node)) return
-    nodes.add(node)
-    for (const input of inputsOf(node)) visit(input)
-  }
-  visit(sink.input)
-  return nodes
 }
