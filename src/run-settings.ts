@@ -17,6 +17,12 @@ export interface RunSettings {
   readonly maxFetchWaitMs: number
   /** A thread that is inside one native call for longer makes health red, then ends the application; a child process is replaced. */
   readonly stuckMs: number
+  /** The application halts when more than this share of the records fails, at one stage of one step; 1: never. */
+  readonly floodRatio: number
+  /** Over which time; see `flood-guard.ts`. */
+  readonly floodWindowMs: number
+  /** Fewer records say nothing. */
+  readonly floodMinRecords: number
   /** Where a group begins that has never committed. */
   readonly start: StartPosition
 }
@@ -34,5 +40,8 @@ export const DEFAULT_RUN_SETTINGS: RunSettings = {
   maxBytesPerPartition: 1024 * 1024,
   maxFetchWaitMs: 500,
   stuckMs: 60_000,
+  floodRatio: 1,
+  floodWindowMs: 60_000,
+  floodMinRecords: 100,
   start: 'earliest',
 }

@@ -30,12 +30,14 @@ export interface RunningTopology {
   /**
    * Resolves true when the whole group (all groups, where parts have their own) has committed everything that is in the source
    * topics now, and what that has become in topics between parts; false when it was stopped before. `onProgress` is told now
-   * and then how far it has come since, in offsets of all partitions.
+   * and then how far it has come since, in offsets of all partitions. Rejects TOO_MANY_DEAD_LETTERS when the application halts.
    */
   whenCaughtUp(onProgress?: (done: number, total: number) => void): Promise<boolean>
   /** Resolves after `stop`; rejects with the reason when the topology had to end by itself. */
   readonly finished: Promise<void>
   health(): HealthReport
+  /** Lets the application go on after the flood guard has halted it; false: it was not halted. */
+  resume(): boolean
   /** Stops fetching, finishes what is in flight within the budget, commits, leaves. Safe to call twice. */
   stop(): Promise<void>
 }
@@ -56,6 +58,7 @@ class Running implements RunningTopology {
   #assembly: Assembly | undefined
   #member: GroupMember | undefined
   #stopping: Promise<void> | undefined
+  #halted: RunInferenceError | undefined
 
   constructor(topology: Topology, parts: RunParts) {
     this.#topology = topology
@@ -83,7 +86,10 @@ class Running implements RunningTopology {
     return caughtUp(this.#topology, {
       admin: port.admin,
       whenAvailable: attempt => this.#whenAvailable('broker', attempt),
-      pause: () => Promise.race([sleep(clock, CAUGHT_UP_POLL_MS), this.finished]),
+      pause: async () => {
+        if (this.#halted) throw this.#halted
+        await Promise.race([sleep(clock, CAUGHT_UP_POLL_MS), this.finished])
+      },
       isStopping: () => this.#stopping !== undefined,
       onProgress,
     })
@@ -91,6 +97,16 @@ class Running implements RunningTopology {
 
   health(): HealthReport {
     return this.#health.report(this.#member)
+  }
+
+  resume(): boolean {
+    const { logger } = this.#parts
+    if (!this.#halted || this.#stopping !== undefined) return false
+    this.#halted = undefined
+    this.#health.halted(undefined)
+    logger.info({}, 'goes on after the halt')
+    this.#assembly!.resume()
+    return true
   }
 
   stop(): Promise<void> {
@@ -114,6 +130,7 @@ class Running implements RunningTopology {
         onOutage: (what, error) => this.#health.degraded(what, error),
         onRecovered: what => this.#health.recovered(what),
         onFatal: error => this.#fail(error),
+        onHalted: reason => this.#halt(reason),
       }),
     )
     this.#assembly = assembly
@@ -203,6 +220,15 @@ class Running implements RunningTopology {
     // Its commit is refused when the member has left; nobody waits for it any more.
     drained.catch(() => {})
     logger.warn({ budgetMs: settings.shutdownBudgetMs }, 'shutdown budget is over: what is in flight stays uncommitted')
+  }
+
+  #halt(reason: RunInferenceError): void {
+    this.#halted = reason
+    this.#health.halted(reason)
+    const { code, message } = reason
+    const next =
+      'halted: nothing new is taken until POST /resume, beside /readyz, or a restart; the dead letters say what fails'
+    this.#parts.logger.error({ code, reason: message }, next)
   }
 
   /** Ends by itself: what is in flight is not committed, and comes again to whoever takes over. */

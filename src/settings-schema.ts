@@ -33,6 +33,13 @@ const whole = (min: number, max = Number.MAX_SAFE_INTEGER) => {
   )
   return number.meta({ takes: 'number' })
 }
+const SHARE = 'a number from 0 to 1'
+const share = z
+  .preprocess(
+    value => (typeof value === 'string' && value.trim() !== '' ? Number(value) : value),
+    z.number(SHARE).min(0, SHARE).max(1, SHARE),
+  )
+  .meta({ takes: 'number' })
 const words = (help: string) => z.string(help).min(1, help)
 const file = words('the name of a PEM file').meta({ takes: 'file' })
 const oneOf = <const T extends string>(choices: readonly T[], expected: string) =>
@@ -113,12 +120,17 @@ export const settingsSchema = z.strictObject({
   stuckMs: whole(1_000)
     .default(RUN.stuckMs)
     .describe('a model call that takes so long ends its child process, or the application if it is in a thread'),
+  floodRatio: share
+    .default(RUN.floodRatio)
+    .describe('share of dead letters, at one stage of one step, above which the application halts; 1 = never'),
+  floodWindowMs: whole(1_000).default(RUN.floodWindowMs).describe('time over which that share is counted'),
+  floodMinRecords: whole(1).default(RUN.floodMinRecords).describe('records below which it says nothing'),
   start: start
     .default(RUN.start)
     .describe('where a group begins that has never committed, none: it is refused; ignored by any other group'),
   httpHost: words('an address of this machine')
     .default('127.0.0.1')
-    .describe('where /livez, /readyz and /metrics listen'),
+    .describe('where /livez, /readyz, /metrics and /resume listen; nobody is asked who they are'),
   httpPort: z
     .union([z.literal('off'), whole(0, 65_535)], 'a port (0 = any free one) or "off"')
     .meta({ takes: 'port' })

@@ -82,6 +82,7 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
           host: settings.httpHost,
           port: settings.httpPort,
           health: () => running.health(),
+          resume: () => running.resume(),
           metrics,
         })
   resources.defer(() => server?.close())

@@ -69,6 +69,16 @@ function own(views: readonly WorkerView[]): string {
   return [...family(running, view => (view.running ? 1 : 0)), ...family(restarts, view => view.restarts), ''].join('\n')
 }
 
+/** True when one of them at least was halted and goes on. */
+export async function resumeWorkers(workers: readonly WorkerView[]): Promise<boolean> {
+  const resumed = workers.flatMap(({ url }) => {
+    if (url === undefined) return []
+    const signal = AbortSignal.timeout(ANSWER_MS)
+    return [fetch(new URL('/resume', url), { method: 'POST', signal }).then(({ status }) => status === 200)]
+  })
+  return (await Promise.all(resumed)).includes(true)
+}
+
 async function healthOf({ running, url }: WorkerView): Promise<HealthReport> {
   if (!running) return notReady({ live: true, state: 'starting', process: 'is being started again' })
   if (url === undefined) return notReady({ live: true, state: 'starting', process: 'is starting' })

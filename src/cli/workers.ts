@@ -9,7 +9,7 @@ import { loadTopology } from '../topology-module.ts'
 import { partOf } from '../topology-parts.ts'
 import type { RunFlags } from './run.ts'
 import { printSummary } from './run-summary.ts'
-import { workersHealth, workersMetrics } from './worker-endpoints.ts'
+import { resumeWorkers, workersHealth, workersMetrics } from './worker-endpoints.ts'
 import { lanesPerWorker, startWorkerProcess, workerArguments } from './worker-process.ts'
 import { WorkerSupervisor } from './worker-supervisor.ts'
 
@@ -54,6 +54,7 @@ export async function runWorkers(module: string, flags: RunFlags & { readonly wo
       host: settings.httpHost,
       port: settings.httpPort,
       health: () => workersHealth(supervisor.workers),
+      resume: () => resumeWorkers(supervisor.workers),
       metrics: workersMetrics(() => supervisor.workers),
     })
     resources.defer(() => server.close())

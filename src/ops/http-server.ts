@@ -1,8 +1,8 @@
 /**
- * The three addresses for whoever runs an instance: `/livez` (restart me?), `/readyz` (send me work?), `/metrics`. They answer
- * on loopback unless another address is asked for, since nothing here asks who is calling.
+ * The addresses for whoever runs an instance: `/livez` (restart me?), `/readyz` (send me work?), `/metrics`, and `POST /resume`,
+ * which ends a halt. They answer on loopback unless another address is asked for, since nothing here asks who is calling.
  */
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RunInferenceError } from '../errors.ts'
 import type { HealthReport } from './run-health.ts'
@@ -13,6 +13,8 @@ export interface OpsServerOptions {
   /** Default 127.0.0.1. */
   readonly host?: string
   readonly health: () => HealthReport | Promise<HealthReport>
+  /** False: there was no halt. */
+  readonly resume: () => boolean | Promise<boolean>
   readonly metrics: { readonly contentType: string; text(): Promise<string> }
 }
 
@@ -25,11 +27,15 @@ export interface OpsServer {
 export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
   const { host = '127.0.0.1', port } = options
   const server = createServer((request, response) => {
+    const path = request.url?.split('?')[0]
+    if (path === '/resume') {
+      answerResume(request, response, options.resume)
+      return
+    }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       respond(response, 405, { error: 'only GET is answered here' })
       return
     }
-    const path = request.url?.split('?')[0]
     if (path === '/livez' || path === '/readyz') {
       Promise.resolve(options.health()).then(
         report => {
@@ -46,7 +52,7 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
         (error: Error) => respond(response, 500, { error: error.message }),
       )
     } else {
-      respond(response, 404, { error: 'there are /livez, /readyz and /metrics' })
+      respond(response, 404, { error: 'there are /livez, /readyz, /metrics and POST /resume' })
     }
   })
   await new Promise<void>((resolve, reject) => {
@@ -60,6 +66,18 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
       server.closeAllConnections()
       return new Promise(resolve => server.close(() => resolve()))
     },
+  }
+}
+
+function answerResume(request: IncomingMessage, response: ServerResponse, resume: OpsServerOptions['resume']): void {
+  if (request.method !== 'POST') respond(response, 405, { error: 'POST resumes what the flood guard has halted' })
+  // A page in a browser on this machine can send such a request; it cannot leave out where it comes from.
+  else if (request.headers.origin !== undefined) respond(response, 403, { error: 'not from a web page' })
+  else {
+    Promise.resolve(resume()).then(
+      resumed => respond(response, resumed ? 200 : 409, resumed ? { resumed } : { resumed, error: 'it is not halted' }),
+      (error: Error) => respond(response, 500, { error: error.message }),
+    )
   }
 }
 

@@ -8,7 +8,7 @@ import type { RunSettings } from '../run-settings.ts'
 export interface HealthReport {
   /** False: restart me. A paused or degraded instance is live. */
   readonly live: boolean
-  /** Topics checked, models warm, joined. */
+  /** Topics checked, models warm, joined, not halted. */
   readonly ready: boolean
   readonly state: ConnectionState | 'starting' | 'failed'
   /** The state in each consumer group: parts of a topology behind a `through` have groups of their own. */
@@ -27,8 +27,12 @@ export interface Health {
   member(group: string, state: ConnectionState, reason: RunInferenceError | undefined): void
   degraded(what: string, error: unknown): void
   recovered(what: string): void
+  /** Too much fails; undefined: an operator has let it go on. */
+  halted(reason: RunInferenceError | undefined): void
   failed(error: RunInferenceError): void
 }
+
+const HALTED = 'halted'
 
 /** Collects what the parts say; no checks of its own but lane and heartbeat ages. */
 export function createHealth(applicationId: string, lanes: readonly Lane[], settings: RunSettings): Health {
@@ -49,7 +53,7 @@ export function createHealth(applicationId: string, lanes: readonly Lane[], sett
         all.set('heartbeat', `none answered for ${Math.round(heartbeatAge)} ms`)
       return {
         live: state !== 'failed' && stuck.length === 0,
-        ready: ready && state !== 'failed',
+        ready: ready && state !== 'failed' && !problems.has(HALTED),
         state,
         groups: Object.fromEntries(groups),
         problems: Object.fromEntries(all),
@@ -75,6 +79,10 @@ export function createHealth(applicationId: string, lanes: readonly Lane[], sett
     },
     degraded: (what, error) => problems.set(what, error instanceof Error ? error.message : String(error)),
     recovered: what => problems.delete(what),
+    halted(reason) {
+      if (reason) problems.set(HALTED, reason.message)
+      else problems.delete(HALTED)
+    },
     failed(error) {
       state = 'failed'
       problems.set('failed', error.message)

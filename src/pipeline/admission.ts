@@ -26,6 +26,8 @@ const WORKING_FACTOR = 2
 export class Admission {
   rows = 0
   bytes = 0
+  /** While set no partition is open, whatever credits there are. */
+  halted = false
   #closed = false
   readonly #limits: AdmissionLimits
   readonly #pause: (flow: PartitionFlow) => void
@@ -84,7 +86,7 @@ export class Admission {
   }
 
   #mustPause(flow: PartitionFlow, assigned: number, replayRows: number): boolean {
-    if (this.#closed) return true
+    if (this.#closed || this.halted) return true
     if (flow.blocks.length === 0) return false
     const { maxRows, maxBytes } = this.#limits
     const slack = flow.paused ? REOPEN_AT : 1

@@ -20,7 +20,7 @@ import { FloodGuard } from './flood-guard.ts'
 import { functionsInWorker } from './function-lanes.ts'
 import { metricNames } from './metric-names.ts'
 import { openGraph } from './open-graph.ts'
-import { Outbox } from './outbox.ts'
+import { Outbox, type OutboxOptions } from './outbox.ts'
 import { Pipeline, type SourceOfTopic } from './pipeline.ts'
 import { ReplayMarks } from './replay-marks.ts'
 import { RunningFunctions } from './running-functions.ts'
@@ -134,7 +134,10 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     pause: partition => parts.member().pause(partition),
     resume: partition => parts.member().resume(partition),
   }
-  const outbox = buildOutbox(topology, parts, writer, points, outputs, member, unit => pipeline.acknowledged(unit))
+  const outbox = buildOutbox(topology, parts, writer, points, outputs, member, {
+    onAcknowledged: unit => pipeline.acknowledged(unit),
+    onQuiet: () => pipeline.noticeIdle(),
+  })
   const deadLetterLog = new DeadLetterLog(parts.logger, clock)
   const pipeline: Pipeline = new Pipeline({
     sourceOf: sourceOfTopic(topology, graph, points),
@@ -190,7 +193,7 @@ function buildOutbox(
   points: FailurePoints,
   outputs: Outputs,
   member: Pick<GroupMember, 'alive'>,
-  onAcknowledged: Pipeline['acknowledged'],
+  events: Pick<OutboxOptions, 'onAcknowledged' | 'onQuiet'>,
 ): Outbox {
   const builder = new UnitBuilder({
     provenance: topology.provenance,
@@ -205,7 +208,7 @@ function buildOutbox(
     member,
     clock,
     refusedPoint: sink => points.ofSink(topology.sinks[sink]!),
-    onAcknowledged,
+    ...events,
     onFatal,
   })
 }

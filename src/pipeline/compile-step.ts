@@ -1,15 +1,19 @@
 /** A step as stages: functions before the model, the model's input and output, functions behind it, for each way into it. */
 import type { GraphNode, SinkNode, StepNode } from '../graph.ts'
 import type { Signature } from '../models/executor.ts'
-import type { HandlerFunction, HandlerModel } from '../models/model-handler.ts'
+import type { HandlerModel } from '../models/model-handler.ts'
 import type { TensorSpec } from '../models/tensors.ts'
+import { FUNCTION_TIMEOUT_MS, type FunctionSide } from '../models/user-function.ts'
+import { asyncStage, workerStage } from './async-functions.ts'
 import type { CompileHooks } from './compile.ts'
 import type { FailurePoints } from './failure-points.ts'
 import { type Delivery, functionStage } from './functions.ts'
 import type { Child, Way } from './graph-ways.ts'
 import { Groups, groupingStage } from './grouping-stage.ts'
+import { keepsResults } from './kept-results.ts'
 import { planPadding } from './padding.ts'
 import { rowGrouping } from './row-grouping.ts'
+import type { RunningFunctions } from './running-functions.ts'
 import type { SinkStage } from './sink-stage.ts'
 import { type FailurePoint, fork, type Stage } from './stage.ts'
 import type { InputLayout } from './staged-run.ts'
@@ -35,18 +39,29 @@ export interface StepParts {
   readonly points: FailurePoints
   readonly hooks: CompileHooks
   readonly children: (node: GraphNode) => readonly Child[]
+  /** With the streams of dead letters. */
+  readonly allChildren: (node: GraphNode) => readonly Child[]
   readonly stageOf: (child: Child, way: Way) => Stage
 }
 
-export function compileStep({ node, signatures, points, hooks, children, stageOf }: StepParts): StepCompiler {
-  const { keyed, preprocess, postprocess, cohorts } = node.handler
+export function compileStep({
+  node,
+  signatures,
+  points,
+  hooks,
+  children,
+  allChildren,
+  stageOf,
+}: StepParts): StepCompiler {
+  const { keyed, batching, preprocess, postprocess, cohorts } = node.handler
   const preprocessFailures = points.ofStep(node, 'preprocess')
   const postprocessFailures = points.ofStep(node, 'postprocess')
-  const grouping = rowGrouping({ ...node.handler.batch, ...node.options.batch })
+  const grouping = rowGrouping(batching ? { ...node.handler.batch, ...node.options.batch } : {})
   const delivery: Delivery = { modelId: undefined }
   const routes: OutputRoute[] = []
   const input = new StepInput({
     keyed,
+    batching,
     lastFunction: preprocess.length - 1,
     layouts: cohorts.map(({ model }, i) => inputLayout(model, signatures[i]!)),
     cohortOf: cohortOf(node),
@@ -55,19 +70,17 @@ export function compileStep({ node, signatures, points, hooks, children, stageOf
     inferenceFailures: points.ofStep(node, 'inference'),
     now: hooks.now,
     onStaged: hooks.onStaged,
+    onDrop: () => hooks.onDrop(points.nameOf(node)),
   })
   const output = new StepOutput({
     keyed,
     layouts: cohorts.map(({ model }, i) => outputLayout(model, signatures[i]!)),
     routes,
     delivery,
+    keepsResults: keepsResults(node, allChildren),
   })
   const takesRows = postprocess.length === 0 && !keyed && cohorts.length === 1
-  const functions = (list: readonly HandlerFunction[], next: Stage, point: FailurePoint, behind?: Delivery): Stage =>
-    list.reduceRight<Stage>(
-      (after, { fn }, index) => functionStage({ fn, next: after, point, index, delivery: behind }),
-      next,
-    )
+  const functions = functionStages(node, hooks.functions)
 
   return {
     compiled: { node, input, output },
@@ -80,13 +93,30 @@ export function compileStep({ node, signatures, points, hooks, children, stageOf
       const others = below.filter(child => !direct.some(taken => taken.child === child))
       const all = fork(below.map(child => stageOf(child, way)))
       const one = fork(others.map(child => stageOf(child, way)))
-      const next = others.length > 0 ? functions(postprocess, one, postprocessFailures, delivery) : undefined
+      const next = others.length > 0 ? functions('postprocess', one, postprocessFailures, delivery) : undefined
       const route = routes.push({ next, direct }) - 1
       const groups = grouping.bucketOf || grouping.sizeOf ? new Groups() : undefined
       const entry = new StepEntry(input, route, groups, all)
-      const before = functions(preprocess, entry, preprocessFailures)
+      const before = functions('preprocess', entry, preprocessFailures)
       return groups ? groupingStage(grouping, groups, preprocessFailures, before) : before
     },
+  }
+}
+
+/** Makes the stages of the functions on one side of a model; `delivery`: set behind it. */
+function functionStages(node: StepNode, running: RunningFunctions) {
+  const { handler, options } = node
+  const lane = running.laneOf(node)
+  return (side: FunctionSide, after: Stage, point: FailurePoint, delivery?: Delivery): Stage => {
+    const common = { point, delivery, timer: running.timer, onProgress: running.progressed }
+    const list = handler[side]
+    if (lane && list.length > 0) return workerStage(lane, side, { ...common, next: after })
+    return list.reduceRight<Stage>((next, given, index) => {
+      const { fn, concurrency, timeoutMs = options.functionTimeoutMs ?? FUNCTION_TIMEOUT_MS } = given
+      const at = { ...common, next, index }
+      if (concurrency === undefined) return functionStage({ ...at, fn })
+      return asyncStage(running.callsOf(given, concurrency), { ...at, timeoutMs })
+    }, after)
   }
 }
 

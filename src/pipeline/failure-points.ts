@@ -1,17 +1,22 @@
 import { type GraphNode, inputsOf, type SinkNode, type StepNode } from '../graph.ts'
 import { deadLetterTopic, type FailedStage } from '../kafka/topic-names.ts'
 import type { Topology } from '../topology.ts'
-import type { FailureListener, FailurePoint } from './stage.ts'
+import type { FailureListener, FailurePoint, FailurePolicy } from './stage.ts'
+
+export type PolicyOf = (step: StepNode | undefined, stage: FailedStage) => FailurePolicy | undefined
 
 /** Names the nodes of a graph and says, for each, where its failures go. */
 export class FailurePoints {
   readonly #topology: Topology
   readonly #everywhere: readonly FailureListener[]
+  readonly #policyOf: PolicyOf
+  readonly #policies = new Map<string, FailurePolicy | undefined>()
   readonly #names = new Map<GraphNode | SinkNode, string>()
   readonly #listeners = new Map<string, FailureListener[]>()
 
-  /** `everywhere`: told of every failure. */
-  constructor(topology: Topology, everywhere: readonly FailureListener[] = []) {
+  /** `everywhere`: told of every failure. `policyOf`: what failures of a step at this stage are. */
+  constructor(topology: Topology, everywhere: readonly FailureListener[] = [], policyOf: PolicyOf = () => undefined) {
+    this.#policyOf = policyOf
     this.#topology = topology.whole ?? topology
     this.#everywhere = everywhere
     for (const sink of this.#topology.sinks) this.#nameDown(sink)
@@ -56,7 +61,15 @@ export class FailurePoints {
   #point(node: GraphNode | SinkNode, step: StepNode | undefined, stage: FailedStage, isQuiet = false): FailurePoint {
     const topic = deadLetterTopic(this.#topology.name, step?.step, stage)
     const listeners = step === undefined || isQuiet ? this.#everywhere : this.#listenersOf(step, stage)
-    return { topic, stage, step: step?.step ?? '', node: this.nameOf(node), listeners }
+    const policy = this.#policy(step, stage)
+    return { topic, stage, step: step?.step ?? '', node: this.nameOf(node), listeners, policy }
+  }
+
+  /** One for all nodes whose failures count together. */
+  #policy(step: StepNode | undefined, stage: FailedStage): FailurePolicy | undefined {
+    const key = `${stage} ${step?.step}`
+    if (!this.#policies.has(key)) this.#policies.set(key, this.#policyOf(step, stage))
+    return this.#policies.get(key)
   }
 
   #listenersOf({ step }: StepNode, stage: FailedStage): FailureListener[] {

@@ -27,6 +27,8 @@ export interface OutboxOptions {
   readonly refusedPoint: (sink: number) => FailurePoint
   /** All records of the unit are acknowledged. */
   readonly onAcknowledged: (unit: CommitUnit) => void
+  /** A unit has ended, and no other one of its partition is under way. */
+  readonly onQuiet?: () => void
   /** Nothing will help: authorisation, a missing topic, a bug. */
   readonly onFatal: (error: unknown) => void
 }
@@ -50,6 +52,7 @@ export class Outbox {
       .then(() => {
         flow.sending = false
         this.advance(flow)
+        if (!flow.sending) this.#options.onQuiet?.()
       })
       // `sending` may stay set: nothing more leaves this partition while the application ends.
       .catch(onFatal)

@@ -12,7 +12,7 @@
  * I8. What belongs to a lost partition is dropped at once: its flow is marked, and every stage asks.
  * I10. An outage pauses and is tried again; it never makes a dead letter.
  */
-import { isRetriable, RunInferenceError } from '../errors.ts'
+
 import type { MemberEvents, OwnedPartition } from '../kafka/port.ts'
 import type { Header, RecordBlock } from '../kafka/record-block.ts'
 import type { Clock } from '../ops/clock.ts'
@@ -21,9 +21,11 @@ import { ColumnPool } from './column-pool.ts'
 import type { Commits } from './commits.ts'
 import type { DeadLetterLog } from './dead-letter-log.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import type { FloodGuard } from './flood-guard.ts'
 import type { Outbox } from './outbox.ts'
 import { PartitionFlow } from './partition-flow.ts'
 import type { PipelineMetrics } from './pipeline-metrics.ts'
+import { Preparation } from './preparation.ts'
 import type { ReplayMark } from './replay-marks.ts'
 import { replaysOf } from './replays.ts'
 import type { CloseReason } from './row-run.ts'
@@ -32,9 +34,6 @@ import type { SourceStage } from './source-stage.ts'
 import type { CommitUnit } from './unit-builder.ts'
 import { tellOfUnit } from './unit-report.ts'
 import { WorkBlock } from './work-block.ts'
-
-const FIRST_PREPARE_RETRY_MS = 200
-const MAX_PREPARE_RETRY_MS = 10_000
 
 /** What a topic is to the graph. */
 export interface SourceOfTopic {
@@ -51,6 +50,7 @@ export interface PipelineParts {
   readonly outletCount: number
   readonly admission: Admission
   readonly dispatcher: Dispatcher
+  readonly guard: FloodGuard
   readonly functions: Pick<RunningFunctions, 'dropLost'>
   readonly outbox: Outbox
   readonly commits: Commits
@@ -68,8 +68,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   readonly #parts: PipelineParts
   readonly #flows = new Map<string, PartitionFlow>()
   readonly #columns = new ColumnPool()
-  /** Blocks whose schemas could not be had yet. */
-  readonly #waiting = new Set<WorkBlock>()
+  readonly #preparation: Preparation
   #idleWaiters: { readonly concerns: (flow: PartitionFlow) => boolean; readonly resolve: () => void }[] = []
   #isEnding = false
   /** Topics of the groups that rebalance. */
@@ -77,6 +76,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
 
   constructor(parts: PipelineParts) {
     this.#parts = parts
+    this.#preparation = new Preparation({ ...parts, onReady: work => this.#decode(work) })
   }
 
   onAssigned(partitions: readonly OwnedPartition[]): void {
@@ -111,7 +111,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     dispatcher.dropLost()
     functions.dropLost()
     this.#balance()
-    this.#noticeIdle()
+    this.noticeIdle()
   }
 
   onBlock(block: RecordBlock, epoch: number): void {
@@ -126,7 +126,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     metrics.blockReceived(block.topic, block.count, block.retainedBytes)
     this.#balance()
     if (block.count === 0) outbox.advance(flow)
-    else this.#process(work, 0)
+    else this.#preparation.begin(work)
   }
 
   /** Finishes what is in flight of the topics of one group; resolves when all of it is committed. */
@@ -138,6 +138,15 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
       // A commit that will never be taken; the member would go on as if all were well.
       this.#parts.onFatal(error)
     }
+  }
+
+  /** Takes in and dispatches nothing more; what is in lanes, or done, goes on and is committed. */
+  halt(): void {
+    this.#setHalted(true)
+  }
+
+  resume(): void {
+    this.#setHalted(false)
   }
 
   /** Stops taking records; what was taken goes on. */
@@ -157,14 +166,14 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     dispatcher.flush(reason)
     await new Promise<void>(resolve => {
       this.#idleWaiters.push({ concerns, resolve })
-      this.#noticeIdle()
+      this.noticeIdle()
     })
     await commits.flush()
   }
 
   /** All records of a unit are acknowledged: credits return, and the offset may be committed. */
   acknowledged(unit: CommitUnit): void {
-    const { admission, commits } = this.#parts
+    const { admission, commits, guard } = this.#parts
     const { flow } = unit
     for (const { work, from, to } of unit.ranges) {
       this.#takeMade(work)
@@ -172,13 +181,14 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
       admission.give(flow, to - from + work.madeOf(from, to), complete ? work.block.retainedBytes : 0)
       if (!complete) continue
       flow.blocks.splice(flow.blocks.indexOf(work), 1)
+      guard.blockDone(work)
       work.release()
     }
     flow.committable = unit.nextOffset
     commits.mark(flow)
     tellOfUnit(unit, this.#parts)
     this.#balance()
-    this.#noticeIdle()
+    this.noticeIdle()
   }
 
   /** Rows of these blocks may have become done. */
@@ -193,58 +203,15 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     for (const flow of flows) this.#parts.outbox.advance(flow)
   }
 
-  /** Decodes a block, after the schemas that it needs have come. */
-  #process(work: WorkBlock, attempt: number): void {
-    const { sourceOf, onFatal } = this.#parts
-    if (work.lost) {
-      this.#waitsNoMore(work)
-      return
-    }
-    try {
-      const { stage } = sourceOf(work.block.topic)
-      const preparing = stage.prepare(work)
-      if (preparing !== undefined) {
-        preparing
-          .then(
-            // Not prepared again: what is still unknown is a dead letter, or ids that fall out of memory would be asked for ever.
-            () => this.#decode(work),
-            (error: unknown) => this.#retryPrepare(work, attempt, error),
-          )
-          .catch(onFatal)
-      } else this.#decode(work)
-    } catch (error) {
-      onFatal(RunInferenceError.from(error, 'BUG', `decoding ${idOf(work.block)} from offset ${work.block.offset(0)}`))
-    }
-  }
-
   #decode(work: WorkBlock): void {
-    const { sourceOf, dispatcher, outbox, note } = this.#parts
-    this.#waitsNoMore(work)
-    if (work.lost) return
+    const { sourceOf, dispatcher, guard, outbox, note } = this.#parts
+    guard.blockBegins(work)
     note(`decoding ${idOf(work.block)} from offset ${work.block.offset(0)}, and the functions behind it`)
     sourceOf(work.block.topic).stage.process(work)
     if (this.#takeMade(work) > 0) this.#balance()
     dispatcher.dispatchFull()
     dispatcher.schedule()
     outbox.advance(work.flow)
-  }
-
-  #retryPrepare(work: WorkBlock, attempt: number, error: unknown): void {
-    const { clock, random, metrics, onOutage, onFatal } = this.#parts
-    if (!isRetriable(error)) {
-      onFatal(error)
-      return
-    }
-    this.#waiting.add(work)
-    onOutage('registry', error)
-    metrics.retried('registry')
-    const delayMs = Math.min(MAX_PREPARE_RETRY_MS, FIRST_PREPARE_RETRY_MS * 2 ** attempt) * (0.5 + random() / 2)
-    clock.after(delayMs, () => this.#process(work, attempt + 1))
-  }
-
-  /** The outage is over when no block waits for schemas any more. */
-  #waitsNoMore(work: WorkBlock): void {
-    if (this.#waiting.delete(work) && this.#waiting.size === 0) this.#parts.onRecovered('registry')
   }
 
   /** Elements that were made of records take credits like these, and return them with their record (I5). */
@@ -257,6 +224,13 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     return made
   }
 
+  #setHalted(isHalted: boolean): void {
+    const { admission, dispatcher } = this.#parts
+    admission.halted = isHalted
+    dispatcher.halted = isHalted
+    this.#balance()
+  }
+
   #balance(): void {
     const { admission, dispatcher, metrics } = this.#parts
     const starved = admission.balance(this.#flows.values())
@@ -265,9 +239,13 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     metrics.inFlight(admission.rows, admission.bytes)
   }
 
-  #noticeIdle(): void {
+  /** Something may have ended for which a drain waits. While halted, what waits for lanes is not waited for. */
+  noticeIdle(): void {
     if (this.#idleWaiters.length === 0) return
-    const busy = [...this.#flows.values()].filter(flow => flow.blocks.length > 0)
+    const { admission, dispatcher } = this.#parts
+    const isMoving = (flow: PartitionFlow) => flow.sending || dispatcher.running > 0
+    const isBusy = (flow: PartitionFlow) => flow.blocks.length > 0 && (!admission.halted || isMoving(flow))
+    const busy = [...this.#flows.values()].filter(isBusy)
     const over = this.#idleWaiters.filter(({ concerns }) => !busy.some(concerns))
     this.#idleWaiters = this.#idleWaiters.filter(waiter => !over.includes(waiter))
     for (const { resolve } of over) resolve()

@@ -25,6 +25,7 @@ export class RaggedRun implements StagingRun {
   readonly rowShapes: readonly (readonly (number | null)[])[]
   readonly arrivedAtMs: number
   readonly keys: unknown[] | undefined
+  readonly broughtBy: number | undefined
   readonly cost: RowCost & { readonly lengths: Int32Array }
   count = 0
   readonly #layout: InputLayout
@@ -39,8 +40,10 @@ export class RaggedRun implements StagingRun {
   /** Steps for which the padded columns have room. */
   #room: number
 
-  constructor({ work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs, route, cohort }: StagingParts) {
+  constructor(parts: StagingParts) {
+    const { work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs, route, cohort, broughtBy } = parts
     this.work = work
+    this.broughtBy = broughtBy
     this.route = route
     this.cohort = cohort
     this.rows = new Int32Array(capacity)

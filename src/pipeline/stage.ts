@@ -22,7 +22,17 @@ export interface FailurePoint {
   readonly node: string
   /** Who wants to know, beside the dead-letter topic. */
   readonly listeners: readonly FailureListener[]
+  /** Asked first; undefined: every failure is a dead letter. */
+  readonly policy?: FailurePolicy | undefined
 }
+
+/** What a failure is: a dead letter, or the end of the application, with its row left undone. */
+export type FailurePolicy = (
+  work: WorkBlock,
+  element: number,
+  failure: Failure,
+  about: FailureFacts,
+) => 'dead-letter' | 'ends'
 
 /** Told of a failure while it is noted. */
 export type FailureListener = (work: WorkBlock, element: number, failure: Failure, about: FailureFacts) => void

@@ -33,6 +33,8 @@ export interface StagingParts {
   readonly nowMs: number
   readonly route: number
   readonly cohort: number
+  /** The element that brought all rows of the run, which are one batch. */
+  readonly broughtBy?: number
 }
 
 export interface Measured {
@@ -80,14 +82,17 @@ export class StagedRun implements StagingRun {
   readonly rowShapes: readonly (readonly number[])[]
   readonly arrivedAtMs: number
   readonly keys: unknown[] | undefined
+  readonly broughtBy: number | undefined
   readonly cost: RowCost
   count = 0
   readonly #layout: InputLayout
   readonly #columns: readonly TensorData[]
   readonly #elements: readonly number[]
 
-  constructor({ work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs, route, cohort }: StagingParts) {
+  constructor(parts: StagingParts) {
+    const { work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs, route, cohort, broughtBy } = parts
     this.work = work
+    this.broughtBy = broughtBy
     this.route = route
     this.cohort = cohort
     this.rows = new Int32Array(capacity)

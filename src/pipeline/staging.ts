@@ -1,3 +1,4 @@
+import { RunInferenceError } from '../errors.ts'
 import { DirectRun, rowBytesOf } from './direct-run.ts'
 import { lengthOf, RaggedRun } from './ragged-run.ts'
 import type { RowGrouping } from './row-grouping.ts'
@@ -18,7 +19,8 @@ export interface StagingOptions {
   readonly cohort: number
   /** Begins every bucket: rows of two models never share a batch. */
   readonly bucketPrefix: string
-  readonly now: () => number
+  /** When the rows of a block are queued. */
+  readonly stampOf: (work: WorkBlock) => number
   /** Called when rows were staged: runs are collected with `takeRuns` soon after. */
   readonly onStaged: () => void
 }
@@ -32,9 +34,7 @@ export class Staging {
   readonly #fixedShapes: readonly (readonly (number | null)[])[] | undefined
   readonly #fixedKey: string
   readonly #manyBuckets: boolean
-  /** Rows of one block are queued at one time, so that no bucket is older than another by chance. */
-  #stamped: WorkBlock | undefined
-  #stampMs = 0
+  #lastBatch = 0
 
   constructor(options: StagingOptions) {
     this.#options = options
@@ -68,7 +68,7 @@ export class Staging {
       const left = Math.max(1, work.elements - element)
       const capacity = this.#manyBuckets ? Math.min(left, grown, MAX_CAPACITY) : left
       const { measured } = grouping
-      const nowMs = this.#stampOf(work)
+      const nowMs = this.#options.stampOf(work)
       const parts = { work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs, route, cohort }
       run = layout.padding ? new RaggedRun(parts) : new StagedRun(parts)
       this.#open.set(openKey, run)
@@ -77,10 +77,38 @@ export class Staging {
     run.add(element, example, key, size)
   }
 
+  /**
+   * Stages the examples that one element brought with it as a batch of their own; at least one. `keys`: theirs, if they have some.
+   * Throws SHAPE_MISMATCH, also when their shapes differ, and then stages nothing.
+   */
+  stageBatch(work: WorkBlock, element: number, route: number, examples: readonly unknown[], keys: unknown[]): void {
+    const { layout, grouping, keyed, cohort, bucketPrefix, onStaged } = this.#options
+    const shapes = this.#fixedShapes ?? this.#shapesOf(examples[0])
+    const shapeKey = this.#keyOf(shapes)
+    const bucketKey = `${bucketPrefix}batch ${++this.#lastBatch}`
+    const capacity = examples.length
+    const { measured } = grouping
+    const nowMs = this.#options.stampOf(work)
+    const parts = {
+      ...{ work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs, route, cohort },
+      broughtBy: element,
+    }
+    const run = layout.padding ? new RaggedRun(parts) : new StagedRun(parts)
+    const first = work.elements
+    examples.forEach((example, i) => {
+      if (!this.#fixedShapes && this.#keyOf(this.#shapesOf(example)) !== shapeKey)
+        throw this.#differs(i, shapes, example)
+      run.add(first + i, example, keys[i], 0)
+    })
+    work.addChildren(element, capacity)
+    this.#runs.push(run)
+    onStaged()
+  }
+
   /** Stages the rows of a block whose values are the input as they stand; `rows` were checked to have the right size. */
   stageDirect(work: WorkBlock, rows: Int32Array, route: number): void {
     const { layout, onStaged } = this.#options
-    this.#runs.push(new DirectRun(work, rows, layout.specs[0]!, this.#fixedKey, this.#stampOf(work), route))
+    this.#runs.push(new DirectRun(work, rows, layout.specs[0]!, this.#fixedKey, this.#options.stampOf(work), route))
     onStaged()
   }
 
@@ -97,15 +125,6 @@ export class Staging {
     into.push(...this.#runs, ...this.#open.values())
     if (this.#open.size > 0) this.#open = new Map()
     this.#runs = []
-    this.#stamped = undefined
-  }
-
-  #stampOf(work: WorkBlock): number {
-    if (this.#stamped !== work) {
-      this.#stamped = work
-      this.#stampMs = this.#options.now()
-    }
-    return this.#stampMs
   }
 
   #shapesOf(example: unknown): readonly (readonly (number | null)[])[] {
@@ -114,6 +133,12 @@ export class Staging {
       const shape = shapeOfRow(layout.names[i]!, spec, inputOf(layout, i, example))
       return isPadded(layout, i) ? spec.shape : shape
     })
+  }
+
+  #differs(i: number, shapes: readonly (readonly (number | null)[])[], example: unknown): RunInferenceError {
+    const show = (all: typeof shapes) => all.map(shape => `[${shape.join(',')}]`).join(' ')
+    const what = `example ${i} of the batch has the shape ${show(this.#shapesOf(example))}, and the first one has ${show(shapes)}`
+    return new RunInferenceError('SHAPE_MISMATCH', `${what}; a batch that a record brings is one call of the model`)
   }
 
   #keyOf(shapes: readonly (readonly (number | null)[])[]): string {

@@ -14,6 +14,8 @@ export const NO_KEY = Symbol('no key')
 
 export interface StepInputOptions {
   readonly keyed: boolean | 'maybe'
+  /** False: elements are batches already. */
+  readonly batching: boolean
   /** Of the last function before the model; −1 without one. */
   readonly lastFunction: number
   /** For each model of the handler. */
@@ -26,26 +28,44 @@ export interface StepInputOptions {
   readonly now: () => number
   /** Called when rows were staged: runs are collected with `takeRuns` soon after. */
   readonly onStaged: () => void
+  /** An element was a batch of nothing. */
+  readonly onDrop: () => void
 }
 
 /** The way into a model: elements from any number of routes, keys told from examples, rows staged for the batcher. */
 export class StepInput {
   readonly #options: StepInputOptions
   readonly #stagings: readonly Staging[]
+  /** Those with rows to collect: of a thousand models few may have some. */
+  readonly #staged = new Set<Staging>()
+  #stamped: WorkBlock | undefined
+  #stampMs = 0
 
   constructor(options: StepInputOptions) {
     this.#options = options
-    const { layouts, grouping, keyed, now, onStaged } = options
+    const { layouts, grouping, keyed, onStaged } = options
+    const stampOf = (work: WorkBlock) => this.#stampOf(work)
     this.#stagings = layouts.map((layout, cohort) => {
       const bucketPrefix = layouts.length > 1 ? `model ${cohort} ` : ''
-      return new Staging({ layout, grouping, keyed: keyed !== false, cohort, bucketPrefix, now, onStaged })
+      const staging: Staging = new Staging({
+        ...{ layout, grouping, keyed: keyed !== false, cohort, bucketPrefix, stampOf },
+        onStaged: () => {
+          this.#staged.add(staging)
+          onStaged()
+        },
+      })
+      return staging
     })
   }
 
   /** Takes one element that the functions have made; `route`: the way on which it came and goes on. */
   push(work: WorkBlock, element: number, value: unknown, route: number, groups: Groups | undefined): void {
     const { bucket, size } = groups?.take(work, element) ?? NO_GROUP
-    const { keyed, lastFunction, preprocessFailures, inferenceFailures } = this.#options
+    const { keyed, batching, inferenceFailures } = this.#options
+    if (!batching) {
+      this.#pushBatch(work, element, value, route)
+      return
+    }
     let key: unknown
     let example = value
     if (keyed) {
@@ -54,9 +74,12 @@ export class StepInput {
         example = value.value
       } else if (keyed === 'maybe') key = NO_KEY
       else {
-        const problem = `the handler is keyed: expected kv(key, example), got ${describeValue(value)}`
-        const error = new RunInferenceError('FUNCTION_THREW', problem)
-        work.fail(element, preprocessFailures, lastFunction, error, { value })
+        this.#refuse(
+          work,
+          element,
+          value,
+          `the handler is keyed: expected kv(key, example), got ${describeValue(value)}`,
+        )
         return
       }
     }
@@ -67,6 +90,51 @@ export class StepInput {
     }
   }
 
+  /** Takes one element that is a batch: all its examples are one call of the model, and a failure is one of the element. */
+  #pushBatch(work: WorkBlock, element: number, value: unknown, route: number): void {
+    const { keyed, inferenceFailures, onDrop } = this.#options
+    if (!Array.isArray(value)) {
+      this.#refuse(work, element, value, `withNoBatching: expected an array of examples, got ${describeValue(value)}`)
+      return
+    }
+    if (value.length === 0) {
+      onDrop()
+      work.complete(element)
+      return
+    }
+    const other = keyed === true ? value.findIndex(each => !isKV(each)) : -1
+    if (other >= 0) {
+      const problem = `the handler is keyed: expected an array of kv(key, example), got ${describeValue(value[other])} at ${other}`
+      this.#refuse(work, element, value, problem)
+      return
+    }
+    const isKeyed = (each: unknown) => keyed !== false && isKV(each)
+    const keys = value.map(each => (isKeyed(each) ? each.key : NO_KEY))
+    const examples = value.map(each => (isKeyed(each) ? each.value : each))
+    try {
+      const [cohort, ...others] = new Set(keys.map(key => this.#cohortOf(key)))
+      if (others.length > 0) {
+        this.#refuse(
+          work,
+          element,
+          value,
+          'withNoBatching: the keys of the array ask for several models; a batch has one',
+        )
+        return
+      }
+      this.#stagings[cohort!]!.stageBatch(work, element, route, examples, keys)
+    } catch (error) {
+      work.fail(element, inferenceFailures, -1, RunInferenceError.from(error, 'SHAPE_MISMATCH'), { value })
+    }
+  }
+
+  /** What the functions before the model gave is not what the handler takes. */
+  #refuse(work: WorkBlock, element: number, value: unknown, problem: string): void {
+    const { lastFunction, preprocessFailures } = this.#options
+    const error = new RunInferenceError('FUNCTION_THREW', problem)
+    work.fail(element, preprocessFailures, lastFunction, error, { value })
+  }
+
   /** Stages the rows of a block whose values are the input as they stand; `rows` were checked to have the right size. */
   pushDirect(work: WorkBlock, rows: Int32Array, route: number): void {
     this.#stagings[0]!.stageDirect(work, rows, route)
@@ -74,7 +142,7 @@ export class StepInput {
 
   /** Bytes of a directly staged row, or undefined when rows must be staged one by one. */
   get directRowBytes(): number | undefined {
-    return this.#stagings.length === 1 ? this.#stagings[0]!.directRowBytes : undefined
+    return this.#stagings.length === 1 && this.#options.batching ? this.#stagings[0]!.directRowBytes : undefined
   }
 
   /** True when rows of this tensor are the input as they stand: same type, same shape. */
@@ -86,8 +154,19 @@ export class StepInput {
   /** What was staged since the last call. */
   takeRuns(): RowRun[] {
     const runs: RowRun[] = []
-    for (const staging of this.#stagings) staging.takeRuns(runs)
+    for (const staging of this.#staged) staging.takeRuns(runs)
+    this.#staged.clear()
+    this.#stamped = undefined
     return runs
+  }
+
+  /** Rows of one block are queued at one time, so that no bucket is older than another by chance. */
+  #stampOf(work: WorkBlock): number {
+    if (this.#stamped !== work) {
+      this.#stamped = work
+      this.#stampMs = this.#options.now()
+    }
+    return this.#stampMs
   }
 
   #cohortOf(key: unknown): number {

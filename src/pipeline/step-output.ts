@@ -1,7 +1,8 @@
 import type { BatchOutputs } from '../models/executor.ts'
 import { elementsOf } from '../models/tensors.ts'
-import { kv, type PredictionResult } from '../records.ts'
+import { kv, type PredictionResult, predictionResult } from '../records.ts'
 import type { Delivery } from './functions.ts'
+import { ownRows } from './kept-results.ts'
 import type { RowRun, RunSegment } from './row-run.ts'
 import type { SinkStage } from './sink-stage.ts'
 import type { Stage } from './stage.ts'
@@ -32,6 +33,8 @@ export interface StepOutputOptions {
   readonly routes: readonly OutputRoute[]
   /** Told whose results are delivered, for the functions behind the model. */
   readonly delivery: Delivery
+  /** Somebody looks at results after their slot was given back. */
+  readonly keepsResults: boolean
 }
 
 /** A result as functions see it. The example is only made into an object when somebody looks at it. */
@@ -64,9 +67,11 @@ export class StepOutput {
   /** Hands on the results of one segment; `at` is the position of its first row in the outputs. */
   deliver(segment: RunSegment, outputs: BatchOutputs, at: number): void {
     const { run, from, to } = segment
-    const { routes, delivery } = this.#options
+    const { routes, delivery, keepsResults } = this.#options
     if (run.work.lost) return
     const { next, direct } = routes[run.route]!
+    // Such a batch is always delivered whole; each of its results is a branch of its record.
+    if (run.broughtBy !== undefined) run.work.addBranches(run.broughtBy, run.count - 1)
     const branches = direct.length + (next ? 1 : 0)
     if (branches > 1) for (let i = from; i < to; i++) run.work.addBranches(run.rows[i]!, branches - 1)
     for (const { sink, output } of direct) {
@@ -79,19 +84,27 @@ export class StepOutput {
     }
     if (!next) return
     delivery.modelId = outputs.modelId
-    for (let i = from; i < to; i++) next.push(run.work, run.rows[i]!, this.#result(run, i, outputs, at + i - from))
+    const read = keepsResults ? ownRows(outputs, at, to - from) : outputs
+    const first = keepsResults ? 0 : at
+    for (let i = from; i < to; i++) next.push(run.work, run.rows[i]!, this.#result(run, i, read, first + i - from))
   }
 
   #result(run: RowRun, index: number, outputs: BatchOutputs, position: number): unknown {
-    const { keyed, layouts } = this.#options
-    const layout = layouts[run.cohort]!
-    const result =
-      layout.kind === 'result'
-        ? (outputs.outputs[0]!.data as readonly unknown[])[position]
-        : new Prediction(inferenceOf(layout, outputs, position), outputs.modelId, run, index)
+    const { keyed } = this.#options
+    const result = this.#unkeyed(run, index, outputs, position)
     if (!keyed) return result
     const key = run.keys![index]
     return key === NO_KEY ? result : kv(key, result)
+  }
+
+  #unkeyed(run: RowRun, index: number, outputs: BatchOutputs, position: number): unknown {
+    const { layouts, keepsResults } = this.#options
+    const layout = layouts[run.cohort]!
+    if (layout.kind === 'result') return (outputs.outputs[0]!.data as readonly unknown[])[position]
+    const inference = inferenceOf(layout, outputs, position)
+    return keepsResults
+      ? predictionResult(run.example(index), inference, outputs.modelId)
+      : new Prediction(inference, outputs.modelId, run, index)
   }
 }
 

@@ -5,9 +5,13 @@ import type { HealthReport } from '../../src/ops/run-health.ts'
 
 const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'num_inferences 1\n' }
 
-async function serve(t: { after(run: () => Promise<void>): void }, report: Partial<HealthReport> = {}) {
+async function serve(
+  t: { after(run: () => Promise<void>): void },
+  report: Partial<HealthReport> = {},
+  resume = () => false,
+) {
   const health = { live: true, ready: true, state: 'joined', problems: {}, ...report } as HealthReport
-  const server = await startOpsServer({ port: 0, health: () => health, metrics })
+  const server = await startOpsServer({ port: 0, health: () => health, resume, metrics })
   t.after(() => server.close())
   return server
 }
@@ -45,6 +49,15 @@ suite('health and metrics over HTTP', () => {
     assert.equal(await response.text(), 'num_inferences 1\n')
   })
 
+  test('POST /resume ends a halt, and says when there was none; nothing but a POST does, and no web page', async t => {
+    let halts = 1
+    const { url } = await serve(t, {}, () => halts-- > 0)
+    const ask = (init: RequestInit) => fetch(`${url}/resume`, init).then(({ status }) => status)
+    assert.deepEqual([await ask({}), await ask({ method: 'PUT' })], [405, 405])
+    assert.equal(await ask({ method: 'POST', headers: { origin: 'https://example.org' } }), 403)
+    assert.deepEqual([await ask({ method: 'POST' }), await ask({ method: 'POST' })], [200, 409])
+  })
+
   test('anything else is refused', async t => {
     const { url } = await serve(t)
     assert.equal((await fetch(`${url}/`)).status, 404)
@@ -59,7 +72,7 @@ suite('health and metrics over HTTP', () => {
     const { url } = await serve(t)
     const port = Number(new URL(url).port)
     await assert.rejects(
-      startOpsServer({ port, health: () => ({}) as HealthReport, metrics }),
+      startOpsServer({ port, health: () => ({}) as HealthReport, resume: () => false, metrics }),
       (error: { code?: string; message: string }) => {
         assert.equal(error.code, 'SETTINGS_INVALID')
         assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${port}: another process listens there`))

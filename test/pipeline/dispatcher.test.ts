@@ -31,6 +31,7 @@ function setUp(lanes: readonly FakeLane[], steps: readonly FakeStep[]) {
     onOutage: (_step, error) => outages.push((error as RunInferenceError).code),
     onRecovered: () => outages.push('recovered'),
     onFatal: error => fatal.push(error),
+    onQuiet: () => {},
   })
   return { clock, dispatcher, outages, fatal, states }
 }

@@ -146,6 +146,7 @@ export function fakeStep(
     output,
     batcher,
     failureUnit: 'bisect',
+    meters: { preprocess: undefined, inference: undefined, postprocess: undefined },
     retries: new Retries({}, () => 1),
     sizes: new BatchSizes({
       maxSize: policy.maxSize,

@@ -1,0 +1,193 @@
+/**
+ * Halts the application when too much fails, before a mistake upstream turns a whole topic into dead letters. One mechanism for
+ * the share that all steps have in common (`floodRatio`) and for a step's own (`exceptionHandling.threshold`, as in Beam).
+ *
+ * F1. A meter counts, at one stage of one step, what came there and what of it failed: records, or batches where those fail
+ *     as a whole.
+ * F2. It trips when bad > total × limit (Beam's rule, strict), over the last `windowMs`, and not before `minRecords` have come:
+ *     the first bad record of a quiet night halts nothing.
+ * F3. In `bundle` mode it looks when a block is done, at that block alone and however small it is, as Beam does at the end of a
+ *     bundle.
+ * F4. It is told once; then nothing is, until `reset`, which forgets what was counted.
+ * F5. Nothing is done per record but for those that fail, and nothing at all where the limit is 1.
+ */
+import { RunInferenceError } from '../errors.ts'
+import type { StepNode } from '../graph.ts'
+import type { FailedStage } from '../kafka/topic-names.ts'
+import type { Clock } from '../ops/clock.ts'
+import type { WorkBlock } from './work-block.ts'
+
+const BUCKETS = 10
+
+export interface FloodLimits {
+  /** Of steps that have no threshold of their own; 1: never. */
+  readonly floodRatio: number
+  readonly floodWindowMs: number
+  readonly floodMinRecords: number
+}
+
+export interface FloodGuardOptions extends FloodLimits {
+  readonly clock: Clock
+  readonly onTrip: (reason: RunInferenceError) => void
+}
+
+/** What one stage of one step tells. */
+export interface FloodMeter {
+  /** So many came here, and have not failed so far. */
+  passed(work: WorkBlock, units: number, records: number): void
+  /** A record failed; `units`: 0 where its batch was told already. `isCounted`: it was told to have passed before. */
+  failed(work: WorkBlock, units: 0 | 1, isCounted: boolean): void
+}
+
+interface Counts {
+  records: number
+  total: number
+  bad: number
+}
+
+export class FloodGuard {
+  readonly #options: FloodGuardOptions
+  readonly #meters = new Map<string, Meter>()
+  #hasTripped = false
+
+  constructor(options: FloodGuardOptions) {
+    this.#options = options
+  }
+
+  /** Undefined where nothing can trip. `step`: undefined in a topology without one. */
+  meterOf(step: StepNode | undefined, stage: FailedStage): FloodMeter | undefined {
+    const { floodRatio, floodWindowMs, floodMinRecords, clock } = this.#options
+    const { exceptionHandling: { threshold, failureUnit } = {}, batch } = step?.options ?? {}
+    const limit = threshold ?? floodRatio
+    if (limit >= 1) return undefined
+    const key = `${stage} ${step?.step}`
+    const known = this.#meters.get(key)
+    if (known) return known
+    const place = `${stage === 'inference' ? 'inference' : `${stage}ing`}${step ? ` of step ${step.step}` : ''}`
+    const meter = new Meter({
+      place,
+      units: stage === 'inference' && failureUnit === 'batch' ? 'batches' : 'records',
+      limit,
+      limitName: threshold === undefined ? 'floodRatio' : 'exceptionHandling.threshold',
+      perBlock: (batch?.mode ?? step?.handler.batch.mode) === 'bundle',
+      windowMs: floodWindowMs,
+      minRecords: floodMinRecords,
+      clock,
+      trip: reason => this.#trip(reason),
+    })
+    this.#meters.set(key, meter)
+    return meter
+  }
+
+  /** A block is about to be decoded: where there is no step, its records are what came. */
+  blockBegins(work: WorkBlock): void {
+    this.#meters.get('preprocess undefined')?.passed(work, work.block.count, work.block.count)
+  }
+
+  /** Every row of this block is done (F3). */
+  blockDone(work: WorkBlock): void {
+    for (const meter of this.#meters.values()) meter.blockDone(work)
+  }
+
+  /** An operator has let the application go on. */
+  reset(): void {
+    for (const meter of this.#meters.values()) meter.reset()
+    this.#hasTripped = false
+  }
+
+  #trip(reason: RunInferenceError): void {
+    if (this.#hasTripped) return
+    this.#hasTripped = true
+    this.#options.onTrip(reason)
+  }
+}
+
+interface MeterOptions {
+  readonly place: string
+  readonly units: string
+  readonly limit: number
+  readonly limitName: string
+  readonly perBlock: boolean
+  readonly windowMs: number
+  readonly minRecords: number
+  readonly clock: Clock
+  readonly trip: (reason: RunInferenceError) => void
+}
+
+class Meter implements FloodMeter {
+  readonly #options: MeterOptions
+  #buckets = Array.from({ length: BUCKETS }, nothing)
+  /** Which of the window's parts is being counted, since the clock began. */
+  #part = 0
+  #blocks = new WeakMap<WorkBlock, Counts>()
+
+  constructor(options: MeterOptions) {
+    this.#options = options
+  }
+
+  passed(work: WorkBlock, units: number, records: number): void {
+    const counts = this.#countsOf(work)
+    counts.total += units
+    counts.records += records
+  }
+
+  failed(work: WorkBlock, units: 0 | 1, isCounted: boolean): void {
+    const counts = this.#countsOf(work)
+    counts.bad += units
+    if (!isCounted) {
+      counts.total += units
+      counts.records++
+    }
+    if (!this.#options.perBlock) this.#look(this.#sum(), this.#options.minRecords)
+  }
+
+  blockDone(work: WorkBlock): void {
+    const counts = this.#blocks.get(work)
+    if (!counts) return
+    this.#blocks.delete(work)
+    this.#look(counts, 0)
+  }
+
+  reset(): void {
+    this.#buckets = this.#buckets.map(nothing)
+    this.#blocks = new WeakMap()
+  }
+
+  #countsOf(work: WorkBlock): Counts {
+    if (!this.#options.perBlock) return this.#bucket()
+    const known = this.#blocks.get(work) ?? nothing()
+    this.#blocks.set(work, known)
+    return known
+  }
+
+  #bucket(): Counts {
+    const { clock, windowMs } = this.#options
+    const part = Math.floor(clock.now() / (windowMs / BUCKETS))
+    for (let passed = Math.min(part - this.#part, BUCKETS); passed > 0; passed--)
+      this.#buckets[(part - passed + 1) % BUCKETS] = nothing()
+    this.#part = part
+    return this.#buckets[part % BUCKETS]!
+  }
+
+  #sum(): Counts {
+    const sum = nothing()
+    for (const { records, total, bad } of this.#buckets) {
+      sum.records += records
+      sum.total += total
+      sum.bad += bad
+    }
+    return sum
+  }
+
+  #look({ records, total, bad }: Counts, minRecords: number): void {
+    const { limit, limitName, place, units, perBlock, windowMs, trip } = this.#options
+    if (records < minRecords || !(bad > total * limit)) return
+    const where = perBlock ? 'one block' : `the last ${windowMs / 1_000} s`
+    const share = `${bad} of ${total} ${units} failed in ${where}, and ${limitName} is ${limit}`
+    trip(new RunInferenceError('TOO_MANY_DEAD_LETTERS', `${place}: ${share}`))
+  }
+}
+
+function nothing(): Counts {
+  return { records: 0, total: 0, bad: 0 }
+}
