@@ -15,7 +15,7 @@ export interface Difference {
   /** Of several entries for a case, the first one has its main reason. */
   readonly quirk: Quirk
   readonly why: string
-  /** The fields that differ for this reason, and no others; `*` stands for any text in them. */
+  /** The fields that differ for this reason, and no others; `*` stands for any text in them (`main[*].model_id`). */
   readonly fields: readonly string[]
 }
 

@@ -32,24 +32,29 @@ export async function verdictOf(oracle: OracleCase): Promise<Verdict> {
     return { ...verdict, outcome: 'failed', why: textOf(error) }
   }
   const fields = differences(normalised(oracle.expected), actual)
-  const why = whyNot(oracle.name, fields, reasons, actual)
+  const changed = fields.length > 0 ? differences(readKept(oracle.name), actual) : []
+  const why = whyNot(fields, reasons, changed)
   if (why !== undefined) return { ...verdict, fields, outcome: 'failed', why, actual }
   return { ...verdict, fields, outcome: fields.length === 0 ? 'same' : 'different on purpose', actual }
 }
 
-/** Undefined: exactly the fields differ that the table names, and what they are here is what it was. */
-function whyNot(
-  name: string,
+/**
+ * Undefined: exactly the fields differ that the table names, each for one reason, and what the case gives here is what it gave
+ * when it was kept (`changed` is empty).
+ */
+export function whyNot(
   fields: readonly string[],
   reasons: readonly Difference[],
-  actual: unknown,
+  changed: readonly string[],
 ): string | undefined {
   const explained = reasons.flatMap(entry => entry.fields.map(field => ({ field, matches: patternOf(field) })))
-  const unexplained = fields.filter(field => !explained.some(({ matches }) => matches.test(field)))
+  const reasonsOf = (field: string) => explained.filter(({ matches }) => matches.test(field)).length
+  const unexplained = fields.filter(field => reasonsOf(field) === 0)
+  const twice = fields.filter(field => reasonsOf(field) > 1)
   const vanished = explained.filter(({ matches }) => !fields.some(field => matches.test(field)))
-  const changed = fields.length > 0 ? differences(readKept(name), actual) : []
   const parts = [
     ...(unexplained.length > 0 ? [`differs without a reason: ${unexplained.join(', ')}`] : []),
+    ...(twice.length > 0 ? [`differs for two reasons: ${twice.join(', ')}`] : []),
     ...(vanished.length > 0 ? [`said to differ, but equal: ${vanished.map(({ field }) => field).join(', ')}`] : []),
     ...(changed.length > 0 ? [`what it gives here has changed: ${changed.join(', ')}`] : []),
   ]
@@ -57,7 +62,7 @@ function whyNot(
 }
 
 /** `main[*].model_id` is that field of all results. */
-export function patternOf(field: string): RegExp {
+function patternOf(field: string): RegExp {
   return new RegExp(`^${field.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`)
 }
 

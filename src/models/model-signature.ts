@@ -42,7 +42,8 @@ export function declaredSignature(spec: ModelSpec): Signature {
 export function matchSignature(spec: OnnxSpec, model: ModelSignature): MatchedSignature {
   const problems: string[] = []
   const { inferenceArgs = {}, masks = [] } = spec
-  const rowInputs = [...Object.keys(spec.inputs), ...masks]
+  const onlyInput = '' in spec.inputs && model.inputs.length === 1 ? [model.inputs[0]!.name] : []
+  const rowInputs = [...Object.keys(spec.inputs), ...onlyInput, ...masks]
   const extras = matchExtras(inferenceArgs, rowInputs, model.inputs, problems)
   const fedByRows = model.inputs.filter(({ name }) => !(name in inferenceArgs) || rowInputs.includes(name))
   const inputs = matchInputs(spec, fedByRows, problems)

@@ -97,6 +97,13 @@ describe('inferenceArgs of an ONNX model', () => {
     })
   }
 
+  test('cannot take the place of the only input of a model, which the declaration does not name', async () => {
+    const { definition } = onnx({ model: 'models/digits-mlp-v1.onnx', input: float32(64), output: float32(10) })
+    const spec = modelSpecOf(definition.cohorts[0].model, { x: [Array(64).fill(1)] })
+    const load = withModel(create, spec, async () => {})
+    await rejects(load, 'MODEL_UNUSABLE', 'inferenceArgs.x: rows feed this input already')
+  })
+
   test('are numbers, texts, and lists of them', () => {
     const good = {
       a: 1n,
