@@ -131,6 +131,18 @@ describe('the installed package', () => {
     assert.equal(JSON.parse(stdout).ok, true)
   })
 
+  for (const isolation of ['thread', 'process']) {
+    it(`runs a handler of the user’s own in a ${isolation}, which imports its topology again`, async () => {
+      writeFileSync(join(project, 'numbers.ndjson'), '{"value":1}\n{"value":21}\n')
+      const topology = ['handler.js', '--param', `isolation=${isolation}`]
+      const args = ['check', ...topology, '--offline', '--example', 'numbers.ndjson', '--json']
+      const { code, stdout, stderr } = await runIn(project, kri, args)
+      assert.equal(code, 0, stdout + stderr)
+      const [{ records, failed, shown }] = JSON.parse(stdout).examples
+      assert.deepEqual([records, failed, shown.produced[0].value], [2, 0, { doubled: 2 }])
+    })
+  }
+
   it('says how to have the cluster in containers, whose library it does not bring', async () => {
     const engine = await startFakeDockerEngine('never asked for')
     try {
