@@ -154,8 +154,6 @@ function typesOf(error: unknown): string[] {
   if (typeof error !== 'object' || error === null) return [error === null ? 'null' : typeof error]
   const names: string[] = []
   try {
-    // An error may say its name without having a class of its own.
-    if (error instanceof Error && typeof error.name === 'string' && error.name !== 'Error') names.push(error.name)
     for (
       let at = Object.getPrototypeOf(error);
       at !== null && at !== Object.prototype;
@@ -164,6 +162,9 @@ function typesOf(error: unknown): string[] {
       const name: unknown = at.constructor?.name
       if (typeof name === 'string' && name !== '' && !names.includes(name)) names.push(name)
     }
+    // An error may say its name without having a class of its own.
+    if (error instanceof Error && typeof error.name === 'string' && !names.includes(error.name))
+      names.unshift(error.name)
   } catch {
     // It does not let us look: what was found must do.
   }
