@@ -49,7 +49,7 @@ const large = keyed(model('v2'))
   .withPostprocess(answer)
 
 export default withParameters(
-  { threshold: integer('the least probability, in percent, with which the small model is believed', 80) },
+  { threshold: integer('the least probability, in percent, with which the small model is believed', 80, 0) },
   ({ threshold }) => {
     const { sure, unsure } = from('digits.images', { key: utf8(), value: avro<Digit>('digit') })
       .runInference('small', small)
