@@ -57,11 +57,11 @@ function unhandled(work: WorkBlock, element: number, { point, index, error }: Fa
   const { topic, partition } = work.block
   const source = `${topic}/${partition}/${work.block.offset(work.rowOf(element))}`
   const where = index < 0 ? point.node : `step ${point.step}, ${point.stage} function ${index}`
-  const wanted = only.map(each => (typeof each === 'string' ? each : each.name)).join(', ')
+  const names = only.map(each => (typeof each === 'string' ? each : each.name)).join(', ')
+  const says = only.length > 0 ? `makes dead letters of ${names} alone` : 'makes dead letters of no error'
   const what = `${where}, record ${source}: ${error.errorTypes[0]}: ${error.message}`
-  return new RunInferenceError(
-    'UNHANDLED',
-    `${what}; exceptionHandling.only of step ${point.step} makes dead letters of ${wanted} alone`,
-    { cause: error.cause ?? error, errorTypes: error.errorTypes },
-  )
+  return new RunInferenceError('UNHANDLED', `${what}; exceptionHandling.only of step ${point.step} ${says}`, {
+    cause: error.cause ?? error,
+    errorTypes: error.errorTypes,
+  })
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { DIFFERENT_ON_PURPOSE } from '../../parity/different-on-purpose.ts'
 import { normalised } from '../../parity/normalise.ts'
@@ -65,6 +65,17 @@ describe('the table of differences on purpose', () => {
     assert.deepEqual(
       rows.filter(row => QUIRK.test(row!)),
       expected,
+    )
+  })
+})
+
+describe('docs/beam-parity.md', () => {
+  it('names tests that are there', () => {
+    const files = [...PAGE.matchAll(/`(test\/[^`]+\.test\.ts)`/g)].map(([, file]) => file!)
+    assert.ok(files.length > 5)
+    assert.deepEqual(
+      files.filter(file => !existsSync(file)),
+      [],
     )
   })
 })
