@@ -5,7 +5,7 @@ import type { CustomSpec, Isolation } from './executor.ts'
 import { type BareModelHandler, bareHandlerOf } from './model-handler.ts'
 import type { ResourceHints } from './resource-hints.ts'
 
-/** What a step gives to every call of its model. Plain data: it crosses to the lane. */
+/** What a step gives to every call of its model. Plain data. */
 export type InferenceArgs = Readonly<Record<string, unknown>>
 
 /** Results of a batch, one for each example, in order; a generator is read to its end before any result leaves. */
@@ -13,7 +13,7 @@ export type Results<Result> = Iterable<Result> | AsyncIterable<Result>
 
 /**
  * A model handler of your own (Beam: a subclass of ModelHandler). Its methods run in lanes, which import the topology module
- * again: examples and results are copied between threads, so both must be plain data (what `structuredClone` takes). Only
+ * again: examples and results are copied between threads, so both must be plain data (docs/handlers.md says what is). Only
  * `name`, `loadModel` and `runInference` are needed; members that are added to this interface will be optional.
  */
 export interface CustomHandler<in Example, out Result, in out Model = unknown> {
@@ -21,7 +21,7 @@ export interface CustomHandler<in Example, out Result, in out Model = unknown> {
   readonly name: string
   /** What `loadModel` is given: a path, an address, any text. Default: the name. */
   readonly modelId?: string
-  /** Called once per lane, before the first batch. A throw stops the instance before it joins; for a per-key model it fails its rows. */
+  /** Called once per lane and step (or `modelIdentifier`), before the first batch. A throw stops the instance before it joins; for a per-key model it fails its rows. */
   loadModel(modelId: string): Model | Promise<Model>
   /** Runs a batch. What it throws, and more or fewer results than examples, make dead letters of the examples to blame. */
   runInference(
@@ -37,7 +37,7 @@ export interface CustomHandler<in Example, out Result, in out Model = unknown> {
   controlBatch?(): readonly unknown[]
   /** True for errors that trying again can mend, such as a service that is busy. Default: none. */
   isTransient?(error: unknown): boolean
-  /** Bytes of a batch, for metrics (Beam: get_num_bytes). Default: the size of its serialised form. */
+  /** Bytes of a batch, for metrics (Beam: get_num_bytes). Default: those of its copy. */
   getNumBytes?(batch: readonly Example[]): number
   /** Beam: get_metrics_namespace; default 'RunInference'. */
   readonly metricsNamespace?: string
