@@ -43,6 +43,14 @@ describe('a model that is a service, as Beam tests it', () => {
     assert.equal(calls(), 3)
   })
 
+  it('test_repeated_requests_fail: a service that stays busy is an outage, which is waited for (I10)', async () => {
+    const { handler, calls } = remote(Number.POSITIVE_INFINITY)
+    const { main, failures, error } = await beamRun({ input: [1], handler, options: RETRY })
+    assert.deepEqual([main, failures, error], [[], [], undefined])
+    // The four tries of the batch, then those that look whether the outage has ended.
+    assert.ok(calls() > 4, `${calls()} calls`)
+  })
+
   it('test_run_inference_impl… with a retry filter that says no: no retry', async () => {
     const { handler, calls } = remote(1, () => false)
     const { failures } = await beamRun({ input: [1], handler, options: RETRY })
