@@ -22,6 +22,8 @@ export interface CountingMetrics extends PipelineMetrics {
   readonly lostRecords: number
   readonly clamped: number
   readonly retries: number
+  /** Halts and their ends, in order. */
+  readonly halts: readonly boolean[]
 }
 
 export function countingMetrics(): CountingMetrics {
@@ -31,6 +33,7 @@ export function countingMetrics(): CountingMetrics {
   const children: Record<string, number> = {}
   const ceilings: number[] = []
   const breaker: string[] = []
+  const halts: boolean[] = []
   const counts = { mostInFlight: 0, inFlightNow: 0, lostRecords: 0, clamped: 0, retries: 0 }
   return {
     ...nullMetrics,
@@ -40,6 +43,7 @@ export function countingMetrics(): CountingMetrics {
     children,
     ceilings,
     breaker,
+    halts,
     get mostInFlight() {
       return counts.mostInFlight
     },
@@ -67,6 +71,7 @@ export function countingMetrics(): CountingMetrics {
       letters[code] = (letters[code] ?? 0) + count
     },
     breakerState: (_step, state) => void breaker.push(state),
+    halted: isHalted => void halts.push(isHalted),
     inFlight(rows) {
       counts.inFlightNow = rows
       counts.mostInFlight = Math.max(counts.mostInFlight, rows)

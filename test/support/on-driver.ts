@@ -1,3 +1,5 @@
+import { handlerAt } from '../../src/handler-place.ts'
+import type { FindHandler } from '../../src/models/custom-session.ts'
 import { createInThreadExecutor } from '../../src/models/in-thread-executor.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
@@ -56,7 +58,8 @@ export async function secondInstance(
   isBad?: RowPredicate,
 ): Promise<RunningTopology> {
   const { clock, broker, registry } = driver
-  const inThread = createInThreadExecutor({ lanes: 1, maxBatchRows: 256 }, { logger: silentLogger, clock })
+  const find: FindHandler = place => handlerAt(topology, place)
+  const inThread = createInThreadExecutor({ lanes: 1, maxBatchRows: 256 }, { logger: silentLogger, clock, find })
   const executor = createFaultyExecutor(inThread, { clock })
   executor.failRowsWhere(isBad)
   const running = startTopology(topology, {
