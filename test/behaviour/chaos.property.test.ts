@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { BatchOptions, KV } from 'kafka-run-inference'
+import { RunInferenceError } from '../../src/errors.ts'
 import type { RunningTopology } from '../../src/run.ts'
 import type { FaultyExecutor, RowPredicate } from '../../src/testing/faulty-executor.ts'
 import type { TopologyDriver } from '../../src/testing/index.ts'
@@ -13,6 +14,7 @@ const PARTITIONS = 3
 const TOPICS = ['out', 't.classify.failed-preprocess', 't.classify.failed-inference', 't.classify.failed-postprocess']
 /** The model "throws" on images of this brightness. */
 const POISON = 9
+const BUSY = new RunInferenceError('MODEL_TRANSIENT', 'busy, says the test')
 const isPoison: RowPredicate = ([x]) => (x as Float32Array)[0] === POISON
 
 type Event =
@@ -22,6 +24,7 @@ type Event =
   | { readonly kind: 'lostAnswers' | 'transient' | 'rebalance' | 'expire' | 'join' | 'leave' }
   | { readonly kind: 'model'; readonly outageMs: number }
   | { readonly kind: 'hang'; readonly ms: number }
+  | { readonly kind: 'busy'; readonly calls: number }
   | { readonly kind: 'slow'; readonly point: 'produce' | 'commit' | 'fetch' | 'heartbeat'; readonly ms: number }
 
 const event: fc.Arbitrary<Event> = fc.oneof(
@@ -48,6 +51,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('model' as const), outageMs: fc.constantFrom(100, 20_000) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('busy' as const), calls: fc.integer({ min: 1, max: 4 }) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('hang' as const), ms: fc.constantFrom(10, 4_000) }) },
   {
     weight: 2,
@@ -67,6 +71,9 @@ const BATCHES: readonly BatchOptions[] = [
   { maxSize: 32, adaptive: true },
 ]
 
+/** More often than the model is ever busy: rows are found bad when it lasts and the control batch passes. */
+const RETRY = { maxRetries: 200, maxDelayMs: 200 }
+
 describe('whatever happens', () => {
   it('I1, I2, I5, I8, I10: nothing is lost, order holds, no outage makes a dead letter, credits come back', async () => {
     await fc.assert(
@@ -77,7 +84,7 @@ describe('whatever happens', () => {
         async (events, lanes, batch) => {
           const metrics = countingMetrics()
           await onFaultyDriver(
-            digitTopology({ step: { batch } }),
+            digitTopology({ step: { batch, retry: RETRY } }),
             async (driver, executor) => {
               const course = new Course(driver, executor, metrics)
               for (const each of events) await course.apply(each)
@@ -120,10 +127,16 @@ class Course {
     else if (each.kind === 'rebalance') broker.forceRebalance('t')
     else if (each.kind === 'broker') await this.#outage(each.downMs)
     else if (each.kind === 'model') await this.#modelOutage(each.outageMs)
+    else if (each.kind === 'busy') this.#executor.failRuns(each.calls, BUSY)
     else if (each.kind === 'hang') await this.#hang(each.ms)
     else if (each.kind === 'expire') this.#expire()
     else if (each.kind === 'join')
-      this.#second ??= await secondInstance(this.#driver, digitTopology({ step: { batch: HELD } }), {}, isPoison)
+      this.#second ??= await secondInstance(
+        this.#driver,
+        digitTopology({ step: { batch: HELD, retry: RETRY } }),
+        {},
+        isPoison,
+      )
     else await this.#leave()
   }
 
