@@ -122,14 +122,13 @@ export class RunInferenceError extends Error {
 
   /** Anything that was caught, as one of ours; an error that is one already keeps its code. */
   static from(error: unknown, code: ErrorCode, context = ''): RunInferenceError {
-    return error instanceof RunInferenceError ? error : RunInferenceError.wrap(error, code, context)
+    return isOurs(error) ? error : RunInferenceError.wrap(error, code, context)
   }
 
   /** Anything that others threw, under this code, also where they took one of our errors for it. */
   static wrap(error: unknown, code: ErrorCode, context = ''): RunInferenceError {
     const text = textOf(error)
-    const errorTypes =
-      error instanceof RunInferenceError && error.errorTypes.length > 0 ? error.errorTypes : typesOf(error)
+    const errorTypes = isOurs(error) && error.errorTypes.length > 0 ? error.errorTypes : typesOf(error)
     return new RunInferenceError(code, context ? `${context}: ${text}` : text, { cause: error, errorTypes })
   }
 }
@@ -138,6 +137,15 @@ interface ErrorOptions {
   readonly cause?: unknown
   readonly problems?: readonly Problem[]
   readonly errorTypes?: readonly string[]
+}
+
+/** Not every object lets itself be asked. */
+function isOurs(error: unknown): error is RunInferenceError {
+  try {
+    return error instanceof RunInferenceError
+  } catch {
+    return false
+  }
 }
 
 /** What a function threw may be anything: an object that has no text, or a message that is none, must not throw again. */

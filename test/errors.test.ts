@@ -21,4 +21,20 @@ describe('an error', () => {
     for (const thrown of [undefined, null, 'text', 5n, Symbol('s'), Object.create(null), odd])
       assert.match(RunInferenceError.from(thrown, 'FUNCTION_THREW').message, /^\[FUNCTION_THREW\] ./)
   })
+
+  it('says which classes it is of, its own first, whatever was thrown', () => {
+    class Busy extends RangeError {}
+    const named = Object.assign(new Error('x'), { name: 'AbortError' })
+    const hostile = new Proxy({}, { getPrototypeOf: () => assert.fail('looked at') })
+    const typesOf = (thrown: unknown) => RunInferenceError.wrap(thrown, 'FUNCTION_THREW').errorTypes
+    assert.deepEqual(typesOf(new Busy('x')), ['Busy', 'RangeError', 'Error'])
+    assert.deepEqual(typesOf(named), ['AbortError', 'Error'])
+    assert.deepEqual(
+      ['text', 5n, undefined, null, {}, Object.create(null), hostile].map(each => typesOf(each)[0]),
+      ['string', 'bigint', 'undefined', 'null', 'Object', 'Object', 'Object'],
+    )
+    const transient = RunInferenceError.wrap(new Busy('x'), 'MODEL_TRANSIENT')
+    assert.deepEqual(typesOf(transient), transient.errorTypes)
+    assert.deepEqual(new RunInferenceError('BUG', 'ours').errorTypes, [])
+  })
 })
