@@ -56,7 +56,7 @@ export function whyNot(
     ...(unexplained.length > 0 ? [`differs without a reason: ${unexplained.join(', ')}`] : []),
     ...(twice.length > 0 ? [`differs for two reasons: ${twice.join(', ')}`] : []),
     ...(vanished.length > 0 ? [`said to differ, but equal: ${vanished.map(({ field }) => field).join(', ')}`] : []),
-    ...(changed.length > 0 ? [`what it gives here has changed: ${changed.join(', ')}`] : []),
+    ...(changed.length > 0 ? [`what it gives here has changed: ${changed.join(', ') || 'all of it'}`] : []),
   ]
   return parts.length > 0 ? parts.join('; ') : undefined
 }
