@@ -1,5 +1,6 @@
 /** Each variant runs in a process of its own: a fresh heap, nothing compiled or patched by the one before. */
 import { fork } from 'node:child_process'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export type ToChild = { type: 'order'; order: unknown } | { type: 'usage' } | { type: 'stop' }
@@ -14,6 +15,8 @@ export interface Variant<R> {
   cpuMs(): Promise<number>
   stop(): void
 }
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 /** A variant that takes longer hangs. */
 const DEADLINE_MS = 10 * 60_000
@@ -30,10 +33,10 @@ export function profiling(name: string): readonly string[] {
   return profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}/${name}`]
 }
 
-/** Starts `variants/<name>.ts` with this order. */
-export function startVariant<R>(name: string, order: object): Variant<R> {
-  const file = fileURLToPath(new URL(`./variants/${name}.ts`, import.meta.url))
-  const child = fork(file, [], { execArgv: ['--conditions=kri-source', ...profiling(name)] })
+/** Starts `variants/<name>.ts` with this order; `checkout`: that of another copy of this repository, in its folder. */
+export function startVariant<R>(name: string, order: object, checkout = ROOT): Variant<R> {
+  const file = join(checkout, 'bench/variants', `${name}.ts`)
+  const child = fork(file, [], { cwd: checkout, execArgv: ['--conditions=kri-source', ...profiling(name)] })
   const ready = Promise.withResolvers<void>()
   const result = Promise.withResolvers<R>()
   let usage = Promise.withResolvers<number>()

@@ -25,6 +25,21 @@ export function rangeOf(values: readonly number[]): readonly [number, number] {
   return [Math.min(...values), Math.max(...values)]
 }
 
+/** Where the median lies with about 95 % certainty, whatever the values are like; the range of them below six. */
+export function medianInterval(values: readonly number[]): readonly [low: number, high: number] {
+  const sorted = values.toSorted((a, b) => a - b)
+  const n = sorted.length
+  let left = 0
+  let chance = 0.5 ** n
+  // The median lies below the smallest k values with the chance that a fair coin falls at most k - 1 times of n on one side.
+  for (let below = chance; 2 * below <= 0.05; below += chance) {
+    left++
+    chance = (chance * (n - left + 1)) / left
+  }
+  const rank = Math.max(0, left - 1)
+  return [sorted[rank]!, sorted[n - 1 - rank]!]
+}
+
 /** Two digits behind the point for small numbers, none for large ones. */
 export function round(value: number): number {
   return Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(3))

@@ -29,7 +29,9 @@ async function throughLanes(file: string, width: number, batch: number, lanes: n
     { lanes, maxBatchRows: batch },
     { logger: silentLogger, clock: systemClock, random: Math.random },
   )
-  const spec = modelSpecOf(onnx({ model: file, input: float32(width), output: float32(null) }).definition.cohorts[0].model)
+  const spec = modelSpecOf(
+    onnx({ model: file, input: float32(width), output: float32(null) }).definition.cohorts[0].model,
+  )
   const models = await Promise.all(executor.lanes.map(lane => lane.load(spec)))
   const source = new Float32Array(batch * width).fill(0.5)
   await Promise.all(models.map(model => pump(model, source, batch, durationMs / 3)))

@@ -1,10 +1,11 @@
 /** `npm run bench [-- --json] [--only NAME] [--quick]`: runs the subjects on a broker of this machine; see README.md. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startCluster } from '../src/cluster/cluster.ts'
 import type { KafkaPort } from '../src/kafka/port.ts'
+import { badRows } from './bad-rows.ts'
 import { check } from './check.ts'
 import { profileInto } from './child.ts'
 import { conditions, DEFAULT_LANES } from './conditions.ts'
@@ -19,12 +20,17 @@ import { memory } from './memory.ts'
 import { pipelineMid, pipelineSmall } from './pipeline.ts'
 import { sessions } from './sessions.ts'
 import { WrongOutput } from './setting.ts'
+import { shapes } from './shapes.ts'
+import { smallBefore } from './small-before.ts'
 import { startup } from './startup.ts'
 import { workers } from './workers.ts'
 
 const SUBJECTS = [
   pipelineSmall,
   pipelineMid,
+  ...shapes,
+  badRows,
+  smallBefore,
   digits,
   isolation,
   latency,
@@ -46,6 +52,7 @@ const { values: options } = parseArgs({
     lanes: { type: 'string', default: String(DEFAULT_LANES) },
     provenance: { type: 'string', default: 'on' },
     profile: { type: 'string' },
+    before: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -54,11 +61,12 @@ const chosen = SUBJECTS.filter(
   ({ name }) => options.only.length === 0 || options.only.some(only => name.startsWith(only)),
 )
 if (options.help || chosen.length === 0) {
-  console.log(`npm run bench [-- --json] [--only NAME]... [--quick] [--rounds N] [--lanes N] [--provenance on|off] [--profile FOLDER]
+  console.log(`npm run bench [-- --json] [--only NAME]... [--quick] [--rounds N] [--lanes N] [--provenance on|off] [--profile FOLDER] [--before FOLDER]
 
 ${SUBJECTS.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}
 
---quick is for a look: fewer records and rounds. --profile keeps a CPU profile of every process that is measured.`)
+--quick is for a look: fewer records and rounds. --profile keeps a CPU profile of every process that is measured.
+--before is another checkout of this repository, with its node_modules, for pipeline-shapes/small.`)
   process.exit(options.help ? 0 : 1)
 }
 
@@ -103,6 +111,7 @@ try {
       lanes,
       provenance,
       quick: options.quick,
+      before: options.before === undefined ? undefined : resolve(options.before),
       rounds,
       say,
     })

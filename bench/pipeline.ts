@@ -160,10 +160,15 @@ async function runVariant(name: VariantName, order: RoundOrder): Promise<Measure
   return startVariant<Measured>(name === 'port' ? 'port-copy' : 'kafkajs-copy', copy).result
 }
 
-/** Creates the topics of a topology and runs it until its input is committed. */
-export async function runTopology(setting: Setting, order: Omit<TopologyOrder, 'brokers'>): Promise<Measured> {
+/** Creates the topics of a topology and runs it until its input is committed; `checkout`: by another copy of this repository. */
+export async function runTopology(
+  setting: Setting,
+  order: Omit<TopologyOrder, 'brokers'>,
+  checkout?: string,
+): Promise<Measured> {
   await createTopicsOf(setting.port, await loadTopology(order.file, order.parameters))
-  return startVariant<Measured>('topology', { ...order, brokers: setting.brokers } satisfies TopologyOrder).result
+  return startVariant<Measured>('topology', { ...order, brokers: setting.brokers } satisfies TopologyOrder, checkout)
+    .result
 }
 
 async function requireCount({ port }: Setting, topic: string, records: number): Promise<void> {

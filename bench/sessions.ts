@@ -85,5 +85,7 @@ async function measure(
 }
 
 function load(lane: Lane, file: string, width: number): Promise<LaneModel> {
-  return lane.load(modelSpecOf(onnx({ model: file, input: float32(width), output: float32(null) }).definition.cohorts[0].model))
+  return lane.load(
+    modelSpecOf(onnx({ model: file, input: float32(width), output: float32(null) }).definition.cohorts[0].model),
+  )
 }

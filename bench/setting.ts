@@ -13,6 +13,8 @@ export interface Setting {
   readonly provenance: boolean
   /** Fewer records and rounds: ratios are good for a first look, not for a record. */
   readonly quick: boolean
+  /** Folder of another checkout of this repository, to be held against this one. */
+  readonly before: string | undefined
   /** Instead of each subject's own number. */
   readonly rounds: number | undefined
   /** A line for whoever watches. */
