@@ -38,6 +38,74 @@ const code = (expected: string, what: RegExp) => (error: unknown) => {
 }
 
 suite('topic plan', () => {
+  suite('of topics that the topology writes and reads again', () => {
+    const through: TopologyTopics = {
+      ...topology,
+      sources: [{ topic: 'images' }, { topic: 'between', writtenBy: {} }],
+      sinks: [{ topic: 'between', options: {} }, ...topology.sinks],
+    }
+    const images = existing('images', 6, { 'max.message.bytes': '5000000', 'retention.ms': '-1' })
+    const created = planTopics(through, [images], defaults).create
+    const between = created.find(({ name }) => name === 'between')!
+
+    test('they are as wide as the source, take what is a little larger, and keep records as long, with their time', () => {
+      assert.equal(between.partitions, 6)
+      assert.deepEqual(between.configs, {
+        'min.insync.replicas': '1',
+        'cleanup.policy': 'delete',
+        'message.timestamp.type': 'CreateTime',
+        'max.message.bytes': String(5_000_000 + 65_536),
+        'retention.ms': '-1',
+      })
+      const replays = created
+        .filter(({ name }) => name.endsWith('.replay'))
+        .map(({ name, partitions }) => [name, partitions])
+      assert.deepEqual(replays, [
+        ['digits-app.images.replay', 6],
+        ['digits-app.between.replay', 6],
+      ])
+    })
+
+    test('when all is applied nothing is left to do, for the whole and for each part', () => {
+      const all = [images, ...created.map(({ name, partitions, configs }) => existing(name, partitions, configs))]
+      const lower = { ...through, sources: [through.sources[1]!], sinks: topology.sinks, whole: through }
+      const upper = { ...through, sources: topology.sources, sinks: [through.sinks[0]!], steps: [], whole: through }
+      for (const part of [through, lower, upper]) {
+        const names = topicNames(part)
+        const plan = planTopics(
+          part,
+          all.filter(({ name }) => names.includes(name)),
+          defaults,
+        )
+        assert.deepEqual(plan, { create: [], change: [], refuse: [] })
+        for (const name of letters) assert.ok(names.includes(name), 'dead letters are those of the whole')
+      }
+    })
+
+    test('one that exists is changed where records would be lost; one that is wider or keeps longer is left as it is', () => {
+      const wrong = { 'cleanup.policy': 'compact', 'message.timestamp.type': 'LogAppendTime', 'retention.ms': '1000' }
+      const { change } = planTopics(through, [images, existing('between', 9, wrong)], defaults)
+      assert.deepEqual(
+        change.map(({ topic, configs }) => [topic, configs]),
+        [
+          [
+            'between',
+            {
+              'cleanup.policy': 'delete',
+              'message.timestamp.type': 'CreateTime',
+              'max.message.bytes': '5065536',
+              'retention.ms': '-1',
+            },
+          ],
+        ],
+      )
+      assert.match(change[0]!.reasons.join(), /retention.ms is 1000, needs -1: records that are still in the source/)
+      const longer = existing('between', 6, { ...between.configs, 'retention.ms': '-1' })
+      const week = { ...images, configs: { ...images.configs, 'retention.ms': '604800000' } }
+      assert.deepEqual(planTopics(through, [week, longer], defaults).change, [])
+    })
+  })
+
   test('names all topics of a topology', () => {
     assert.deepEqual(topicNames(topology), ['images', 'predictions', ...letters, replay])
     assert.deepEqual(topicNames({ ...topology, steps: [] }), [

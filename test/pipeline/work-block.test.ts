@@ -57,6 +57,50 @@ describe('a work block', () => {
   })
 })
 
+describe('elements of a row', () => {
+  it('W4: below a row they come in the order of their parents, whenever they were made; dead letters of a row likewise', () => {
+    const shape = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 3 })), { maxLength: 12 })
+    fc.assert(
+      fc.property(shape, fc.array(fc.nat(), { maxLength: 20 }), (made, failing) => {
+        const block = work(3)
+        const paths = new Map<number, readonly number[]>([0, 1, 2].map(row => [row, [row]]))
+        for (const [of, count] of made) {
+          const parent = [...paths.keys()][of % paths.size]!
+          const first = block.addChildren(parent, count)
+          for (let i = 0; i < count; i++) paths.set(first + i, [...paths.get(parent)!, first + i])
+        }
+        const order = [...paths.keys()].toSorted((a, b) => comparePaths(paths.get(a)!, paths.get(b)!))
+        for (const row of [0, 1, 2]) {
+          const below = order.filter(element => block.rowOf(element) === row && element !== row)
+          assert.deepEqual([...block.below(row)], below)
+          assert.equal(block.madeOf(row, row + 1), below.length)
+        }
+        assert.equal(block.takeUncounted(), paths.size - 3)
+        assert.equal(block.takeUncounted(), 0)
+        const failed = failing.map(chance => [...paths.keys()][chance % paths.size]!)
+        for (const element of failed) {
+          block.addBranches(element, 1)
+          block.fail(element, point, element, error)
+        }
+        for (const row of [0, 1, 2]) {
+          assert.deepEqual(
+            block.failuresOf(row)?.map(({ index }) => index) ?? [],
+            failed
+              .filter(element => block.rowOf(element) === row)
+              .toSorted((a, b) => comparePaths(paths.get(a)!, paths.get(b)!)),
+          )
+        }
+      }),
+    )
+  })
+})
+
+function comparePaths(a: readonly number[], b: readonly number[]): number {
+  const differs = a.findIndex((element, i) => element !== b[i])
+  if (differs < 0) return a.length - b.length
+  return (a[differs] ?? 0) - (b[differs] ?? -1)
+}
+
 describe('a fork', () => {
   it('hands every element and every tombstone to all its stages, each a branch of the row', () => {
     const block = work(2)
@@ -90,5 +134,29 @@ describe('a sink column', () => {
     assert.deepEqual(column.arena.subarray(column.start[1]!, column.end[1]!), values[1])
     assert.equal(column.start[0], -1)
     assert.equal(new SinkColumn(1).start[0], -2)
+  })
+
+  it('keeps keys of elements before their values, also of elements that come late, and forgets them when it is used again', () => {
+    const column = new SinkColumn(2)
+    const put = (element: number, key: string, value: string) => {
+      column.reserve(key.length + value.length)
+      const keyEnd = column.used + column.arena.write(key, column.used)
+      column.sealKeyed(element, keyEnd, keyEnd + column.arena.write(value, keyEnd))
+    }
+    put(7, 'k7', 'v7')
+    put(0, '', 'v0')
+    put(1, 'k1', '')
+    const keyOf = (element: number) => column.arena.toString('utf8', column.keyStart![element], column.start[element])
+    const textOf = (element: number) => column.arena.toString('utf8', column.start[element], column.end[element])
+    assert.deepEqual(
+      [0, 1, 7].map(element => [keyOf(element), textOf(element)]),
+      [
+        ['', 'v0'],
+        ['k1', ''],
+        ['k7', 'v7'],
+      ],
+    )
+    column.clear(2)
+    assert.deepEqual([column.keyStart, column.startOf(0), column.startOf(7)], [undefined, -2, -2])
   })
 })
