@@ -9,7 +9,6 @@ export const PAIRS = { quick: 2, full: 10 } as const
 
 export interface PairedOrder {
   readonly name: string
-  readonly records: number
   readonly rounds: number
   readonly say: (line: string) => void
   /** Runs the subject, and what it is held against. */
@@ -27,7 +26,7 @@ export interface Paired extends Figure {
   readonly moreCpuMicros: number
 }
 
-export async function runPairs({ name, records, rounds, say, subject, against }: PairedOrder): Promise<Paired> {
+export async function runPairs({ name, rounds, say, subject, against }: PairedOrder): Promise<Paired> {
   const subjects: Measured[] = []
   const others: Measured[] = []
   let disturbed = 0
@@ -45,14 +44,13 @@ export async function runPairs({ name, records, rounds, say, subject, against }:
     )
     subjects.push(a)
     others.push(b)
-    const speeds = [a, b].map(({ seconds }) => round(records / seconds)).join(' against ')
-    say(`${name} pair ${i + 1}/${rounds}: ${speeds} records/s, cpu ${round(a.cpuSeconds / b.cpuSeconds)}`)
+    const speeds = [a, b].map(run => round(speedOf(run))).join(' against ')
+    say(`${name} pair ${i + 1}/${rounds}: ${speeds} records/s, cpu ${round(cpuOf(a) / cpuOf(b))}`)
   }
-  const speeds = subjects.map(({ seconds }) => records / seconds)
-  const ratios = subjects.map(({ seconds }, i) => others[i]!.seconds / seconds)
-  const cpuRatios = subjects.map(({ cpuSeconds }, i) => cpuSeconds / others[i]!.cpuSeconds)
-  const cpu = (run: Measured) => (run.cpuSeconds * 1e6) / records
-  const more = subjects.map((run, i) => cpu(run) - cpu(others[i]!))
+  const speeds = subjects.map(speedOf)
+  const ratios = subjects.map((run, i) => speedOf(run) / speedOf(others[i]!))
+  const cpuRatios = subjects.map((run, i) => cpuOf(run) / cpuOf(others[i]!))
+  const more = subjects.map((run, i) => cpuOf(run) - cpuOf(others[i]!))
   return {
     name,
     recordsPerSecond: round(median(speeds)),
@@ -61,14 +59,23 @@ export async function runPairs({ name, records, rounds, say, subject, against }:
     ratioRange: interval(ratios),
     cpuRatio: round(median(cpuRatios)),
     cpuRatioInterval: interval(cpuRatios).join(' – '),
-    cpuMicrosPerRecord: round(median(subjects.map(cpu))),
-    againstCpuMicrosPerRecord: round(median(others.map(cpu))),
+    cpuMicrosPerRecord: round(median(subjects.map(cpuOf))),
+    againstCpuMicrosPerRecord: round(median(others.map(cpuOf))),
     moreCpuMicros: round(median(more)),
     moreCpuMicrosInterval: interval(more).join(' – '),
-    records,
+    records: Math.round(median(subjects.map(run => run.records))),
     pairs: rounds,
     disturbed,
   }
+}
+
+function speedOf({ records, seconds }: Measured): number {
+  return records / seconds
+}
+
+/** µs of processor time a record. */
+function cpuOf({ records, cpuSeconds }: Measured): number {
+  return (cpuSeconds * 1e6) / records
 }
 
 function interval(values: readonly number[]): readonly [number, number] {

@@ -14,7 +14,9 @@ import type { Measured } from './variants/timed-port.ts'
 
 const FILE = 'bench/variants/shapes-topology.ts'
 const MODELS = 10
-const RECORDS = { quick: 60_000, full: 600_000 }
+const RECORDS = { quick: 120_000, full: 800_000 }
+/** Until V8 has compiled what runs, and models that are loaded on demand are there. */
+const WARM_UP = { quick: 60_000, full: 200_000 }
 const STEPS = ['a', 'b']
 
 interface Comparison {
@@ -81,7 +83,7 @@ async function compare(comparison: Comparison, setting: Setting): Promise<Figure
   }
   const { name } = comparison
   const paired = await runPairs({
-    ...{ name: `pipeline-shapes/${name}`, records, rounds, say },
+    ...{ name: `pipeline-shapes/${name}`, rounds, say },
     ...{ subject: run(comparison.subject), against: run(comparison.against) },
   })
   await port.admin.deleteTopics([input])
@@ -109,7 +111,7 @@ function throughPipeline(setting: Setting, { shape, input, out, models, records 
     },
     lanes: setting.lanes,
     maxBatch: MAX_BATCH,
-    until: { topic: input, records },
+    until: { topic: input, records, warmUp: WARM_UP[setting.quick ? 'quick' : 'full'] },
   })
 }
 

@@ -40,10 +40,11 @@ export const smallBefore: Subject = {
       )
       await requireNoDeadLetters(setting)
       await port.admin.deleteTopics([out])
-      return measured
+      // The other checkout may be one that does not say how many.
+      return { ...measured, records }
     }
     const rounds = setting.rounds ?? PAIRS[quick ? 'quick' : 'full']
-    const order = { name: 'pipeline-shapes/small', records, rounds, say }
+    const order = { name: 'pipeline-shapes/small', rounds, say }
     const paired = await runPairs({ ...order, subject: run('now'), against: run('before', before) })
     await port.admin.deleteTopics([IN])
     return [{ ...paired, ...against(paired.ratio!, '>=', TARGET) }]

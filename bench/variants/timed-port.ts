@@ -1,6 +1,7 @@
 /**
  * The clock that all variants on our port share. A run lasts from the first assignment, when the member sends its first
- * fetch, to the answer of the commit behind which every record of the topic is committed.
+ * fetch, to the answer of the commit behind which every record of the topic is committed; or, where the first ones do not
+ * count, from the commit behind them.
  */
 import type { KafkaPort } from '../../src/kafka/port.ts'
 import { cpuMs, peakRssBytes, threadCpuMs } from './child.ts'
@@ -12,6 +13,8 @@ export interface Measured {
   /** Of the main thread. */
   readonly mainCpuSeconds: number
   readonly peakRssBytes: number
+  /** That were committed within those seconds. */
+  readonly records: number
 }
 
 export interface TimedPort {
@@ -20,8 +23,9 @@ export interface TimedPort {
   readonly finished: Promise<Measured>
 }
 
-export function timedPort(port: KafkaPort, topic: string, records: number): TimedPort {
-  const watch = startWatch(records)
+/** `warmUp`: records that do not count. */
+export function timedPort(port: KafkaPort, topic: string, records: number, warmUp = 0): TimedPort {
+  const watch = startWatch(records, warmUp)
   return {
     finished: watch.finished,
     port: {
@@ -49,31 +53,32 @@ export function timedPort(port: KafkaPort, topic: string, records: number): Time
 }
 
 /** Counts what is committed; offsets of the topics here begin at 0 and have no gaps. */
-export function startWatch(records: number) {
+export function startWatch(records: number, warmUp = 0) {
   const finished = Promise.withResolvers<Measured>()
   const offsets = new Map<number, number>()
-  let startedAt: number | undefined
-  let cpuAtStart = 0
-  let mainCpuAtStart = 0
+  let start:
+    | { readonly atMs: number; readonly cpuMs: number; readonly mainCpuMs: number; readonly done: number }
+    | undefined
+  const startAt = (done: number) => {
+    start = { atMs: performance.now(), cpuMs: cpuMs(), mainCpuMs: threadCpuMs(), done }
+  }
   return {
     finished: finished.promise,
     begin(): void {
-      if (startedAt !== undefined) return
-      startedAt = performance.now()
-      cpuAtStart = cpuMs()
-      mainCpuAtStart = threadCpuMs()
+      if (start === undefined && warmUp === 0) startAt(0)
     },
     committed(partition: number, offset: number): void {
       offsets.set(partition, offset)
       let sum = 0
       for (const each of offsets.values()) sum += each
-      if (sum < records || startedAt === undefined) return
-      const seconds = (performance.now() - startedAt) / 1000
+      if (start === undefined && sum >= warmUp) startAt(sum)
+      if (sum < records || start === undefined) return
       finished.resolve({
-        seconds,
-        cpuSeconds: (cpuMs() - cpuAtStart) / 1000,
-        mainCpuSeconds: (threadCpuMs() - mainCpuAtStart) / 1000,
+        seconds: (performance.now() - start.atMs) / 1000,
+        cpuSeconds: (cpuMs() - start.cpuMs) / 1000,
+        mainCpuSeconds: (threadCpuMs() - start.mainCpuMs) / 1000,
         peakRssBytes: peakRssBytes(),
+        records: records - start.done,
       })
     },
   }

@@ -22,19 +22,23 @@ export interface TopologyOrder {
   readonly lanes: number
   readonly maxBatch: number
   /** End when this many records of this source topic are committed; without it, run until told to stop. */
-  readonly until?: { readonly topic: string; readonly records: number }
+  readonly until?: { readonly topic: string; readonly records: number; readonly warmUp?: number }
 }
 
 const order = await receiveOrder<TopologyOrder>()
-const { until = { topic: '', records: Number.POSITIVE_INFINITY } } = order
-const { port, finished } = timedPort(connect(order.brokers, 'bench-topology'), until.topic, until.records)
+const { until = { topic: '', records: Number.POSITIVE_INFINITY, warmUp: 0 } } = order
+const { port, finished } = timedPort(connect(order.brokers, 'bench-topology'), until.topic, until.records, until.warmUp)
 const loaded = await loadTopology(order.file, order.parameters)
 const running = startTopology(
   { ...loaded, applicationId: order.applicationId ?? loaded.applicationId },
   {
     port,
     executor: createExecutor(
-      { models: loaded.steps.flatMap(step => modelsOf(step.handler)), lanes: order.lanes, maxBatchRows: order.maxBatch },
+      {
+        models: loaded.steps.flatMap(step => modelsOf(step.handler)),
+        lanes: order.lanes,
+        maxBatchRows: order.maxBatch,
+      },
       { logger: benchLogger, clock: systemClock, random: Math.random, stuckMs: DEFAULT_RUN_SETTINGS.stuckMs },
     ),
     registry: order.registryUrl === undefined ? undefined : createSchemaRegistry({ url: order.registryUrl }),
