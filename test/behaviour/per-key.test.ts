@@ -176,6 +176,42 @@ describe('where one key is in trouble', () => {
   })
 })
 
+describe('a batch that is to be tried again', () => {
+  it('waits for its model to be loaded again, when that had to leave; others go on meanwhile', async () => {
+    const models = twoModels()
+    models.busy.add('a')
+    await onDriver(askTopology(models, { maxModelsPerWorker: 1 }), async driver => {
+      await driver.pipe('in', asked('k1=1'))
+      await driver.pipe('in', asked('k2=2'))
+      assert.deepEqual(await answers(driver), [], 'of one partition, in order')
+      assert.deepEqual(
+        [models.loads, models.calls],
+        [
+          ['a', 'b'],
+          ['a: 1', 'b: 2'],
+        ],
+      )
+      models.busy.clear()
+      await driver.advance(1_000)
+      assert.deepEqual(await answers(driver), ['k1=a:1', 'k2=b:2'])
+      assert.deepEqual(models.loads, ['a', 'b', 'a'])
+    })
+  })
+
+  it('is a dead letter when its model can no longer be loaded', async () => {
+    const models = twoModels()
+    models.busy.add('a')
+    await onDriver(askTopology(models, { maxModelsPerWorker: 1 }), async driver => {
+      await driver.pipe('in', asked('k1=1'))
+      models.broken.add('a')
+      await driver.pipe('in', asked('k2=2'))
+      await driver.advance(1_000)
+      assert.deepEqual(await answers(driver), ['k2=b:2'])
+      assert.match((await letters(driver)).join(), /^k1 MODEL_LOAD_FAILED/)
+    })
+  })
+})
+
 describe('functions around a model for each key', () => {
   it('see key and value, before and behind it (Beam’s do not work, Q2)', async () => {
     const { mappings } = twoModels()

@@ -25,6 +25,8 @@ export interface KeyedModels {
   readonly broken: Set<string>
   /** Models that refuse every batch, the one that they are known to take as well. */
   readonly out: Set<string>
+  /** Models that say of every batch that it is to be tried again. */
+  readonly busy: Set<string>
 }
 
 /** By name of the model: its keys. Results say which model they come from: `name:example`. */
@@ -34,6 +36,7 @@ export function keyedModels(keysOf: Readonly<Record<string, readonly string[]>>)
   const calls: string[] = []
   const broken = new Set<string>()
   const out = new Set<string>()
+  const busy = new Set<string>()
   const mappings = Object.entries(keysOf).map(([name, keys]) => ({
     keys,
     handler: modelHandler<number, string, string>({
@@ -46,17 +49,19 @@ export function keyedModels(keysOf: Readonly<Record<string, readonly string[]>>)
       runInference(batch, model) {
         // The control batch.
         if (batch[0] !== 0) calls.push(`${model}: ${batch.join(' ')}`)
+        if (busy.has(model) && batch[0] !== 0) throw new EvalError(`${model} is busy`)
         if (out.has(model)) throw new TypeError(`${model} is out`)
         if (batch.includes(13)) throw new RangeError('13 is not for me')
         return batch.map(example => `${model}:${example}`)
       },
       controlBatch: () => [0],
+      isTransient: error => error instanceof EvalError,
       unloadModel(model) {
         unloads.push(model)
       },
     }),
   }))
-  return { mappings, loads, unloads, calls, broken, out }
+  return { mappings, loads, unloads, calls, broken, out, busy }
 }
 
 /** `in` → step `ask`, a model for each key → `out`; `also`: and a step with these. */
