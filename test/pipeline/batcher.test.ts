@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { LaneAnswer } from '../../src/models/model-set.ts'
 import { batchPolicy } from '../../src/pipeline/batch-policy.ts'
 import { Batcher } from '../../src/pipeline/batcher.ts'
 import type { Batch } from '../../src/pipeline/row-run.ts'
@@ -121,6 +122,53 @@ describe('batcher', () => {
     batcher.add(rowRun(work(), 's', 7, 0))
     assert.deepEqual(pick(take(batcher, 'idle', 1, 0)), { rows: 53, reason: 'count' })
     assert.deepEqual(pick(take(batcher, 'idle', 1, 0)), { rows: 7, reason: 'count' })
+  })
+
+  it('B7: of several models, a lane gets the oldest rows that it can run or is to load for; what it loads only if idle comes last', () => {
+    const batcher = new Batcher(batchPolicy({ maxSize: 4 }))
+    for (const [cohort, arrivedAtMs] of [3, 1, 2].entries())
+      batcher.add({ ...rowRun(work(), `model ${cohort}`, 2, arrivedAtMs), cohort })
+    const chosen = (...answers: LaneAnswer[]) => {
+      const choice = batcher.choose('idle', 10, cohort => answers[cohort]!)
+      return choice && [choice.cohort, choice.mustLoad]
+    }
+    assert.deepEqual(chosen('run', 'run', 'run'), [1, false])
+    assert.deepEqual(chosen('run', 'no', 'load'), [2, true])
+    assert.deepEqual(chosen('run', 'load-if-idle', 'load-if-idle'), [0, false])
+    assert.deepEqual(chosen('no', 'load-if-idle', 'load-if-idle'), [1, true])
+    assert.equal(chosen('no', 'no', 'no'), undefined)
+  })
+
+  it('takes out all rows of one model, and limits the batches of one alone', () => {
+    const batcher = new Batcher(batchPolicy({ maxSize: 8 }))
+    for (const cohort of [0, 1, 0])
+      batcher.add({ ...rowRun(work(), `model ${cohort} ${batcher.queuedRows}`, 6, 0), cohort })
+    batcher.limit(1, 3)
+    assert.deepEqual([batcher.maxRowsOf(0), batcher.maxRowsOf(1)], [8, 3])
+    assert.deepEqual(
+      batcher.takeAll(0).map(({ from, to }) => to - from),
+      [6, 6],
+    )
+    assert.equal(batcher.queuedRows, 6)
+    assert.deepEqual(pick(take(batcher, 'prefetch', 1, 0)), { rows: 3, reason: 'count' })
+  })
+
+  it('B8: a batch costs about the same with a thousand buckets as with ten', () => {
+    const looks = (buckets: number): number => {
+      const batcher = new Batcher(batchPolicy({ maxSize: 4 }))
+      let asked = 0
+      for (let round = 0; round < 3; round++)
+        for (let i = 0; i < buckets; i++) batcher.add(rowRun(work(), `bucket ${i}`, 4, round))
+      while (batcher.queuedRows > 0) {
+        const choice = batcher.choose('prefetch', 10, () => {
+          asked++
+          return 'run'
+        })!
+        batcher.close(choice, 1)
+      }
+      return asked / (3 * buckets)
+    }
+    assert.deepEqual([looks(10), looks(1_000)], [1, 1])
   })
 
   it('minSize is maxSize where a wait was asked for, else 1', () => {
