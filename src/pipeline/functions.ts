@@ -58,7 +58,7 @@ export function flatMapStage(options: FunctionStageOptions, maxFanOut: number, o
   const { fn, next, point, index } = options
   const call = calling(options)
   const list = (value: unknown) => {
-    const results = (fn as (value: unknown) => Iterable<unknown>)(value)
+    const results = applyFunction(fn, value, throwCodeOf(point.stage)) as Iterable<unknown>
     if (Array.isArray(results)) return results
     const taken: unknown[] = []
     // One more than allowed is enough to know.

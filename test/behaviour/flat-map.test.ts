@@ -89,6 +89,18 @@ describe('flatMap', () => {
     })
   })
 
+  it('of a promise: a dead letter that says so, also of one that is rejected afterwards; the process lives', async () => {
+    const later = ({ value: text }: KV<string, string>) =>
+      text === 'bad' ? Promise.reject(new RangeError('nobody waits for this')) : Promise.resolve([])
+    const wrong = source.flatMap(later as unknown as () => KV<string, string>[], { maxFanOut: 2 })
+    await onDriver(topology('t', [wrong.to('out', strings)]), async driver => {
+      await feed(driver, [value('a', 'bad'), value('b', 'x')])
+      assert.deepEqual(await letters(driver), ['a bad FUNCTION_THREW', 'b x FUNCTION_THREW'])
+      for (const { headers } of await driver.read('t.failed-preprocess'))
+        assert.match(headers['kri-error-message']!, /returned a promise/)
+    })
+  })
+
   it('I2: in another, children leave in the order of their parents', async () => {
     const nested = split
       .flatMap(({ key, value: word }) => [1, 2].map(i => kv(key, `${word}${i}`)), { maxFanOut: 2 })
