@@ -92,6 +92,7 @@ function decoder<D extends NumericDtype>(spec: TensorSpec<D>, where: string): Ro
 function encoder<D extends NumericDtype>(spec: TensorSpec<D>, where: string): RowEncoder<Dtypes[D]> {
   const { fits, expected, isFixed } = sizes(spec)
   const Rows = ARRAYS[spec.dtype]
+  const write = rowWriter(spec.dtype)
   return {
     ...(isFixed ? { tensor: spec } : {}),
     encode: (value, into, at) => {
@@ -101,8 +102,27 @@ function encoder<D extends NumericDtype>(spec: TensorSpec<D>, where: string): Ro
           : typeof value
         throw new RunInferenceError('ENCODE_SCHEMA', `${where}: expected a ${Rows.name} of ${expected}, got ${got}`)
       }
-      return writeRow(value, into, at)
+      return write(value, into, at)
     },
+  }
+}
+
+/** `writeRow` for one type. Making a view costs as much as copying a short row, so that of the last memory is kept. */
+function rowWriter(dtype: NumericDtype): (row: NumericArray, into: Buffer, at: number) => number {
+  const size = BYTES_PER_ELEMENT[dtype]
+  const Rows = ARRAYS[dtype]
+  let memory: ArrayBufferLike | undefined
+  let elements = new Rows(0)
+  return (row, into, at) => {
+    const end = at + row.byteLength
+    const start = into.byteOffset + at
+    if (end > into.length || start % size !== 0) return writeRow(row, into, at)
+    if (memory !== into.buffer) {
+      memory = into.buffer
+      elements = new Rows(memory, 0, Math.floor(memory.byteLength / size))
+    }
+    ;(elements as Float32Array).set(row as Float32Array, start / size)
+    return end
   }
 }
 

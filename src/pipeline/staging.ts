@@ -34,6 +34,8 @@ export class Staging {
   readonly #fixedShapes: readonly (readonly (number | null)[])[] | undefined
   readonly #fixedKey: string
   readonly #manyBuckets: boolean
+  /** Rows of a block that were collected together last: all of them behind a source, few behind other steps and slow functions. */
+  #usualRows = Number.POSITIVE_INFINITY
   #lastBatch = 0
 
   constructor(options: StagingOptions) {
@@ -66,7 +68,8 @@ export class Staging {
       const grown = run?.work === work ? run.rows.length * 2 : FIRST_CAPACITY
       if (run) this.#runs.push(run)
       const left = Math.max(1, work.elements - element)
-      const capacity = this.#manyBuckets ? Math.min(left, grown, MAX_CAPACITY) : left
+      const usual = this.#manyBuckets ? Math.min(grown, MAX_CAPACITY) : Math.max(grown, 2 * this.#usualRows)
+      const capacity = Math.min(left, usual)
       const { measured } = grouping
       const nowMs = this.#options.stampOf(work)
       const parts = { work, layout, bucketKey, shapes, capacity, keyed, measured, nowMs, route, cohort }
@@ -122,7 +125,10 @@ export class Staging {
 
   /** What was staged since the last call. */
   takeRuns(into: RowRun[]): void {
-    into.push(...this.#runs, ...this.#open.values())
+    const runs = [...this.#runs, ...this.#open.values()]
+    if (runs.length === 0) return
+    this.#usualRows = runs.reduce((most, { count }) => Math.max(most, count), 0)
+    into.push(...runs)
     if (this.#open.size > 0) this.#open = new Map()
     this.#runs = []
   }
