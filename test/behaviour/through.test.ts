@@ -4,9 +4,10 @@ import { describe, it } from 'node:test'
 import { from, type KV, kv, topology } from 'kafka-run-inference'
 import { murmur2Partition } from '../../src/kafka/murmur2.ts'
 import { replayTopic } from '../../src/kafka/topic-names.ts'
+import { DEFAULT_RUN_SETTINGS } from '../../src/run-settings.ts'
 import { partOf } from '../../src/topology-parts.ts'
 import { classifier, shown, strings } from '../support/digit-topology.ts'
-import { feed, onDriver, passed, secondInstance } from '../support/on-driver.ts'
+import { feed, onDriver, onFaultyDriver, passed, secondInstance } from '../support/on-driver.ts'
 import { copyOf, failing, outputs, replayed, said } from '../support/replays.ts'
 
 const value = (key: string, text: string, partition = 0) => ({ key, value: text, partition })
@@ -239,6 +240,26 @@ describe('through', () => {
       assert.deepEqual(lower.health().groups, { 't.between': 'joined' })
       assert.deepEqual(await outputs(driver, 'out'), ['a=1!', 'b=2!'])
       await passed(driver, Promise.all([upper.stop(), lower.stop()]))
+    })
+  })
+
+  it('a rebalance of one group drains its own partitions only', async () => {
+    const whole = topology('t', [
+      source.through('between', strings).runInference('classify', classifier).to('out', strings),
+    ])
+    await onFaultyDriver(whole, async (driver, executor) => {
+      const release = executor.hang()
+      await feed(driver, [value('a', '1')])
+      await driver.advance(1_000)
+      const before = driver.clock.now()
+      const second = await secondInstance(driver, partOf(whole, 'in'))
+      const { drainBudgetMs } = DEFAULT_RUN_SETTINGS
+      assert.ok(driver.clock.now() - before < drainBudgetMs, 'nobody waited for the row between that is in a lane')
+      release()
+      await driver.advance(2_000)
+      assert.equal((await outputs(driver, 'out')).length, 1)
+      assert.deepEqual(await driver.port.admin.committed('t.between', 'between'), [1])
+      await passed(driver, second.stop())
     })
   })
 
