@@ -120,6 +120,16 @@ export class RunInferenceError extends Error {
     return ERROR_CODES[this.code].retriable
   }
 
+  /** Class of what was thrown, which may stand behind it; else its own. */
+  get errorType(): string {
+    return this.errorTypes[0] ?? readFrom(this.cause, 'name') ?? this.name
+  }
+
+  /** Stack of what was thrown, which may stand behind it; else its own. */
+  get thrownStack(): string {
+    return readFrom(this.cause, 'stack') ?? this.stack ?? ''
+  }
+
   /** Anything that was caught, as one of ours; an error that is one already keeps its code. */
   static from(error: unknown, code: ErrorCode, context = ''): RunInferenceError {
     return isOurs(error) ? error : RunInferenceError.wrap(error, code, context)
@@ -148,13 +158,31 @@ function isOurs(error: unknown): error is RunInferenceError {
   }
 }
 
+/** What was thrown may have hundreds of megabytes of text, and goes through threads, logs and records. */
+const MAX_TEXT_CHARS = 16_000
+const MAX_NAME_CHARS = 200
+
 /** What a function threw may be anything: an object that has no text, or a message that is none, must not throw again. */
 function textOf(error: unknown): string {
   try {
-    return String(error instanceof Error ? error.message : error)
+    return cut(String(error instanceof Error ? error.message : error), MAX_TEXT_CHARS)
   } catch {
     return `a thrown ${typeof error} that cannot be shown`
   }
+}
+
+/** The same care for a member of it; undefined where it has no such text. */
+function readFrom(error: unknown, member: 'name' | 'stack'): string | undefined {
+  try {
+    const text: unknown = error instanceof Error ? error[member] : undefined
+    return typeof text === 'string' ? cut(text, member === 'name' ? MAX_NAME_CHARS : MAX_TEXT_CHARS) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function cut(text: string, maxChars: number): string {
+  return text.length <= maxChars ? text : `${text.slice(0, maxChars)}…`
 }
 
 /** The classes of what was thrown, by name; what is no object has its type for one. */
@@ -176,7 +204,7 @@ function typesOf(error: unknown): string[] {
   } catch {
     // It does not let us look: what was found must do.
   }
-  return names.length > 0 ? names : ['Object']
+  return names.length > 0 ? names.map(name => cut(name, MAX_NAME_CHARS)) : ['Object']
 }
 
 /** True when waiting and trying again can help. */

@@ -22,6 +22,29 @@ describe('an error', () => {
       assert.match(RunInferenceError.from(thrown, 'FUNCTION_THREW').message, /^\[FUNCTION_THREW\] ./)
   })
 
+  it('says class and stack of what was thrown, of no more text than can be carried', () => {
+    const get = () => assert.fail('looked at')
+    const trapped = Object.defineProperties(new Error('trapped'), { name: { get }, stack: { get } })
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    for (const [thrown, type] of [
+      [trapped, 'Error'],
+      [proxy, 'Object'],
+      ['text', 'string'],
+    ] as const) {
+      const wrapped = RunInferenceError.wrap(thrown, 'FUNCTION_THREW')
+      assert.equal(wrapped.errorType, type)
+      assert.equal(wrapped.thrownStack, wrapped.stack)
+    }
+    const huge = RunInferenceError.wrap(new RangeError('x'.repeat(1e6)), 'FUNCTION_THREW')
+    assert.equal(huge.errorType, 'RangeError')
+    assert.match(huge.thrownStack, /^RangeError: x+…$/)
+    for (const text of [huge.message, huge.stack!, huge.thrownStack]) assert.ok(text.length < 20_000)
+    const ours = new RunInferenceError('DECODE_MALFORMED', 'no JSON', { cause: new SyntaxError('x') })
+    assert.equal(ours.errorType, 'SyntaxError')
+    assert.match(ours.thrownStack, /^SyntaxError: x/)
+  })
+
   it('says which classes it is of, its own first, whatever was thrown', () => {
     class Busy extends RangeError {}
     const named = Object.assign(new Error('x'), { name: 'AbortError' })

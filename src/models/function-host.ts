@@ -166,8 +166,6 @@ class ChainCall implements AsyncCall {
 }
 
 function failedElement(position: number, index: number, error: RunInferenceError): FailedElement {
-  const { cause } = error
-  const carried = carryError(error)
   // The stack that a dead letter shows is that of what was thrown.
-  return { position, index, error: cause instanceof Error ? { ...carried, stack: String(cause.stack) } : carried }
+  return { position, index, error: { ...carryError(error), stack: error.thrownStack } }
 }

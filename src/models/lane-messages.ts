@@ -86,17 +86,8 @@ export interface CarriedError {
 /** An error as plain data; whatever is not one of ours is a bug of the lane. */
 export function carryError(error: unknown): CarriedError {
   const ours = RunInferenceError.from(error, 'BUG', 'inside a lane')
-  const { code, message, errorTypes } = ours
-  return { code, message, stack: `${ours.stack ?? message}${causeText(ours.cause)}`, errorTypes }
-}
-
-/** What others threw may hold anything, and may throw again when it is asked. */
-function causeText(cause: unknown): string {
-  try {
-    return cause instanceof Error ? `\nCaused by: ${cause.stack ?? cause.message}` : ''
-  } catch {
-    return ''
-  }
+  const { code, message, stack, thrownStack, errorTypes } = ours
+  return { code, message, stack: thrownStack === stack ? stack : `${stack}\nCaused by: ${thrownStack}`, errorTypes }
 }
 
 /** The error again, with the stack that it had in the lane. */

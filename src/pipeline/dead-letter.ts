@@ -4,7 +4,6 @@
  * the value; then size and sha256 of the value stay, and the source position leads to the record itself.
  */
 import { createHash } from 'node:crypto'
-import type { RunInferenceError } from '../errors.ts'
 import * as names from '../kafka/headers.ts'
 import type { Header } from '../kafka/record-block.ts'
 import { sizeOfHeaders } from '../kafka/record-headers.ts'
@@ -29,7 +28,7 @@ export function encodeFailure(
 ): EncodedFailure {
   const facts = factHeaders(applicationId, failedAtMs, work, row, failure)
   const message = text(names.KRI_ERROR_MESSAGE, cut(failure.error.message, MAX_MESSAGE_CHARS))
-  const stack = text(names.KRI_ERROR_STACK, cut(stackOf(failure.error), MAX_STACK_CHARS))
+  const stack = text(names.KRI_ERROR_STACK, cut(failure.error.thrownStack, MAX_STACK_CHARS))
   const { block } = work
   const keyBytes = Math.max(0, block.keyEnd(row) - block.keyStart(row))
   const valueBytes = block.valueStart(row) < 0 ? 0 : block.valueEnd(row) - block.valueStart(row)
@@ -63,7 +62,7 @@ function factHeaders(
     text(names.KRI_NODE, point.node),
     text(names.KRI_STAGE, point.stage),
     text(names.KRI_CODE, error.code),
-    text(names.KRI_ERROR_TYPE, typeOf(error)),
+    text(names.KRI_ERROR_TYPE, error.errorType),
     original(names.KRI_ORIGINAL_TOPIC, block.topic),
     original(names.KRI_ORIGINAL_PARTITION, block.partition),
     original(names.KRI_ORIGINAL_OFFSET, block.offset(row)),
@@ -81,18 +80,6 @@ function factHeaders(
 
 function text(name: string, value: string): Header {
   return [name, Buffer.from(value)]
-}
-
-/** The class of what was thrown, which may stand behind one of ours. What others threw may hold anything. */
-function typeOf(error: RunInferenceError): string {
-  if (error.errorTypes[0] !== undefined) return error.errorTypes[0]
-  const name: unknown = error.cause instanceof Error ? error.cause.name : error.name
-  return typeof name === 'string' ? name : 'Error'
-}
-
-function stackOf(error: Error): string {
-  const stack: unknown = error.cause instanceof Error ? error.cause.stack : error.stack
-  return typeof stack === 'string' ? stack : ''
 }
 
 function cut(value: string, maxChars: number): string {

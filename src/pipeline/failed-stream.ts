@@ -12,7 +12,7 @@ export function failuresAsStream(node: FailedNode, next: Stage): FailureListener
       stage: point.stage,
       index,
       code: error.code,
-      errorType: error.cause instanceof Error ? error.cause.name : error.name,
+      errorType: error.errorType,
       message: error.message,
       modelId,
     }

@@ -49,8 +49,17 @@ function isUnhandled(error: RunInferenceError, only: ErrorClasses): boolean {
   // An error of a lane comes without the object that was thrown, but with the names of its classes.
   return !only.some(wanted => {
     if (typeof wanted === 'string') return errorTypes.includes(wanted)
-    return cause === undefined ? errorTypes.includes(wanted.name) : cause instanceof wanted
+    return cause === undefined ? errorTypes.includes(wanted.name) : isOf(cause, wanted)
   })
+}
+
+/** Not every object lets itself be asked. */
+function isOf(thrown: unknown, wanted: Exclude<ErrorClasses[number], string>): boolean {
+  try {
+    return thrown instanceof wanted
+  } catch {
+    return false
+  }
 }
 
 function unhandled(work: WorkBlock, element: number, { point, index, error }: Failure, only: ErrorClasses) {

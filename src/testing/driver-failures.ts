@@ -28,7 +28,7 @@ export function keepFailures(failures: DriverFailure[]): FailureListener {
       stage: point.stage,
       index,
       code: error.code,
-      errorType: error.errorTypes[0] ?? error.name,
+      errorType: error.errorType,
       message: error.message,
       modelId,
       batch,

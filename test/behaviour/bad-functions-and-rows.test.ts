@@ -117,6 +117,9 @@ describe('a function that throws', () => {
       nothing: undefined,
       bare: Object.create(null),
       odd: Object.assign(new Error('odd'), { name: 5, stack: Symbol('stack'), message: Symbol('message') }),
+      trapped: trapped(),
+      revoked: revoked(),
+      huge: new Error('x'.repeat(50_000_000)),
     }
     const graph = topology('t', [
       from('in', strings)
@@ -146,6 +149,18 @@ describe('a function that throws', () => {
     })
   })
 })
+
+/** An error that throws when it is looked at. */
+function trapped(): Error {
+  const get = () => assert.fail('looked at')
+  return Object.defineProperties(new Error('trapped'), { name: { get }, message: { get }, stack: { get } })
+}
+
+function revoked(): unknown {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
 
 describe('a row that the model does not take', () => {
   it('of another shape: failed-inference SHAPE_MISMATCH naming tensor, expected and got', async () => {
