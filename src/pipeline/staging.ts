@@ -128,7 +128,8 @@ export class Staging {
     const runs = [...this.#runs, ...this.#open.values()]
     if (runs.length === 0) return
     this.#usualRows = runs.reduce((most, { count }) => Math.max(most, count), 0)
-    into.push(...runs)
+    // One by one: there may be more than a call takes arguments.
+    for (const run of runs) into.push(run)
     if (this.#open.size > 0) this.#open = new Map()
     this.#runs = []
   }
