@@ -126,20 +126,10 @@ class Course {
     // Sinks 0 and 2 write one topic, each with a partitioning of its own; sink 1 another one.
     this.#outputs = {
       outlets: [
-        {
-          column: 0,
-          sink: 0,
-          target: new OutputTarget('both', { partitions: 3, ...size }, true, shared),
-          between: false,
-        },
-        { column: 1, sink: 1, target: new OutputTarget('keyed', { partitions: 2, ...size }, false), between: false },
-        {
-          column: 2,
-          sink: 2,
-          target: new OutputTarget('both', { partitions: 3, ...size }, false, shared),
-          between: false,
-        },
-      ],
+        new OutputTarget('both', { partitions: 3, ...size }, true, shared),
+        new OutputTarget('keyed', { partitions: 2, ...size }, false),
+        new OutputTarget('both', { partitions: 3, ...size }, false, shared),
+      ].map((target, sink) => ({ column: sink, sink, target, between: false })),
       deadLetters: new Map([[LETTERS, new OutputTarget(LETTERS, { partitions: 3, maxMessageBytes: 20_000 }, true)]]),
     }
     this.#writer = recordingWriter((topic, records) => {
