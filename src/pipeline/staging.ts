@@ -65,7 +65,7 @@ export class Staging {
     const openKey = route === 0 ? bucketKey : `${route} ${bucketKey}`
     let run = this.#open.get(openKey)
     if (!run || run.work !== work || run.full) {
-      const grown = run?.work === work ? run.rows.length * 2 : FIRST_CAPACITY
+      const grown = run?.work === work ? run.rows.length * 2 : Math.min(FIRST_CAPACITY, this.#usualRows)
       if (run) this.#runs.push(run)
       const left = Math.max(1, work.elements - element)
       const usual = this.#manyBuckets ? Math.min(grown, MAX_CAPACITY) : Math.max(grown, 2 * this.#usualRows)
