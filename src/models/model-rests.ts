@@ -25,6 +25,11 @@ export class ModelRests {
     return rest !== undefined && rest.untilMs > nowMs
   }
 
+  /** Those whose rest is over, and that have not worked since. */
+  *rested(nowMs: number): Generator<number> {
+    for (const [cohort, { untilMs }] of this.#resting) if (untilMs <= nowMs) yield cohort
+  }
+
   /** It met an outage, once more. */
   add(cohort: number): void {
     const times = (this.#resting.get(cohort)?.times ?? 0) + 1

@@ -194,9 +194,14 @@ export class ModelSet {
     return true
   }
 
-  /** A batch of this model has run. */
-  worked(cohort: number): void {
+  /** A batch of this model has run, or nothing waits for it any more. */
+  outageOver(cohort: number): void {
     if (this.#rests.forget(cohort)) this.#options.events.recovered(this.#nameOf(cohort))
+  }
+
+  /** Cohorts whose model met an outage, has rested, and is to be tried again. */
+  rested(nowMs: number): Iterable<number> {
+    return this.#rests.rested(nowMs)
   }
 
   /** Stops the timers; what is being loaded ends by itself. */
@@ -213,7 +218,7 @@ export class ModelSet {
       logger.warn(facts, 'a model is larger than maxBytesPerWorker: its lane holds it alone')
     }
     this.#refusals.forget(lane, cohort)
-    this.worked(cohort)
+    this.outageOver(cohort)
     events.loaded(cohort, lane, loaded, this.#lanes.get(lane)!.held.count)
     events.changed()
   }

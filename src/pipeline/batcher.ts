@@ -97,6 +97,11 @@ export class Batcher {
     return this.#queuedRows
   }
 
+  hasRowsOf(cohort: number): boolean {
+    for (const bucket of this.#buckets.values()) if (bucket.cohort === cohort && bucket.rows > 0) return true
+    return false
+  }
+
   add(run: RowRun): void {
     if (run.count === 0 || run.work.lost) return
     const bucket = this.#bucketOf(run)

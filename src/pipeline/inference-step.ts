@@ -10,9 +10,9 @@
 import type { RunInferenceError } from '../errors.ts'
 import type { BatchOutputs, BatchSlot, Lane } from '../models/executor.ts'
 import type { ModelSet } from '../models/model-set.ts'
-import type { TensorData } from '../models/tensors.ts'
 import { BatchRecovery, codeOf, type RecoveryOptions } from './batch-recovery.ts'
 import type { Batcher, LanePlace } from './batcher.ts'
+import { fillSlot } from './fill-slot.ts'
 import type { FloodMeter } from './flood-guard.ts'
 import { nextOnDemand } from './next-on-demand.ts'
 import type { BatchWaits } from './pipeline-metrics.ts'
@@ -65,6 +65,7 @@ export class InferenceStep {
       if (refusal) this.#refuse([{ run, from: 0, to: run.count }], refusal)
       else batcher.add(run)
     }
+    this.#forgetOutages()
     return runs.length > 0
   }
 
@@ -147,12 +148,14 @@ export class InferenceStep {
     const startedAtMs = now()
     metrics.batchDispatched(this.step, batch.reason, batch.rows, waits(batch, startedAtMs), batch.paddingBytes)
     try {
-      const inputs = this.#fillSlot(slot, batch)
-      if (inputs instanceof Failed) {
+      let bytesPerRow: number | undefined
+      try {
+        bytesPerRow = fillSlot(slot, batch)
+      } catch (error) {
+        if (codeOf(error) !== 'DEVICE_MEMORY') throw error
         metrics.batchFailed(this.step, cohort)
-        return this.#recovery.hasNoRoom(batch, model, inputs.error)
+        return this.#recovery.hasNoRoom(batch, model, error)
       }
-      const bytesPerRow = bytesOf(inputs, batch.rows)
       const result = await this.#call(slot, cohort, 0, batch.rows).catch((error: unknown) => new Failed(error))
       if (result instanceof Failed) {
         metrics.batchFailed(this.step, cohort)
@@ -205,25 +208,17 @@ export class InferenceStep {
     return count
   }
 
+  /** Of models whose rows were lost with their partitions: nothing may come that would tell. */
+  #forgetOutages(): void {
+    const { batcher, models, now, retries } = this.#options
+    if (!models.isOnDemand) return
+    for (const cohort of models.rested(now()))
+      if (!batcher.hasRowsOf(cohort) && !retries.hasRowsOf(cohort)) models.outageOver(cohort)
+  }
+
   #refuse(segments: readonly RunSegment[], reason: RunInferenceError): void {
     this.#recovery.refuse(segments, reason)
     this.#options.onProgress(new Set(segments.map(({ run }) => run.work)))
-  }
-
-  #fillSlot(slot: BatchSlot, batch: Batch): readonly TensorData[] | Failed {
-    let inputs: readonly TensorData[]
-    try {
-      inputs = slot.prepare(batch.rows, batch.rowShapes)
-    } catch (error) {
-      if (codeOf(error) === 'DEVICE_MEMORY') return new Failed(error)
-      throw error
-    }
-    let at = 0
-    for (const { run, from, to } of batch.segments) {
-      run.fill(from, to - from, inputs, at, batch.paddedLength)
-      at += to - from
-    }
-    return inputs
   }
 
   #learn(batch: Batch, computeMs: number): void {
@@ -249,7 +244,8 @@ export class InferenceStep {
     const { work } = batch.segments[0]!.run
     meters.inference?.passed(work, failureUnit === 'batch' ? 1 : rows, rows)
     meters.postprocess?.passed(work, rows, rows)
-    models.worked(cohortOf(batch))
+    models.outageOver(cohortOf(batch))
+    this.#recovery.worked(cohortOf(batch))
     this.#options.metrics.batchSucceeded(
       this.step,
       cohortOf(batch),
@@ -282,14 +278,4 @@ class Failed {
   constructor(error: unknown) {
     this.error = error
   }
-}
-
-/** Bytes of one row; undefined where there are strings, whose bytes would have to be counted one by one. */
-function bytesOf(inputs: readonly TensorData[], rows: number): number | undefined {
-  let bytes = 0
-  for (const input of inputs) {
-    if (!ArrayBuffer.isView(input)) return undefined
-    bytes += input.byteLength
-  }
-  return bytes / rows
 }

@@ -54,6 +54,10 @@ export class Retries {
     return undefined
   }
 
+  hasRowsOf(cohort: number): boolean {
+    return this.#waiting.some(({ batch }) => cohortOf(batch) === cohort)
+  }
+
   /** Takes all batches of a cohort. */
   takeAll(cohort: number): readonly Batch[] {
     const taken = this.#waiting.filter(({ batch }) => cohortOf(batch) === cohort)

@@ -143,7 +143,9 @@ describe('the models of a step, loaded on demand', () => {
     await load(lane, A)
     assert.ok(set.rest(A, new RunInferenceError('MODEL_OUTAGE', 'the control batch fails')))
     assert.equal(set.answer(lane, A, true, clock.now()), 'no')
-    set.worked(A)
+    assert.deepEqual([...set.rested(99)], [])
+    assert.deepEqual([...set.rested(100)], [A])
+    set.outageOver(A)
     assert.equal(set.answer(lane, A, true, clock.now()), 'run')
   })
 

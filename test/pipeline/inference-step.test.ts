@@ -255,6 +255,27 @@ describe('a step at work', () => {
     assert.equal(fake.batcher.queuedRows, 2)
   })
 
+  it('N7: the outage of a model is over when the rows that met it are lost, and not before', () => {
+    const over: number[] = []
+    const models = { isOnDemand: true, refusalOf: () => undefined, rested: () => [0] }
+    const fake = fakeStep([fakeLane()], {}, {
+      models: { ...models, outageOver: (cohort: number) => over.push(cohort) },
+    } as never)
+    const [kept, gone] = [work(2), work(2)]
+    fake.queue(kept, [0, 1])
+    fake.queue(gone, [2, 3])
+    fake.step.collect()
+    for (const [block, told] of [
+      [gone, []],
+      [kept, [0]],
+    ] as const) {
+      block.flow.lost = true
+      fake.step.dropLost()
+      fake.step.collect()
+      assert.deepEqual(over, told)
+    }
+  })
+
   it('tells which blocks may have become done, also when the batch fails', async () => {
     const told: number[] = []
     const lane = fakeLane()

@@ -106,7 +106,8 @@ function heldModels(lanes: readonly FakeLane[]) {
     acquire: (lane: FakeLane) => modelIn(lane)?.acquire(),
     released: () => {},
     refusalOf: () => undefined,
-    worked: () => {},
+    rested: () => [],
+    outageOver: () => {},
     rest: () => false,
   } satisfies Partial<Record<keyof ModelSet, unknown>>
 }

@@ -1,0 +1,26 @@
+import type { BatchSlot } from '../models/executor.ts'
+import type { TensorData } from '../models/tensors.ts'
+import type { Batch } from './row-run.ts'
+
+/**
+ * Copies the rows of a batch into a slot. Gives the bytes of one row; undefined where there are strings, whose bytes would have to be
+ * counted one by one. Throws DEVICE_MEMORY.
+ */
+export function fillSlot(slot: BatchSlot, { rows, rowShapes, segments, paddedLength }: Batch): number | undefined {
+  const inputs = slot.prepare(rows, rowShapes)
+  let at = 0
+  for (const { run, from, to } of segments) {
+    run.fill(from, to - from, inputs, at, paddedLength)
+    at += to - from
+  }
+  return bytesOfRow(inputs, rows)
+}
+
+function bytesOfRow(inputs: readonly TensorData[], rows: number): number | undefined {
+  let bytes = 0
+  for (const input of inputs) {
+    if (!ArrayBuffer.isView(input)) return undefined
+    bytes += input.byteLength
+  }
+  return bytes / rows
+}
