@@ -59,6 +59,8 @@ let lastBatch = 0
 
 export class BatchRecovery {
   readonly #options: RecoveryOptions
+  /** By model: rows that were found bad since any row ran (C6). */
+  readonly #refused = new Map<number, number>()
 
   constructor(options: RecoveryOptions) {
     this.#options = options
@@ -95,6 +97,11 @@ export class BatchRecovery {
     this.#failRange(batch, model, wholeOf(batch), error, ++lastBatch)
   }
 
+  /** Rows of this cohort have run. */
+  worked(cohort: number): void {
+    if (this.#refused.size > 0) this.#refused.delete(cohort)
+  }
+
   /** This process has no memory for the batch, whatever its lane could do (N4). */
   hasNoRoom(batch: Batch, model: LaneModel, error: unknown): void {
     this.#options.sizes.tooMany(cohortOf(batch), batch.rows)
@@ -115,8 +122,9 @@ export class BatchRecovery {
         control: () => model.runControl(),
         good: (from, units, outputs: BatchOutputs) => good(from * perUnit, units * perUnit, outputs),
       },
-      { isBadInput, isKnownGood },
+      { isBadInput, isKnownGood, refusedBefore: this.#refused.get(cohortOf(batch)) ?? 0 },
     )
+    this.#refused.set(cohortOf(batch), verdict.refused)
     // No row is to blame, as far as was searched: without a ceiling each batch to come would fail again.
     const isInnocent = verdict.bad.length === 0 && verdict.outage === undefined
     if (isInnocent && BY_NUMBER.has(codeOf(error))) this.#options.sizes.tooMany(cohortOf(batch), batch.rows)

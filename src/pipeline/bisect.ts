@@ -9,7 +9,8 @@
  * C5. A row is called bad only after it has failed alone twice: once may be a hiccup of the model. For a batch of one the
  *     failure that began the search is the first of the two.
  * C6. A model that passes its control batch and refuses everything else is not searched to the end: when both halves of a batch
- *     have failed, single rows from all over it are tried, until one runs. If none does, as far as the budget goes, all are bad.
+ *     have failed, single rows from all over it are tried, until one runs. When ENOUGH_REFUSED rows in a row, of this search and
+ *     those before it, were bad, all that are left of the batch are.
  */
 export interface BisectActions<Outputs> {
   run(from: number, rows: number): Promise<Outputs>
@@ -24,6 +25,8 @@ export interface BisectOptions {
   readonly isBadInput: (error: unknown) => boolean
   /** The control batch has passed just now, and need not be run. */
   readonly isKnownGood?: boolean
+  /** `refused` of the search before, unless rows of the model have run since (C6). */
+  readonly refusedBefore?: number
 }
 
 export interface BisectVerdict {
@@ -33,7 +36,7 @@ export interface BisectVerdict {
   readonly undecided: readonly Range[]
   /** Runs and control batches. */
   readonly calls: number
-  /** So many rows were tried alone, and none of the batch ran (C6); 0 otherwise. */
+  /** So many rows were tried alone and found bad since any row ran (C6). */
   readonly refused: number
 }
 
@@ -42,8 +45,10 @@ interface Range {
   readonly rows: number
 }
 
-/** Fewer rows are searched one by one, which costs little: a handful of samples says too little of the others. */
+/** Smaller batches have no budget for samples. */
 const MIN_SAMPLED_ROWS = 16
+/** If one row in ten were good, so many would all be bad three times in a thousand; if one in five were, four in a million. */
+export const ENOUGH_REFUSED = 56
 
 /** How many extra calls the search of one batch may take (C2). */
 export function searchBudget(rows: number): number {
@@ -54,7 +59,7 @@ export async function bisect<Outputs>(
   rows: number,
   firstError: unknown,
   actions: BisectActions<Outputs>,
-  { isBadInput, isKnownGood = false }: BisectOptions,
+  { isBadInput, isKnownGood = false, refusedBefore = 0 }: BisectOptions,
 ): Promise<BisectVerdict> {
   const budget = searchBudget(rows)
   let failed: (Range & { readonly error: unknown })[] = [{ from: 0, rows, error: firstError }]
@@ -65,7 +70,7 @@ export async function bisect<Outputs>(
   let anyGood = false
   let controlPassed = isKnownGood
   let isSampled = rows < MIN_SAMPLED_ROWS
-  let refused = 0
+  let refused = refusedBefore
   let outage: unknown
   /** How often a row failed alone, and with what. */
   const alone = new Map<number, { readonly times: number; readonly error: unknown }>()
@@ -95,19 +100,33 @@ export async function bisect<Outputs>(
       outage ??= error
     }
   }
+  const take = (row: number): Range[] => {
+    const sides = failed.filter(range => contains(range, row)).flatMap(range => beside(range, row))
+    failed = failed.filter(range => !contains(range, row))
+    return sides
+  }
   const sample = async (): Promise<void> => {
     isSampled = true
-    const count = Math.min(rows, budget - calls)
+    const count = Math.min(rows, (budget - calls) >> 1)
     for (let i = 0; i < count && outage === undefined; i++) {
       const row = spread(i, count, rows)
-      if ((await tryRange({ from: row, rows: 1 })) !== 'ran') continue
-      untried = failed.filter(range => contains(range, row)).flatMap(range => beside(range, row))
-      failed = failed.filter(range => !contains(range, row))
-      return
+      const single = { from: row, rows: 1 }
+      // A second time only what has failed, and not for a lost lane (C5).
+      const first = await tryRange(single)
+      const result = first === 'ran' || outage !== undefined ? first : await tryRange(single)
+      if (outage !== undefined) return
+      const sides = take(row)
+      if (result === 'ran') {
+        untried = sides
+        return
+      }
+      refused++
+      bad.push({ row, error: result.error })
+      failed.push(...sides.map(side => ({ ...side, error: firstError })))
     }
-    if (outage !== undefined) return
-    refused = count
-    for (let row = 0; row < rows; row++) bad.push({ row, error: alone.get(row)?.error ?? firstError })
+    if (refused < ENOUGH_REFUSED) return
+    for (const { from, rows: left } of failed)
+      for (let row = from; row < from + left; row++) bad.push({ row, error: firstError })
     failed = []
   }
 
@@ -129,12 +148,12 @@ export async function bisect<Outputs>(
       untried.push({ from: range.from + left, rows: range.rows - left }, { from: range.from, rows: left })
     } else {
       failed.pop()
-      if (alone.get(range.from)!.times > 1) bad.push({ row: range.from, error: range.error })
+      if ((alone.get(range.from)?.times ?? 0) > 1) bad.push({ row: range.from, error: range.error })
       else untried.push(range)
     }
   }
   const undecided = [...untried, ...failed].map(({ from, rows: count }) => ({ from, rows: count }))
-  return { outage, bad, undecided, calls, refused }
+  return { outage, bad, undecided, calls, refused: anyGood ? 0 : refused }
 }
 
 /** A prime above any budget, so that each sample is another row. */
