@@ -149,7 +149,7 @@ class CustomSession implements LaneSession {
     if (!this.#handler.getNumBytes) return undefined
     try {
       const bytes: unknown = this.#handler.getNumBytes(batch)
-      if (typeof bytes === 'number' && bytes >= 0) return bytes
+      if (typeof bytes === 'number' && bytes >= 0 && bytes < Number.POSITIVE_INFINITY) return bytes
       throw new TypeError(`expected a number of bytes, got ${typeof bytes} ${String(bytes)}`)
     } catch (error) {
       const { message } = RunInferenceError.wrap(error, 'INFERENCE_FAILED', `${this.#spec.name}: getNumBytes failed`)

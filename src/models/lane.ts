@@ -14,6 +14,8 @@ import type { Regions } from './slots.ts'
 export interface LaneHost {
   /** Never rejects: failures are replies. The next message must wait until this one was answered. */
   serve(message: ToLane): Promise<FromLane>
+  /** Goes out with the next reply that is no failure. */
+  warn(text: string): void
 }
 
 /** `now`: milliseconds on the clock by which the other side stamps `postedAt`. `find`: where users' handlers come from. */
@@ -21,7 +23,8 @@ export function createLaneHost(now: () => number, find: FindHandler): LaneHost {
   const sessions = new Map<number, LaneSession>()
   const slots = new Map<number, Regions>()
   const warnings: string[] = []
-  const parts: CustomParts = { now, find, models: new SharedModels(), warn: text => void warnings.push(text) }
+  const warn = (text: string) => void warnings.push(text)
+  const parts: CustomParts = { now, find, models: new SharedModels(), warn }
 
   function open(spec: ModelSpec): Promise<LaneSession> {
     return spec.kind === 'custom' ? openCustomSession(spec, parts) : openOnnxSession(spec, now)
@@ -78,6 +81,7 @@ export function createLaneHost(now: () => number, find: FindHandler): LaneHost {
   }
 
   return {
+    warn,
     async serve(message) {
       try {
         const reply = await answer(message)

@@ -13,11 +13,11 @@ const PREFIX_BYTES = 8
 const MAX_HEAD_BYTES = 256 * 1024 * 1024
 const MAX_BODY_BYTES = 2 ** 31 - 1
 
-/** What stands before the body of a frame: send it, then the body's bytes. */
+/** What stands before the body of a frame: send it, then the body's bytes. Throws DEVICE_MEMORY: too much for one frame. */
 export function frameStart(head: object, bodyBytes: number): Buffer {
   const text = JSON.stringify(head)
   const headBytes = Buffer.byteLength(text)
-  requireLengths(headBytes, bodyBytes)
+  requireLengths(headBytes, bodyBytes, 'DEVICE_MEMORY')
   const start = Buffer.allocUnsafe(PREFIX_BYTES + headBytes)
   start.writeUInt32LE(headBytes, 0)
   start.writeUInt32LE(bodyBytes, 4)
@@ -80,7 +80,7 @@ export class FrameReader {
     if (this.#part === 'prefix') {
       const headBytes = this.#prefix.readUInt32LE(0)
       this.#bodyBytes = this.#prefix.readUInt32LE(4)
-      requireLengths(headBytes, this.#bodyBytes)
+      requireLengths(headBytes, this.#bodyBytes, 'BUG')
       this.#turnTo('head', Buffer.allocUnsafe(headBytes))
       return
     }
@@ -106,10 +106,11 @@ export class FrameReader {
   }
 }
 
-function requireLengths(headBytes: number, bodyBytes: number): void {
+function requireLengths(headBytes: number, bodyBytes: number, code: 'BUG' | 'DEVICE_MEMORY'): void {
   if (headBytes > 0 && headBytes <= MAX_HEAD_BYTES && bodyBytes <= MAX_BODY_BYTES) return
   throw refused(
     `a frame with a head of ${headBytes} bytes (1 to ${MAX_HEAD_BYTES}) and a body of ${bodyBytes} (at most ${MAX_BODY_BYTES})`,
+    code,
   )
 }
 
@@ -121,6 +122,6 @@ function parseHead(bytes: Buffer): unknown {
   }
 }
 
-function refused(what: string): RunInferenceError {
-  return new RunInferenceError('BUG', `refused: ${what}`)
+function refused(what: string, code: 'BUG' | 'DEVICE_MEMORY' = 'BUG'): RunInferenceError {
+  return new RunInferenceError(code, `refused: ${what}`)
 }

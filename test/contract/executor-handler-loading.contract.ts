@@ -42,6 +42,7 @@ export function executorHandlerLoadingContract(name: string, create: Create): vo
     afterEach(async () => {
       for (const model of loaded) await model.unload()
       loaded = []
+      warnings.length = 0
     })
     after(() => executor.close())
 
@@ -118,6 +119,12 @@ export function executorHandlerLoadingContract(name: string, create: Create): vo
         '[INFERENCE_FAILED] clumsy: getNumBytes failed: it cannot count',
         '[INFERENCE_FAILED] clumsy: unloadModel failed: it does not let go',
       ])
+    })
+
+    test('bytes that are no finite number are a warning', async () => {
+      await heldBy(await load('counts-without-end'))
+      const text = 'getNumBytes failed: expected a number of bytes, got number Infinity'
+      assert.deepEqual(warnings, [`[INFERENCE_FAILED] counts-without-end: ${text}`])
     })
 
     test('another graph than that of the application is MODEL_UNUSABLE and says what a module must be', async () => {

@@ -1,6 +1,7 @@
 /** What every executor must keep whose workers a handler can end. */
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { BatchSlot } from '../../src/models/executor.ts'
 import type { Topology } from '../../src/topology.ts'
 import { loadTopology } from '../../src/topology-module.ts'
@@ -46,6 +47,35 @@ export function executorHandlerLossesContract(
           assert.deepEqual(executor.lanes[0]!.restarts, { crash: 2, timeout: 0 })
         }))
     }
+
+    test('a promise that is left behind and rejected ends no worker, be the next call under way or not', () =>
+      withModel(create, specOf(topology, 'obedient'), async (model, executor) => {
+        const slot = model.acquire()!
+        put(slot, [{ id: 0 }, { id: 1, do: 'leave a promise behind' }, { id: 2, do: 'slow generator' }])
+        for (const row of [1, 2, 1]) assert.equal((await slot.run(row, 1)).rows, 1)
+        await sleep(50)
+        await passes(slot, 0, 1)
+        slot.release()
+        assert.deepEqual(executor.lanes[0]!.restarts, { crash: 0, timeout: 0 })
+      }))
+
+    test('a call that waits for one is WORKER_LOST with its reason', () =>
+      withModel(create, specOf(topology, 'obedient'), async model => {
+        const slot = model.acquire()!
+        put(slot, [{ id: 0 }, { id: 1, do: 'wait for what was rejected elsewhere' }])
+        await rejects(slot.run(1, 1), 'WORKER_LOST', 'obedient/1', '1 row', 'the connection was closed')
+        await passes(slot, 0, 1)
+        slot.release()
+      }))
+
+    test('a timer that is left behind does not keep a lane that is closed', { timeout: 30_000 }, () =>
+      withModel(create, specOf(topology, 'obedient'), async model => {
+        const slot = model.acquire()!
+        put(slot, [{ id: 0, do: 'leave a timer behind' }])
+        assert.equal((await slot.run(0, 1)).rows, 1)
+        slot.release()
+      }),
+    )
   })
 }
 

@@ -53,6 +53,7 @@ export default topology('handlers', [
     inferenceArgs: { scale: 2, of: [1, Number.NaN] },
   }),
   obedient('clumsy', new ObedientHandler('clumsy')),
+  obedient('counts-without-end', new ObedientHandler('counts-without-end', Number.POSITIVE_INFINITY)),
   orders
     .runInference('timed', modelHandler(Object.assign(new ObedientHandler('timed'), { timeoutMs: 1_500 })))
     .to('out', json()),

@@ -110,6 +110,19 @@ const DEEDS: Readonly<Record<string, (batch: readonly Order[]) => Results<unknow
     })
     return new Promise(() => {})
   },
+  'leave a promise behind': batch => {
+    void Promise.reject(new Error('nobody waits for this'))
+    setTimeout(() => Promise.reject(new Error('nor for this')), 20)
+    return batch
+  },
+  'leave a timer behind': batch => {
+    setInterval(() => {}, 1_000)
+    return batch
+  },
+  'wait for what was rejected elsewhere': () => {
+    void Promise.reject(new Error('the connection was closed'))
+    return new Promise(() => {})
+  },
   loop: () => {
     for (;;);
   },
