@@ -62,10 +62,15 @@ function watchModels({ asked }: Prometheus): Metrics['watchModels'] {
   let models: () => readonly ServedModel[] = () => []
   asked(
     'kri_model_provider',
-    "Lanes that run the step's model on this execution provider.",
+    "Copies of the step's models, one a lane, on this execution provider.",
     [LABEL.step, LABEL.provider],
     set => {
-      for (const { step, provider, lanes: count } of models()) set(count, { step, provider })
+      const copies = new Map<string, number>()
+      for (const { step, provider, lanes: count } of models()) {
+        const id = JSON.stringify([step, provider])
+        copies.set(id, (copies.get(id) ?? 0) + count)
+        set(copies.get(id)!, { step, provider })
+      }
     },
   )
   return served => {

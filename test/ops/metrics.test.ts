@@ -31,6 +31,7 @@ function exercised() {
   metrics.watchModels(() => [
     { step: 'classify', modelId: 'm.onnx', provider: 'webgpu', partlyOnCpu: false, lanes: 1, refusedProviders: [] },
     { step: 'classify', modelId: 'm.onnx', provider: 'cpu', partlyOnCpu: false, lanes: 3, refusedProviders: [] },
+    { step: 'classify', modelId: 'n.onnx', provider: 'cpu', partlyOnCpu: false, lanes: 2, refusedProviders: [] },
   ])
   metrics.deadLetters('preprocess', 'classify', 'DECODE_MALFORMED', 2)
   metrics.dropped('filter#1', 3)
@@ -92,7 +93,7 @@ suite('metrics', () => {
       'kri_ready 1',
       'kri_batches_total{step="classify",reason="idle"} 1',
       'kri_model_provider{step="classify",provider="webgpu"} 1',
-      'kri_model_provider{step="classify",provider="cpu"} 3',
+      'kri_model_provider{step="classify",provider="cpu"} 5',
       'kri_breaker_state{step="classify",state="open"} 1',
       'kri_breaker_state{step="classify",state="closed"} 0',
       'kri_lane_occupied{lane="0"} 2',
