@@ -132,7 +132,7 @@ export class Batcher {
     const taken: RunSegment[] = []
     for (const bucket of this.#buckets.values()) {
       if (bucket.cohort !== cohort) continue
-      taken.push(...bucket.segments.slice(bucket.head))
+      for (const segment of bucket.segments.slice(bucket.head)) taken.push(segment)
       this.#keep(bucket, () => false)
     }
     return taken
@@ -179,11 +179,14 @@ export class Batcher {
     return this.#cut(bucket, size, this.#flush ?? (maxWaitMs > 0 ? 'time' : 'idle'))
   }
 
-  /** When the batch that is being held must close, in clock milliseconds; undefined when none is held. */
-  deadlineMs(): number | undefined {
+  /** When the next one of the batches that are held must close, in clock milliseconds; undefined when there is none. */
+  deadlineMs(nowMs: number): number | undefined {
     this.#settle()
-    const held = this.#held.at(0)
-    return held && held.atMs + this.#policy.maxWaitMs
+    const { maxWaitMs } = this.#policy
+    // Those whose time has come wait for a lane, or for their model, and must not hide the others.
+    for (let i = 0, held = this.#held.at(0); held; held = this.#held.at(++i))
+      if (held.atMs + maxWaitMs > nowMs) return held.atMs + maxWaitMs
+    return undefined
   }
 
   #bucketOf({ bucketKey, cohort }: RowRun): Bucket {

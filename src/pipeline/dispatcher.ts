@@ -215,7 +215,7 @@ export class Dispatcher {
     this.#cancelTimer = undefined
     const now = clock.now()
     // A deadline that has passed waits for a lane, and a lane that becomes free looks for work anyway.
-    const deadlines = steps.map(({ step }) => step.deadlineMs()).filter(at => at !== undefined && at > now)
+    const deadlines = steps.map(({ step }) => step.deadlineMs(now)).filter(at => at !== undefined)
     if (deadlines.length === 0) return
     this.#cancelTimer = clock.after(Math.min(...(deadlines as number[])) - now, () => this.schedule())
   }

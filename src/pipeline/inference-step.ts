@@ -103,9 +103,9 @@ export class InferenceStep {
     return this.#options.batcher.queuedRows + this.#options.retries.rows
   }
 
-  /** When there is something for a lane that is held back now, in clock milliseconds. */
-  deadlineMs(): number | undefined {
-    const deadlines = [this.#options.batcher.deadlineMs(), this.#options.retries.deadlineMs()]
+  /** When there is something more for a lane, that is held back now, in clock milliseconds. */
+  deadlineMs(nowMs: number): number | undefined {
+    const deadlines = [this.#options.batcher.deadlineMs(nowMs), this.#options.retries.deadlineMs(nowMs)]
     return deadlines.reduce((a, b) => (a === undefined || (b !== undefined && b < a) ? b : a))
   }
 

@@ -65,9 +65,9 @@ export class Retries {
     return taken.map(({ batch }) => batch)
   }
 
-  /** When the next one is due, in clock milliseconds. */
-  deadlineMs(): number | undefined {
-    return this.#waiting[0]?.dueMs
+  /** When the next one is due, in clock milliseconds, of those that are not due yet. */
+  deadlineMs(nowMs: number): number | undefined {
+    return this.#waiting.find(({ dueMs }) => dueMs > nowMs)?.dueMs
   }
 
   get rows(): number {

@@ -52,7 +52,7 @@ describe('batcher', () => {
     add(2, 10)
     assert.deepEqual(pick(take(batcher, 'idle', 1, 10)), { rows: 4, reason: 'count' })
     assert.equal(take(batcher, 'idle', 1, 59), undefined)
-    assert.equal(batcher.deadlineMs(), 60)
+    assert.equal(batcher.deadlineMs(59), 60)
     assert.deepEqual(pick(take(batcher, 'idle', 1, 60)), { rows: 1, reason: 'time' })
     add(1, 60)
     batcher.flushing = 'shutdown'
