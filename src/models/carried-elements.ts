@@ -16,7 +16,8 @@ interface Carried {
 /** Throws what the serialiser throws: for functions, symbols and what else is no data. */
 export function packElements(values: readonly unknown[]): Uint8Array<ArrayBuffer> {
   const keyed: Path[] = []
-  for (const [i, value] of values.entries()) findKeyed(value, [i], [], keyed)
+  const seen = new Set<object>()
+  for (const [i, value] of values.entries()) findKeyed(value, [i], seen, keyed)
   // In memory of its own, exactly as long, so that it can be moved.
   return serialize({ values, keyed } satisfies Carried) as Buffer<ArrayBuffer>
 }
@@ -27,16 +28,15 @@ export function unpackElements(bytes: Uint8Array): unknown[] {
   return values
 }
 
-function findKeyed(value: unknown, path: Path, above: readonly unknown[], into: Path[]): void {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || above.includes(value)) return
-  const inside = [...above, value]
-  if (Array.isArray(value)) {
-    for (const [i, item] of value.entries()) if (typeof item === 'object') findKeyed(item, [...path, i], inside, into)
-    return
-  }
-  for (const name of Object.keys(value)) {
-    const member = (value as Record<string, unknown>)[name]
-    if (typeof member === 'object') findKeyed(member, [...path, name], inside, into)
+/** Looks into each object once, since copies keep it one object; keyed elements are made anew at each of their places. */
+function findKeyed(value: unknown, path: Path, seen: Set<object>, into: Path[]): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return
+  if (!seen.has(value)) {
+    seen.add(value)
+    for (const name of Array.isArray(value) ? value.keys() : Object.keys(value)) {
+      const member = (value as Record<string | number, unknown>)[name]
+      if (typeof member === 'object') findKeyed(member, [...path, name], seen, into)
+    }
   }
   if (isKV(value)) into.push(path)
 }

@@ -43,6 +43,16 @@ test('an object that contains itself does not hang', () => {
   assert.ok(isKV(back.keyed))
 })
 
+test('what stands in many places is looked into once, and is keyed in each of them', () => {
+  const inner = kv('a', kv('b', 1))
+  let many: unknown = { inner, again: inner }
+  for (let i = 0; i < 64; i++) many = { left: many, right: many }
+  const back = unpackElements(packElements([many, inner])) as [Record<string, unknown>, unknown]
+  let one: Record<string, unknown> = back[0]
+  for (let i = 0; i < 64; i++) one = one[i % 2 ? 'left' : 'right'] as Record<string, unknown>
+  assert.deepEqual([one.inner, one.again, back[1]], [inner, inner, inner])
+})
+
 test('results that cannot leave are refused by themselves', () => {
   const getter = {
     get bad(): never {
