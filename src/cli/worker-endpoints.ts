@@ -69,14 +69,18 @@ function own(views: readonly WorkerView[]): string {
   return [...family(running, view => (view.running ? 1 : 0)), ...family(restarts, view => view.restarts), ''].join('\n')
 }
 
-/** True when one of them at least was halted and goes on. */
+/** True when one of them at least was halted and goes on, whatever the others do; rejects when none did and one does not answer. */
 export async function resumeWorkers(workers: readonly WorkerView[]): Promise<boolean> {
   const resumed = workers.flatMap(({ url }) => {
     if (url === undefined) return []
     const signal = AbortSignal.timeout(ANSWER_MS)
     return [fetch(new URL('/resume', url), { method: 'POST', signal }).then(({ status }) => status === 200)]
   })
-  return (await Promise.all(resumed)).includes(true)
+  const answers = await Promise.allSettled(resumed)
+  if (answers.some(answer => answer.status === 'fulfilled' && answer.value)) return true
+  const silent = answers.find(answer => answer.status === 'rejected')
+  if (silent) throw silent.reason
+  return false
 }
 
 async function healthOf({ running, url }: WorkerView): Promise<HealthReport> {
