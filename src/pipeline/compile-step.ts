@@ -7,7 +7,7 @@ import { FUNCTION_TIMEOUT_MS, type FunctionSide } from '../models/user-function.
 import { asyncStage, workerStage } from './async-functions.ts'
 import type { CompileHooks } from './compile.ts'
 import type { FailurePoints } from './failure-points.ts'
-import { type Delivery, functionStage } from './functions.ts'
+import { type Delivery, type Drop, functionStage } from './functions.ts'
 import type { Child, Way } from './graph-ways.ts'
 import { Groups, groupingStage } from './grouping-stage.ts'
 import { keepsResults } from './kept-results.ts'
@@ -42,6 +42,8 @@ export interface StepParts {
   /** With the streams of dead letters. */
   readonly allChildren: (node: GraphNode) => readonly Child[]
   readonly stageOf: (child: Child, way: Way) => Stage
+  /** What ends an element as a counted drop of this step. */
+  readonly dropping: (way: Way) => Drop
 }
 
 export function compileStep({
@@ -52,6 +54,7 @@ export function compileStep({
   children,
   allChildren,
   stageOf,
+  dropping,
 }: StepParts): StepCompiler {
   const { keyed, batching, preprocess, postprocess, cohorts } = node.handler
   const preprocessFailures = points.ofStep(node, 'preprocess')
@@ -59,6 +62,7 @@ export function compileStep({
   const grouping = rowGrouping(batching ? { ...node.handler.batch, ...node.options.batch } : {})
   const delivery: Delivery = { modelId: undefined }
   const routes: OutputRoute[] = []
+  const drops: Drop[] = []
   const input = new StepInput({
     keyed,
     batching,
@@ -70,7 +74,7 @@ export function compileStep({
     inferenceFailures: points.ofStep(node, 'inference'),
     now: hooks.now,
     onStaged: hooks.onStaged,
-    onDrop: () => hooks.onDrop(points.nameOf(node)),
+    drops,
   })
   const output = new StepOutput({
     keyed,
@@ -95,6 +99,7 @@ export function compileStep({
       const one = fork(others.map(child => stageOf(child, way)))
       const next = others.length > 0 ? functions('postprocess', one, postprocessFailures, delivery) : undefined
       const route = routes.push({ next, direct }) - 1
+      drops.push(dropping(way))
       const groups = grouping.bucketOf || grouping.sizeOf ? new Groups() : undefined
       const entry = new StepEntry(input, route, groups, all)
       const before = functions('preprocess', entry, preprocessFailures)

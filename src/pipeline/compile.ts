@@ -135,7 +135,11 @@ export function compile(
     const known = steps.get(node)
     if (known) return known
     const signatures = parts.signatures.get(node)!
-    const made = compileStep({ node, signatures, points, hooks, children, allChildren: below, stageOf })
+    const made = compileStep({
+      ...{ node, signatures, points, hooks, children, stageOf },
+      allChildren: below,
+      dropping: way => dropping(node, way),
+    })
     steps.set(node, made)
     // The first element may not come before the streams of dead letters are there: nothing runs yet.
     for (const { node: child } of below(node)) if (child.kind === 'failed') streamFailures(child)

@@ -1,6 +1,7 @@
 import { RunInferenceError } from '../errors.ts'
 import type { TensorSpec } from '../models/tensors.ts'
 import { isKV } from '../records.ts'
+import type { Drop } from './functions.ts'
 import { type Groups, NO_GROUP } from './grouping-stage.ts'
 import type { RowGrouping } from './row-grouping.ts'
 import type { RowRun } from './row-run.ts'
@@ -28,8 +29,8 @@ export interface StepInputOptions {
   readonly now: () => number
   /** Called when rows were staged: runs are collected with `takeRuns` soon after. */
   readonly onStaged: () => void
-  /** An element was a batch of nothing. */
-  readonly onDrop: () => void
+  /** By route: what ends an element that was a batch of nothing. */
+  readonly drops: readonly Drop[]
 }
 
 /** The way into a model: elements from any number of routes, keys told from examples, rows staged for the batcher. */
@@ -92,14 +93,13 @@ export class StepInput {
 
   /** Takes one element that is a batch: all its examples are one call of the model, and a failure is one of the element. */
   #pushBatch(work: WorkBlock, element: number, value: unknown, route: number): void {
-    const { keyed, inferenceFailures, onDrop } = this.#options
+    const { keyed, inferenceFailures, drops } = this.#options
     if (!Array.isArray(value)) {
       this.#refuse(work, element, value, `withNoBatching: expected an array of examples, got ${describeValue(value)}`)
       return
     }
     if (value.length === 0) {
-      onDrop()
-      work.complete(element)
+      drops[route]!(work, element)
       return
     }
     const other = keyed === true ? value.findIndex(each => !isKV(each)) : -1

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import { from, topology } from 'kafka-run-inference'
 import { countingMetrics } from '../support/counting-metrics.ts'
 import { strings } from '../support/digit-topology.ts'
+import { calculation, outputs as numbers, timesTen } from '../support/number-handlers.ts'
 import { onDriver } from '../support/on-driver.ts'
 import { failing, header, outputs, REPLAY, replayed, said } from '../support/replays.ts'
 
@@ -63,6 +64,26 @@ describe('a replayed dead letter', () => {
         await replayed(driver, [{ ...value('a', 'x'), headers: [header('kri-step', 's')] }])
         assert.deepEqual([metrics.letters, metrics.drops], [{}, { 'filter#1': 1 }])
         assert.deepEqual(await driver.port.admin.committed('t', REPLAY), [1])
+      },
+      { metrics },
+    )
+  })
+
+  it('that comes to its step as a batch of nothing is a counted drop', async () => {
+    const metrics = countingMetrics()
+    const words = timesTen()
+      .handler.withNoBatching()
+      .withPreprocess((text: string) => text.split(' ').flatMap(word => (word === '' ? [] : [Number(word)])))
+    await onDriver(
+      calculation(words),
+      async driver => {
+        const headers = [header('kri-step', 'calc'), header('kri-node', 'step calc')]
+        await replayed(
+          driver,
+          ['""', '"1 2"'].map(value => ({ value, headers })),
+        )
+        assert.deepEqual([metrics.letters, metrics.drops], [{}, { 'step calc': 1 }])
+        assert.deepEqual(await numbers(driver), [10, 20])
       },
       { metrics },
     )
