@@ -201,6 +201,8 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     }
     if (made > 0) this.#balance()
     for (const flow of flows) this.#parts.outbox.advance(flow)
+    // What has failed may have halted the application.
+    this.noticeIdle()
   }
 
   #decode(work: WorkBlock): void {
@@ -212,6 +214,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     dispatcher.dispatchFull()
     dispatcher.schedule()
     outbox.advance(work.flow)
+    this.noticeIdle()
   }
 
   /** Elements that were made of records take credits like these, and return them with their record (I5). */

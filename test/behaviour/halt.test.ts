@@ -143,6 +143,30 @@ describe('an application in which too much fails', () => {
     })
   })
 
+  it('that halts while it stops stops at once: what waits for a lane is not waited for', async () => {
+    const first = Promise.withResolvers<number>()
+    const others = Promise.withResolvers<number>()
+    const { handler } = timesTen()
+    const slow = handler.withPreprocess((value: number) => (value === 0 ? first.promise : others.promise), {
+      concurrency: 100,
+    })
+    await onDriver(
+      calculation(slow),
+      async driver => {
+        await feed(driver, values(...numbers(20)))
+        const before = driver.clock.now()
+        const stopped = driver.running.stop()
+        await driver.advance(10)
+        others.reject(new RangeError('they all fail'))
+        await driver.idle()
+        assert.ok(driver.running.health().problems.halted)
+        await passed(driver, stopped)
+        assert.ok(driver.clock.now() - before < 1_000, 'the budget of the stop is not used up')
+      },
+      { settings: GUARD },
+    )
+  })
+
   it('gives partitions away like any other, without waiting for what it holds', async () => {
     await flooded(
       async driver => {
