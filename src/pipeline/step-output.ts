@@ -83,10 +83,13 @@ export class StepOutput {
       sink.pushRows(run.work, run.rows, from, to, bytes, rowBytes)
     }
     if (!next) return
-    delivery.modelId = outputs.modelId
     const read = keepsResults ? ownRows(outputs, at, to - from) : outputs
     const first = keepsResults ? 0 : at
-    for (let i = from; i < to; i++) next.push(run.work, run.rows[i]!, this.#result(run, i, read, first + i - from))
+    for (let i = from; i < to; i++) {
+      // Each time: what waits for an asynchronous function may go on in between.
+      delivery.modelId = outputs.modelId
+      next.push(run.work, run.rows[i]!, this.#result(run, i, read, first + i - from))
+    }
   }
 
   #result(run: RowRun, index: number, outputs: BatchOutputs, position: number): unknown {
