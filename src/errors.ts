@@ -37,7 +37,10 @@ export const ERROR_CODES = {
   NOT_CLONEABLE: entry('inference', 'An example or a result cannot be copied between threads.'),
   RESULT_TOO_LARGE: entry('inference', 'A result is too large to leave its lane.'),
   SHAPE_MISMATCH: entry('inference', 'A tensor has another shape or type than the model takes.'),
-  INFERENCE_FAILED: entry('inference', 'The model refuses this row when it runs alone, and accepts its control batch.'),
+  INFERENCE_FAILED: entry(
+    'inference',
+    'The model refuses this row when it runs alone, or all rows of a batch that fails as a whole, and accepts its control batch.',
+  ),
   RESULT_COUNT: entry('inference', 'The model returned another number of results than it was given rows.'),
   DEVICE_MEMORY: entry('inference', 'This row alone needs more memory than the device has.'),
   TIMEOUT: entry('inference', 'Inference of this row alone took longer than timeoutMs.'),

@@ -44,13 +44,19 @@ export function failurePolicy(
 }
 
 function isUnhandled(error: RunInferenceError, only: ErrorClasses): boolean {
-  const { code, cause, errorTypes } = error
+  const { code, cause } = error
+  const errorTypes = thrownTypes(error)
   if (!THROWN.has(code) || errorTypes.length === 0) return false
   // An error of a lane comes without the object that was thrown, but with the names of its classes.
   return !only.some(wanted => {
     if (typeof wanted === 'string') return errorTypes.includes(wanted)
     return cause === undefined ? errorTypes.includes(wanted.name) : isOf(cause, wanted)
   })
+}
+
+/** What onnxruntime throws is a plain error, always. */
+function thrownTypes({ code, errorTypes }: RunInferenceError): readonly string[] {
+  return code === 'INFERENCE_FAILED' && errorTypes.length === 0 ? ['Error'] : errorTypes
 }
 
 /** Not every object lets itself be asked. */
@@ -68,9 +74,9 @@ function unhandled(work: WorkBlock, element: number, { point, index, error }: Fa
   const where = index < 0 ? point.node : `step ${point.step}, ${point.stage} function ${index}`
   const names = only.map(each => (typeof each === 'string' ? each : each.name)).join(', ')
   const says = only.length > 0 ? `makes dead letters of ${names} alone` : 'makes dead letters of no error'
-  const what = `${where}, record ${source}: ${error.errorTypes[0]}: ${error.message}`
+  const what = `${where}, record ${source}: ${thrownTypes(error)[0]}: ${error.message}`
   return new RunInferenceError('UNHANDLED', `${what}; exceptionHandling.only of step ${point.step} ${says}`, {
     cause: error.cause ?? error,
-    errorTypes: error.errorTypes,
+    errorTypes: thrownTypes(error),
   })
 }

@@ -153,6 +153,25 @@ describe('exceptionHandling.only', () => {
     }
   })
 
+  it('takes what onnxruntime throws for a plain error', async () => {
+    const { handler } = timesTen()
+    const failing = async (only: readonly string[]) => {
+      let code = ''
+      await onFaultyDriver(calculation(handler, { exceptionHandling: { only } }), async (driver, executor) => {
+        driver.running.finished.catch((error: RunInferenceError) => {
+          code = error.code
+        })
+        executor.failRowsWhere(([value]) => (value as readonly unknown[])[0] === 2)
+        await feed(driver, values(1, 2))
+        code ||= failed(driver).join()
+      })
+      return code
+    }
+    assert.equal(await failing(['Error']), '1 inference INFERENCE_FAILED -1')
+    assert.equal(await failing(['RangeError']), 'UNHANDLED')
+    assert.equal(await failing([]), 'UNHANDLED')
+  })
+
   it('leaves alone what is not thrown by functions and models: bytes, shapes, encodings', async () => {
     const { handler } = timesTen()
     const result = handler.withPostprocess(value => (value === 20 ? undefined : value) as number)
