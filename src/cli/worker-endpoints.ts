@@ -71,8 +71,8 @@ function own(views: readonly WorkerView[]): string {
 
 /** True when one of them at least was halted and goes on, whatever the others do; rejects when none did and one does not answer. */
 export async function resumeWorkers(workers: readonly WorkerView[]): Promise<boolean> {
-  const resumed = workers.flatMap(({ url }) => {
-    if (url === undefined) return []
+  const resumed = workers.flatMap(({ running, url }) => {
+    if (!running || url === undefined) return []
     const signal = AbortSignal.timeout(ANSWER_MS)
     return [fetch(new URL('/resume', url), { method: 'POST', signal }).then(({ status }) => status === 200)]
   })
