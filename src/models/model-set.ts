@@ -148,11 +148,13 @@ export class ModelSet {
     const { held, staysUntilMs } = this.#lanes.get(lane)!
     const { lanes, copies } = this.#options.models[cohort]!
     if (this.#rests.isResting(cohort, nowMs)) return 'no'
+    // Lanes in trouble are left alone while others are well; where none is, the first one shows when it is back.
+    if (lane.trouble !== undefined && (lane !== lanes[0] || lanes.some(isWell))) return 'no'
     if (held.holds(cohort)) return 'run'
     if (!lanes.includes(lane) || this.#refusals.isRefusedBy(lane, cohort, nowMs)) return 'no'
     let holders = 0
     for (const other of lanes) {
-      if (other.trouble !== undefined) continue
+      if (!isWell(other)) continue
       const there = this.#lanes.get(other)!.held
       const holds = there.holds(cohort)
       if (holds && other.occupied === 0 && there.loading === undefined) return 'no'
@@ -186,11 +188,10 @@ export class ModelSet {
     return this.#refusals.reasonFor(cohort)
   }
 
-  /** A batch met an outage of its model: the model rests (M6). False: the step has no other models that could go on. */
-  rest(cohort: number, error: unknown): boolean {
-    if (!this.isOnDemand) return false
-    this.#rests.add(cohort)
-    this.#options.events.outage(this.#nameOf(cohort), error)
+  /** A batch met an outage: its model rests (M6). False: the whole step should, since no other model could go on. */
+  rest(cohort: number, error: RunInferenceError): boolean {
+    if (!this.isOnDemand || (error.code === 'LANE_LOST' && ![...this.lanes].some(isWell))) return false
+    this.#rest(cohort, error)
     return true
   }
 
@@ -233,17 +234,22 @@ export class ModelSet {
     const facts = { lane: lane.id, model, reason: why.message }
     if (isRetriable(why)) {
       logger.warn(facts, 'a model could not be loaded: its rows wait, and it is tried again')
-      this.rest(cohort, why)
+      this.#rest(cohort, why)
     } else {
       logger.error({ ...facts, againAfterMs: REMEMBERED_MS }, 'a model cannot be loaded')
       const text = `${model} cannot be loaded, and is tried again after ${REMEMBERED_MS} ms: ${why.message}`
       const reason = new RunInferenceError('MODEL_LOAD_FAILED', text, { cause: why, errorTypes: why.errorTypes })
       // Rows may wait for a lane that is in trouble now.
       this.#rests.wakeAfter(REMEMBERED_MS)
-      const well = models[cohort]!.lanes.filter(({ trouble }) => trouble === undefined)
+      const well = models[cohort]!.lanes.filter(isWell)
       if (this.#refusals.add(lane, cohort, reason, well)) events.refused(cohort, reason)
     }
     events.changed()
+  }
+
+  #rest(cohort: number, error: RunInferenceError): void {
+    this.#rests.add(cohort)
+    this.#options.events.outage(this.#nameOf(cohort), error)
   }
 
   #nameOf(cohort: number): string {
@@ -252,4 +258,8 @@ export class ModelSet {
     const ofKeys = others.length === 0 ? `key ${first}` : `keys ${first} and ${others.length} more`
     return `model ${spec.uri} of ${ofKeys} in step ${this.#options.step}`
   }
+}
+
+function isWell({ trouble }: Lane): boolean {
+  return trouble === undefined
 }

@@ -5,9 +5,9 @@
  * N3. The slot is released on every path, and only when nothing reads its views any more.
  * N6. Rows whose model no lane can load are dead letters, those that wait and those that come; the others do not wait for them.
  * N7. Where each key has a model, an outage of one rests that model alone. The breaker of the step, which stops all of them, is
- *     only told of what concerns its lanes.
+ *     only told when all its lanes are in trouble.
  */
-import type { RunInferenceError } from '../errors.ts'
+import { RunInferenceError } from '../errors.ts'
 import type { BatchOutputs, BatchSlot, Lane } from '../models/executor.ts'
 import type { ModelSet } from '../models/model-set.ts'
 import { BatchRecovery, codeOf, type RecoveryOptions } from './batch-recovery.ts'
@@ -126,8 +126,10 @@ export class InferenceStep {
 
   /** Lanes that are in trouble are left alone while others are well. */
   canRunOn(lane: Lane): boolean {
-    if (!this.#options.models.takesBatches(lane)) return false
-    return lane.trouble === undefined || this.#healthiest() === lane
+    const { models } = this.#options
+    if (!models.takesBatches(lane)) return false
+    // Models of several keys may be on lanes of several kinds: of each the set knows whether others are well.
+    return models.isOnDemand || lane.trouble === undefined || this.#healthiest() === lane
   }
 
   /** A free slot of the lane; undefined when its places are taken. */
@@ -171,8 +173,8 @@ export class InferenceStep {
         this.#succeeded(batch, 0, batch.rows, result, bytesPerRow)
       }
     } catch (error) {
-      const isOfModel = codeOf(error) === 'MODEL_OUTAGE' || codeOf(error) === 'MODEL_TRANSIENT'
-      if (!isOfModel || !models.rest(cohort, error)) throw error
+      const isOutage = error instanceof RunInferenceError && error.retriable
+      if (!isOutage || !models.rest(cohort, error)) throw error
     } finally {
       slot.release()
       models.released(lane, cohort)

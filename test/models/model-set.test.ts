@@ -149,6 +149,20 @@ describe('the models of a step, loaded on demand', () => {
     assert.equal(set.answer(lane, A, true, clock.now()), 'run')
   })
 
+  it('M6: while a lane is well, one in trouble gets nothing, and a lane that was lost rests the model; else the whole step', () => {
+    const [first, second] = [loadingLane(0), loadingLane(1)]
+    const { set } = modelSetOn([first, second], 1)
+    first.trouble = lost
+    assert.deepEqual([set.answer(first, A, true, 0), set.answer(second, A, true, 0)], ['no', 'load'])
+    second.trouble = lost
+    assert.deepEqual([set.answer(first, A, true, 0), set.answer(second, A, true, 0)], ['load', 'no'])
+    assert.ok(!set.rest(A, lost))
+    assert.equal(set.answer(first, A, true, 0), 'load')
+    second.trouble = undefined
+    assert.ok(set.rest(A, lost))
+    assert.equal(set.answer(second, A, true, 0), 'no')
+  })
+
   it('a lane that is being closed says nothing, and a bug of ours is no dead letter', async () => {
     const lane = loadingLane(0)
     const { set, told } = modelSetOn([lane], 1)
