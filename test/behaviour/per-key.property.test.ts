@@ -17,7 +17,7 @@ type Event =
   | { readonly kind: 'records'; readonly keys: readonly number[]; readonly seed: number }
   | { readonly kind: 'time'; readonly ms: number }
   | { readonly kind: 'broken' | 'out'; readonly model: number; readonly ms: number }
-  | { readonly kind: 'hang'; readonly ms: number }
+  | { readonly kind: 'hang' | 'lose'; readonly ms: number }
   | { readonly kind: 'expire' | 'rebalance' }
 
 const model = fc.nat({ max: MODELS.length - 1 })
@@ -35,7 +35,10 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({ kind: fc.constantFrom('broken' as const, 'out'), model, ms: fc.constantFrom(50, 4_000) }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('hang' as const), ms: fc.constantFrom(10, 1_000) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constantFrom('hang' as const, 'lose'), ms: fc.constantFrom(10, 1_000) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('expire' as const, 'rebalance') }) },
 )
 
@@ -93,7 +96,8 @@ class Course {
     else if (each.kind === 'time') await this.#driver.advance(each.ms)
     else if (each.kind === 'rebalance') broker.forceRebalance('t')
     else if (each.kind === 'expire') this.#expire()
-    else if (each.kind === 'hang') await this.#hang(each.ms)
+    else if (each.kind === 'hang') await this.#until(this.#executor.hang(), each.ms)
+    else if (each.kind === 'lose') await this.#until(this.#executor.lose(0), each.ms)
     else if (each.kind === 'broken' || each.kind === 'out')
       await this.#fail(this.#models[each.kind], MODELS[each.model]!, each.ms)
   }
@@ -153,10 +157,10 @@ class Course {
     failing.delete(name)
   }
 
-  async #hang(ms: number): Promise<void> {
-    const release = this.#executor.hang()
+  async #until(end: () => void, ms: number): Promise<void> {
+    await this.#feed([0, 2, 4, 6], 0)
     await this.#driver.advance(ms)
-    release()
+    end()
   }
 
   #expire(): void {
