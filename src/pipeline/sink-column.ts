@@ -40,11 +40,11 @@ export class SinkColumn {
     return element < this.start.length ? this.start[element]! : ABSENT
   }
 
-  /** Makes room for `bytes` behind what is used. */
-  reserve(bytes: number): void {
-    if (this.used + bytes <= this.arena.length) return
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.arena.length * 2, this.used + bytes))
-    this.arena.copy(grown, 0, 0, this.used)
+  /** Makes room for `bytes` behind what is used, or behind `from`, where a key stands that is not sealed yet. */
+  reserve(bytes: number, from = this.used): void {
+    if (from + bytes <= this.arena.length) return
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.arena.length * 2, from + bytes))
+    this.arena.copy(grown, 0, 0, from)
     this.arena = grown
   }
 

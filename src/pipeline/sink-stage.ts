@@ -141,7 +141,7 @@ export class SinkStage implements Stage {
 function grow(encoder: RowEncoder<unknown>, value: unknown, column: SinkColumn, start: number): number {
   let end = encoder.encode(value, column.arena, start)
   while (end < 0) {
-    column.reserve(start - column.used + Math.max(-end, 64))
+    column.reserve(Math.max(-end, 64), start)
     end = encoder.encode(value, column.arena, start)
   }
   return end
