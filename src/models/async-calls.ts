@@ -8,6 +8,7 @@
 import type { Clock } from '../ops/clock.ts'
 import type { UserFunction } from './model-handler.ts'
 import { isThenable } from './user-function.ts'
+import { WaitingQueue } from './waiting-queue.ts'
 
 /** One call, made by whoever wants its result. */
 export interface AsyncCall {
@@ -39,9 +40,8 @@ export interface AsyncCallsOptions {
 export class AsyncCalls {
   readonly #options: AsyncCallsOptions
   readonly #running = new Set<Running>()
-  #waiting: AsyncCall[] = []
-  /** Calls of `#waiting` before this one were made. */
-  #next = 0
+  readonly #waiting = new WaitingQueue<AsyncCall>()
+  #isClosed = false
   #isStarting = false
   #wakesAtMs = Number.POSITIVE_INFINITY
   #cancelTimer: (() => void) | undefined
@@ -51,21 +51,21 @@ export class AsyncCalls {
   }
 
   push(call: AsyncCall): void {
-    this.#waiting.push(call)
+    if (this.#isClosed) return
+    this.#waiting.add(call)
     this.#start()
   }
 
   /** Forgets calls that wait and are not wanted any more (F3). */
   dropLost(): void {
-    this.#waiting = this.#waiting.slice(this.#next).filter(call => !call.isLost)
-    this.#next = 0
+    this.#waiting.keep(call => !call.isLost)
   }
 
   /** Nothing is called any more, and what is under way is ignored. */
   close(): void {
+    this.#isClosed = true
     this.#cancelTimer?.()
-    this.#waiting = []
-    this.#next = 0
+    this.#waiting.clear()
     this.#running.clear()
   }
 
@@ -74,13 +74,10 @@ export class AsyncCalls {
     if (this.#isStarting) return
     this.#isStarting = true
     try {
-      while (this.#running.size < this.#options.concurrency && this.#next < this.#waiting.length) {
-        const call = this.#waiting[this.#next++]!
+      while (this.#running.size < this.#options.concurrency) {
+        const call = this.#waiting.take()
+        if (!call) break
         if (!call.isLost) this.#call(call)
-      }
-      if (this.#next === this.#waiting.length) {
-        this.#waiting = []
-        this.#next = 0
       }
     } finally {
       this.#isStarting = false

@@ -5,6 +5,7 @@ import type { FunctionReply, FunctionRequest } from './function-messages.ts'
 import { notCloneable } from './function-results.ts'
 import { reviveError } from './lane-messages.ts'
 import type { FunctionSide } from './user-function.ts'
+import { WaitingQueue } from './waiting-queue.ts'
 
 /** One element that the functions on one side are for, made by whoever wants its result. */
 export interface FunctionJob {
@@ -38,44 +39,38 @@ const MAX_CHUNK = 256
 
 /** Jobs in the order in which they came, taken in chunks of one side. */
 export class EntryQueue {
-  #entries: Entry[] = []
-  #next = 0
+  readonly #entries = new WaitingQueue<Entry>()
 
   get isEmpty(): boolean {
-    return this.#next === this.#entries.length
+    return this.#entries.length === 0
   }
 
   add(entry: Entry): void {
-    this.#entries.push(entry)
+    this.#entries.add(entry)
   }
 
   /** Back to the front. */
   putBack(entries: readonly Entry[]): void {
-    this.#entries = [...entries, ...this.#entries.slice(this.#next)]
-    this.#next = 0
+    this.#entries.putBack(entries)
   }
 
   /** The next entries of one side that are still wanted. */
   take(): Entry[] {
     const taken: Entry[] = []
-    for (; this.#next < this.#entries.length && taken.length < MAX_CHUNK; this.#next++) {
-      const entry = this.#entries[this.#next]!
-      if (entry.job.isLost) continue
-      if (taken.length > 0 && entry.side !== taken[0]!.side) break
-      taken.push(entry)
+    for (let next = this.#entries.first; next && taken.length < MAX_CHUNK; next = this.#entries.first) {
+      if (!next.job.isLost && taken.length > 0 && next.side !== taken[0]!.side) break
+      this.#entries.take()
+      if (!next.job.isLost) taken.push(next)
     }
-    if (this.isEmpty) this.clear()
     return taken
   }
 
   dropLost(): void {
-    this.#entries = this.#entries.slice(this.#next).filter(({ job }) => !job.isLost)
-    this.#next = 0
+    this.#entries.keep(({ job }) => !job.isLost)
   }
 
   clear(): void {
-    this.#entries = []
-    this.#next = 0
+    this.#entries.clear()
   }
 }
 

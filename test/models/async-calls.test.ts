@@ -151,3 +151,11 @@ test('after close nothing is called, and nothing ends', async () => {
   await clock.advance(5_000)
   assert.deepEqual([a!.ends, b!.ends, called], [[], [], ['a']])
 })
+
+test('F3: nothing is called after the close', async () => {
+  const { calls, called, push } = settledByHand(1)
+  push('a', 'b')
+  calls.close()
+  push('c')
+  assert.deepEqual(called, ['a'])
+})
