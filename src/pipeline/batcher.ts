@@ -261,7 +261,8 @@ export class Batcher {
       if (taken === to - from) bucket.head++
       else bucket.segments[bucket.head] = { run, from: from + taken, to }
     }
-    if (bucket.head > 64 && bucket.head * 2 > bucket.segments.length) {
+    // What has left holds the memory of its block.
+    if (!bucket.first || (bucket.head > 8 && bucket.head * 2 > bucket.segments.length)) {
       bucket.segments.splice(0, bucket.head)
       bucket.head = 0
     }
