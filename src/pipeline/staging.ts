@@ -127,7 +127,8 @@ export class Staging {
   takeRuns(into: RowRun[]): void {
     const runs = [...this.#runs, ...this.#open.values()]
     if (runs.length === 0) return
-    this.#usualRows = runs.reduce((most, { count }) => Math.max(most, count), 0)
+    // A run has none where its only row had a wrong shape.
+    this.#usualRows = runs.reduce((most, { count }) => Math.max(most, count), 1)
     // One by one: there may be more than a call takes arguments.
     for (const run of runs) into.push(run)
     if (this.#open.size > 0) this.#open = new Map()

@@ -174,6 +174,18 @@ describe('a row that the model does not take', () => {
     })
   })
 
+  it('that comes alone leaves the rows of later fetches their room', async () => {
+    await onDriver(digitTopology(), async driver => {
+      await feed(driver, [{ key: 'a', value: 'short' }])
+      await feed(driver, [good('b'), good('c')])
+      assert.deepEqual(
+        (await driver.read('out')).map(({ key }) => key),
+        ['b', 'c'],
+      )
+      assert.equal((await deadLetters(driver, 'inference')).length, 1)
+    })
+  })
+
   it('that makes the model throw is found; its neighbours keep the results that they have alone', async () => {
     const langid = onnx({ model: 'models/langid-int64.onnx', inputs: { ids: int64(32) }, outputs: { label: int64() } })
     const handler = langid
