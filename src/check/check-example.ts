@@ -26,6 +26,7 @@ import { within } from './within.ts'
 
 const BATCH_BYTES = 64 * 1024 * 1024
 const DEADLINE_MS = 15_000
+const STOP_MS = 2_000
 const ONE_BROKER = { partitions: 1, replicationFactor: 1, minIsr: 1, brokerCount: 1 }
 
 export interface ExampleFailure {
@@ -66,7 +67,8 @@ export async function runExample(
       executor: kept(parts.executor),
       registry,
       readSchema,
-      settings: { ...settings, start: 'earliest' },
+      // When all is done nothing is in flight, and what is not done by then is not waited for.
+      settings: { ...settings, start: 'earliest', shutdownBudgetMs: STOP_MS },
       clock,
       random: Math.random,
       logger: silentLogger,
@@ -83,7 +85,9 @@ export async function runExample(
     )
   } finally {
     // What went wrong is told by the wait above.
-    await running.stop().catch(() => {})
+    await within(clock, 2 * STOP_MS, running.stop(), () => new RunInferenceError('STALLED', 'it does not stop')).catch(
+      () => {},
+    )
   }
   return await outcomesOf(topology, topic, port, parts)
 }

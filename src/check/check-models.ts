@@ -2,10 +2,18 @@
 import { RunInferenceError } from '../errors.ts'
 import type { StepNode } from '../graph.ts'
 import { specsOfStep } from '../handler-place.ts'
-import type { Executor, LoadedModel, ModelSpec } from '../models/executor.ts'
+import type { Executor, Lane, LaneModel, LoadedModel, ModelSpec } from '../models/executor.ts'
 import { lanesFor } from '../models/lane-choice.ts'
 import type { Topology } from '../topology.ts'
+import type { CheckParts } from './check.ts'
 import type { Findings, ModelReport } from './report.ts'
+import { within } from './within.ts'
+
+interface StuckAfter {
+  readonly settings: Pick<CheckParts['settings'], 'stuckMs'>
+}
+
+type Load = (lane: Lane, spec: ModelSpec) => Promise<LaneModel>
 
 /** What a lane loads, and a step that runs it. */
 interface Use {
@@ -15,13 +23,14 @@ interface Use {
   readonly isPerKey: boolean
 }
 
-/** Of those steps whose models can be loaded. */
+/** Those steps whose models can be loaded; a load that takes longer than `stuckMs` is a problem, as it is to `run`. */
 export async function checkModels(
   topology: Topology,
   steps: readonly StepNode[],
-  executor: Executor,
+  { executor, clock, settings: { stuckMs } }: Pick<CheckParts, 'executor' | 'clock'> & StuckAfter,
   findings: Findings,
 ): Promise<ModelReport[]> {
+  const load: Load = (lane, spec) => within(clock, stuckMs, lane.load(spec), () => neverLoaded(spec, stuckMs))
   const bySpec = new Map<string, [Use, ...Use[]]>()
   for (const node of steps) {
     for (const spec of specsInto(findings, topology, node)) {
@@ -34,8 +43,8 @@ export async function checkModels(
   // Together, models per key may be more than the memory takes: one is loaded after the other.
   let loading = Promise.resolve<unknown>(undefined)
   const reports = [...bySpec.values()].map(sharing => {
-    if (!isLoadedWhenNeeded(sharing)) return checkModel(sharing, executor, findings)
-    const report = loading.then(() => checkModel(sharing, executor, findings))
+    if (!isLoadedWhenNeeded(sharing)) return checkModel(sharing, executor, load, findings)
+    const report = loading.then(() => checkModel(sharing, executor, load, findings))
     loading = report
     return report
   })
@@ -59,6 +68,7 @@ function specsInto(findings: Findings, topology: Topology, node: StepNode): read
 async function checkModel(
   sharing: readonly [Use, ...Use[]],
   executor: Executor,
+  load: Load,
   findings: Findings,
 ): Promise<ModelReport> {
   const [{ step, spec }] = sharing
@@ -66,7 +76,7 @@ async function checkModel(
   const where = `model of step "${step}"`
   try {
     const [lane] = lanesFor(executor, spec)
-    const model = await lane!.load(spec)
+    const model = await load(lane!, spec)
     const { loaded } = model
     if (isLoadedWhenNeeded(sharing)) await model.unload()
     warnOfFallback(where, loaded, findings)
@@ -79,6 +89,11 @@ async function checkModel(
     const nothing = { provider: null, refusedProviders: [], sizeBytes: null, sha256: null, loadMs: null }
     return { ...report, ok: false, ...nothing }
   }
+}
+
+function neverLoaded({ uri }: ModelSpec, stuckMs: number): RunInferenceError {
+  const what = `${uri} is not loaded after stuckMs (${stuckMs} ms)`
+  return new RunInferenceError('LANE_STUCK', `${what}. Correct loadModel, or set stuckMs higher`)
 }
 
 /** Refusals of models end with what to do. */

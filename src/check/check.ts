@@ -59,7 +59,7 @@ export async function checkTopology(topology: Topology, parts: CheckParts, findi
   warnOfSizes(loadable, parts.settings, findings)
   checkResources(topology.steps, parts.machine, findings)
   const [models, schemas, { reports: topics, existing }] = await Promise.all([
-    checkModels(topology, loadable, parts.executor, findings),
+    checkModels(topology, loadable, parts, findings),
     checkSchemas(topology, parts, findings),
     reachTopics(topology, parts, findings),
   ])

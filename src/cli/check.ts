@@ -2,6 +2,7 @@ import { type Checked, type CheckParts, checkTopology } from '../check/check.ts'
 import { watchEffects } from '../check/import-effects.ts'
 import { type CheckReport, createFindings, type Findings } from '../check/report.ts'
 import { reportAsText } from '../check/report-text.ts'
+import { within } from '../check/within.ts'
 import { RunInferenceError } from '../errors.ts'
 import type { SchemaRegistryPort } from '../kafka/codec.ts'
 import type { KafkaPort } from '../kafka/port.ts'
@@ -11,6 +12,7 @@ import { createExecutor } from '../models/executors.ts'
 import { readMachine } from '../models/machine.ts'
 import { modelsOf } from '../models/model-handler.ts'
 import { systemClock } from '../ops/clock.ts'
+import { killThisProcess } from '../ops/lifecycle.ts'
 import { createLogger, type Logger, silentLogger } from '../ops/logger.ts'
 import { describeParameters, type ParameterDescription } from '../parameters.ts'
 import { badValue } from '../problem.ts'
@@ -26,6 +28,8 @@ const NOTHING: Checked = { models: [], topics: [], schemas: [], examples: [] }
 const NO_BROKERS = { brokers: 'offline:1' }
 /** Less than what the check gives the broker in all, so that the cause is told and not just that time is over. */
 const BROKER_PATIENCE_MS = 3_000
+/** More than lanes in processes give themselves. */
+const CLOSE_MS = 5_000
 /** Examples are few. */
 const BATCH_ROWS = 8
 
@@ -43,8 +47,10 @@ export async function check(module: string, flags: CheckFlags): Promise<void> {
   console.log(flags.json === true ? JSON.stringify(report) : reportAsText(report))
   if (report.ok) return
   process.exitCode = 1
-  // What a bad module has opened would keep the process; everything of ours is closed by now.
-  process.stdout.write('', () => process.exit())
+  // What a bad module has opened would keep the process; everything of ours is closed by now, but for lanes that are stuck: while
+  // one is in native code, any other end would abort.
+  const isStuck = report.problems.some(({ code }) => code === 'LANE_STUCK')
+  process.stdout.write('', () => (isStuck ? killThisProcess() : process.exit()))
 }
 
 async function reportOf(module: string, flags: CheckFlags): Promise<CheckReport> {
@@ -135,7 +141,13 @@ async function checkWith(
     { models: topology.steps.flatMap(step => modelsOf(step.handler)), lanes: settings.lanes, maxBatchRows: BATCH_ROWS },
     { logger, clock: systemClock, random: Math.random, stuckMs: settings.stuckMs },
   )
-  resources.defer(() => executor.close())
+  resources.defer(async () => {
+    const late = () => new RunInferenceError('LANE_STUCK', 'a model is inside a call that does not return')
+    const remedy = "Correct it; with isolation: 'process' and timeoutMs, such a call is ended and is a dead letter"
+    await within(systemClock, CLOSE_MS, executor.close(), late).catch(error =>
+      findings.thrown('models', error, 'models in threads', remedy),
+    )
+  })
   const { example, source, keyField } = flags
   const parts: CheckParts = {
     port: connections.port,

@@ -17,7 +17,12 @@ async function warningsFor(change: object) {
     return { ...model, loaded: { ...model.loaded, ...change } }
   }
   const findings = createFindings()
-  await checkModels(digits, digits.steps, { ...inThread, lanes: [{ ...lane!, load }] }, findings)
+  const parts = {
+    executor: { ...inThread, lanes: [{ ...lane!, load }] },
+    clock: systemClock,
+    settings: { stuckMs: 60_000 },
+  }
+  await checkModels(digits, digits.steps, parts, findings)
   await inThread.close()
   assert.deepEqual(findings.problems, [])
   return findings.warnings.map(({ what }) => what)
