@@ -43,9 +43,11 @@ export class Commits {
     })
   }
 
-  /** Commits everything that is acknowledged by now. */
+  /** Commits everything that is acknowledged by now; what others have meanwhile waits for its interval. */
   async flush(): Promise<void> {
-    while (this.#dirty.size > 0 || this.#running !== undefined) await this.#run()
+    // The one under way may have begun before.
+    if (this.#running !== undefined) await this.#running
+    if (this.#dirty.size > 0 || this.#running !== undefined) await this.#run()
   }
 
   #run(): Promise<void> {

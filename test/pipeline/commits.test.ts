@@ -103,4 +103,40 @@ describe('commits', () => {
     await clock.advance(100)
     assert.match(String(errors[0]), /no right/)
   })
+
+  it('that are waited for end, also while other partitions go on: those that come later are not waited for', async () => {
+    let answers = 0
+    const other = flowOf('in', 2)
+    const { commits, requests, move, clock } = setUp(async all => {
+      // Another group of the instance is busy: each answer finds more that is acknowledged.
+      if (++answers < 100) move(other, other.committable + 1)
+      return all.map(() => true)
+    })
+    move(flowOf('in', 1), 5)
+    await commits.flush()
+    assert.ok(requests.length <= 2, `${requests.length} requests`)
+    await clock.advance(100)
+    assert.ok(requests.length <= 3, 'and the interval is kept')
+  })
+
+  it('that two wait for are there for both', async () => {
+    const gates: PromiseWithResolvers<void>[] = []
+    const { commits, move } = setUp(async all => {
+      const gate = Promise.withResolvers<void>()
+      gates.push(gate)
+      await gate.promise
+      return all.map(() => true)
+    })
+    const flow = flowOf()
+    move(flow, 5)
+    const first = commits.flush()
+    move(flow, 6)
+    const committed = [commits.flush(), commits.flush()].map(flushed => flushed.then(() => flow.committed))
+    for (let i = 0; i < 2; i++) {
+      gates[i]!.resolve()
+      await first
+      for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+    }
+    assert.deepEqual(await Promise.all(committed), [6, 6])
+  })
 })
