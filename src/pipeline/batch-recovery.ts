@@ -5,8 +5,10 @@
  *     a whole (failureUnit 'batch', one that a record brought, an error that all rows share) only while the lane is known to work.
  * N4. A batch that does not fit the device blames nobody: its rows come back in smaller batches. A row that does not even fit
  *     alone becomes a dead letter as any bad row does (N2).
- * N5. An error that trying again can mend is no row's: the batch is tried again whole. When it was tried often enough, the control
- *     batch decides: it fails, or there is none = an outage; it passes = the batch is searched as any other.
+ * N5. An error that trying again can mend is no row's: the batch is tried again whole. In a search it ends the search, and each part
+ *     that is undecided is tried again as a batch of its own: put together again, they would be searched from the start. When a
+ *     batch was tried often enough, the control batch decides: it fails, or there is none = an outage; it passes = the batch is
+ *     searched as any other.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { ExceptionHandling } from '../graph.ts'
@@ -15,6 +17,7 @@ import { kv } from '../records.ts'
 import type { BatchSizes } from './batch-sizes.ts'
 import type { Batcher } from './batcher.ts'
 import { bisect } from './bisect.ts'
+import { formBatch } from './form-batch.ts'
 import type { PipelineMetrics } from './pipeline-metrics.ts'
 import type { Retries } from './retries.ts'
 import { type Batch, cohortOf, type RowRun, type RunSegment, rangeOf } from './row-run.ts'
@@ -76,18 +79,19 @@ export class BatchRecovery {
     const code = codeOf(error)
     if (OUTAGES.has(code)) return this.#putBack(batch, [wholeOf(batch)], error)
     if (code === 'DEVICE_MEMORY' && canShrink(batch)) return this.#putBack(batch, [wholeOf(batch)], undefined)
-    const isTransient = code === 'MODEL_TRANSIENT'
-    if (isTransient && retries.add(batch, now())) {
+    const isBusy = code === 'MODEL_TRANSIENT'
+    if (isBusy && retries.add(batch, now())) {
       metrics.retried('model', step)
       throw error
     }
-    if (isTransient && model.loaded.withoutControl === true) return this.#putBack(batch, [wholeOf(batch)], error)
+    if (isBusy && model.loaded.withoutControl === true) return this.#putBack(batch, [wholeOf(batch)], error)
     // Rows of several calls share no more than the batch: each call may be right by itself.
     const isOneCall = batch.rows <= (model.loaded.fixedRows ?? batch.rows)
     // A handler that a user wrote may have left out the result of one example.
     const isOfTensors = model.loaded.inputs[0]?.dtype !== 'value'
     const isWhole = failureUnit === 'batch' || (isOneCall && isOfTensors && WHOLE_BATCH.has(code))
-    if (!isWhole && !isTransient) return this.#search(failed, false)
+    const isTriedEnough = isBusy || (retries.isSpent(batch) && model.loaded.withoutControl !== true)
+    if (!isWhole && !isTriedEnough) return this.#search(failed, false)
     try {
       await model.runControl()
     } catch (outage) {
@@ -131,7 +135,19 @@ export class BatchRecovery {
     for (const { row, error: failure } of verdict.bad)
       this.#failRange(batch, model, { from: row * perUnit, rows: perUnit }, failure)
     const undecided = verdict.undecided.map(({ from, rows }) => ({ from: from * perUnit, rows: rows * perUnit }))
+    if (isTransient(verdict.outage) && !this.#options.retries.isSpent(batch)) {
+      for (const range of undecided) this.#tryPart(batch, range)
+      throw verdict.outage
+    }
     this.#putBack(batch, undecided, verdict.outage)
+  }
+
+  /** A part of a batch, or all of it, waits for its next try; a smaller batch than the one before has all its tries. */
+  #tryPart(batch: Batch, range: Range): void {
+    const { retries, metrics, step, now } = this.#options
+    const part = formBatch(rangeOf(batch.segments, range.from, range.rows), batch.reason)
+    retries.add(range.rows < batch.rows ? part : { ...part, retries: batch.retries ?? 0 }, now())
+    metrics.retried('model', step)
   }
 
   /** Each row is a dead letter, or the record that brought them all. `whole`: the number of the batch that failed as one. */
@@ -203,6 +219,11 @@ function reasonOf(error: unknown, { retries = 0 }: Batch): RunInferenceError {
 
 function withMessage({ cause, errorTypes }: RunInferenceError, message: string): RunInferenceError {
   return new RunInferenceError('INFERENCE_FAILED', message, { cause, errorTypes })
+}
+
+/** Also of a control batch, whose failures are outages. */
+function isTransient(error: unknown): boolean {
+  return codeOf(error) === 'MODEL_TRANSIENT' || (error instanceof RunInferenceError && isTransient(error.cause))
 }
 
 export function codeOf(error: unknown): string {

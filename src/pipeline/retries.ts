@@ -30,12 +30,17 @@ export class Retries {
 
   /** Keeps a batch that failed until it is due; false: it was tried often enough. */
   add(batch: Batch, nowMs: number): boolean {
-    const { maxRetries, firstDelayMs, maxDelayMs } = this.#options
+    const { firstDelayMs, maxDelayMs } = this.#options
     const { retries = 0 } = batch
-    if (retries >= maxRetries) return false
+    if (this.isSpent(batch)) return false
     const delayMs = Math.min(maxDelayMs, firstDelayMs * 2 ** retries) * (0.5 + this.#random() / 2)
     this.#insert({ batch: { ...batch, retries: retries + 1 }, dueMs: nowMs + delayMs })
     return true
+  }
+
+  /** It was tried so often that it is not tried again. */
+  isSpent({ retries = 0 }: Batch): boolean {
+    return retries >= this.#options.maxRetries
   }
 
   /** Takes back one that was taken and could not run. */

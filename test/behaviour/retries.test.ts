@@ -186,7 +186,7 @@ describe('an error that trying again can mend', () => {
     })
   })
 
-  it('among the parts of a batch that is searched ends the search as an outage, and nobody is blamed', async () => {
+  it('among the parts of a batch that is searched ends the search, and nobody is blamed', async () => {
     const { handler } = timesTen()
     await onFaultyDriver(calculation(handler), async (driver, executor) => {
       executor.failRuns(1)
