@@ -11,6 +11,7 @@ import { replayTopic } from './kafka/topic-names.ts'
 import { planTopics, requireApplied, topicNames } from './kafka/topics.ts'
 import { requireResources } from './models/required-resources.ts'
 import { sleep } from './ops/clock.ts'
+import { OutageLog } from './ops/outage-log.ts'
 import { createHealth, type Health, type HealthReport } from './ops/run-health.ts'
 import { type Assembly, assemble } from './pipeline/assemble.ts'
 import type { RunParts } from './run-parts.ts'
@@ -51,6 +52,7 @@ class Running implements RunningTopology {
   readonly #topology: Topology
   readonly #parts: RunParts
   readonly #health: Health
+  readonly #outages: OutageLog
   readonly #ready: Promise<void>
   readonly finished: Promise<void>
   readonly #stopSignal = new AbortController()
@@ -64,6 +66,7 @@ class Running implements RunningTopology {
     this.#topology = topology
     this.#parts = parts
     this.#health = createHealth(topology.applicationId, parts.executor.lanes, parts.settings)
+    this.#outages = new OutageLog(parts.logger, parts.clock)
     this.finished = this.#stopped.promise
     // Whoever does not look at `finished` learns of the failure from `whenReady`, the log and the health report.
     this.finished.catch(() => {})
@@ -127,8 +130,14 @@ class Running implements RunningTopology {
         ...this.#parts,
         note: this.#parts.note ?? (() => {}),
         member: () => this.#member!,
-        onOutage: (what, error) => this.#health.degraded(what, error),
-        onRecovered: what => this.#health.recovered(what),
+        onOutage: (what, error) => {
+          this.#health.degraded(what, error)
+          this.#outages.began(what, error)
+        },
+        onRecovered: what => {
+          this.#health.recovered(what)
+          this.#outages.over(what)
+        },
         onFatal: error => this.#fail(error),
         onHalted: reason => this.#halt(reason),
       }),
@@ -249,6 +258,7 @@ class Running implements RunningTopology {
   }
 
   async #close(): Promise<void> {
+    this.#outages.close()
     await this.#member?.stop()
     await this.#assembly?.close()
     await this.#parts.executor.close()
