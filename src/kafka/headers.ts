@@ -46,6 +46,8 @@ export const KRI_ORIGINAL_TIMESTAMP = 'kri-original-timestamp'
 export const KRI_MODEL_ID = 'kri-model-id'
 /** How often the batch of this record was tried, from 1: one more for each retry. */
 export const KRI_ATTEMPT = 'kri-attempt'
+/** How many elements of the record failed there, where it was more than one (`flatMap`); the error is that of the first. */
+export const KRI_FAILED_ELEMENTS = 'kri-failed-elements'
 /** How often this record had been replayed before it failed: 0 the first time. */
 export const KRI_REPLAY_COUNT = 'kri-replay-count'
 /** Milliseconds since 1970 at which it failed. */

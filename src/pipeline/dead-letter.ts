@@ -74,6 +74,7 @@ function factHeaders(
   if (work.flow.between) headers.push(text(names.KRI_ORIGIN, originOf(work, row)))
   if (point.step !== '') headers.push(text(names.KRI_STEP, point.step))
   if (index >= 0) headers.push(text(names.KRI_INDEX, String(index)))
+  if (failure.elements !== undefined) headers.push(text(names.KRI_FAILED_ELEMENTS, String(failure.elements)))
   if (modelId !== undefined) headers.push(text(names.KRI_MODEL_ID, modelId))
   return headers
 }

@@ -59,6 +59,8 @@ export interface Failure {
   readonly modelId: string | undefined
   /** How often inference of its batch was tried; default 1. */
   readonly attempt?: number | undefined
+  /** Elements of the record that failed there, where it was more than one; this is the first of them. */
+  elements?: number
 }
 
 /** Hands every element to several stages: a record is done when all its branches are. */

@@ -7,7 +7,7 @@
  * W2. `donePrefix` never passes a row that is not done.
  * W3. Nothing is added to a block that was lost; what finishes late is dropped (I8).
  * W4. Elements of one row leave in the order of their ways: a parent's children one behind the other, whenever they were done;
- *     so do its dead letters.
+ *     so do its dead letters, one for elements of the row that failed at one node and function with one code.
  * W5. Columns go to another block only when every row of this one was acknowledged: then nobody reads or writes them.
  */
 
@@ -141,8 +141,16 @@ export class WorkBlock {
   }
 
   #note(row: number, element: number, failure: Failure): void {
-    this.#failedElements.set(failure, element)
     const known = this.#failures.get(row)
+    const same = known?.findIndex(other => isAlike(other, failure))
+    if (known && same !== undefined && same >= 0) {
+      // A dead letter is the record: a second one would say the same, and do the same when it is replayed.
+      const [first] = known.splice(same, 1)
+      failure.elements = first!.elements = (first!.elements ?? 1) + 1
+      const before = this.#failedElements.get(first!)!
+      if (this.#comesBefore(before, element)) return void known.splice(same, 0, first!)
+    }
+    this.#failedElements.set(failure, element)
     if (!known) this.#failures.set(row, [failure])
     else {
       const at = known.findLastIndex(other => this.#comesBefore(this.#failedElements.get(other)!, element))
@@ -197,4 +205,9 @@ export class WorkBlock {
     for (const column of this.#columns) if (column) this.#pool.give(column)
     this.#columns.fill(undefined)
   }
+}
+
+function isAlike(a: Failure, b: Failure): boolean {
+  const samePlace = a.point.node === b.point.node && a.point.topic === b.point.topic && a.index === b.index
+  return samePlace && a.error.code === b.error.code
 }

@@ -125,8 +125,8 @@ describe('merge', () => {
         assert.deepEqual(metrics.batches, ['idle 4'])
         const letters = await deadLetters(driver, 'preprocess')
         assert.deepEqual(
-          letters.map(({ key }) => String(key)),
-          ['l', 'l'],
+          letters.map(({ key, headers }) => `${key} ${headers['kri-failed-elements']}`),
+          ['l 2'],
         )
         assert.deepEqual(await driver.port.admin.committed('t', 'in'), [3])
       },

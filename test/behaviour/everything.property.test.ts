@@ -200,7 +200,9 @@ class Course {
         const [, partition, offset] = headers['kri-source']!.split('/').map(Number) as [number, number, number]
         if (!this.#mayRepeat) assert.ok(offset >= newest[partition]!, `${topic}: in order`)
         newest[partition] = offset
-        ends[partition]![offset]!.push(topic === 'out' ? (value as string) : headers['kri-code']!)
+        // Elements that failed alike are one dead letter.
+        for (let i = 0; i < Number(headers['kri-failed-elements'] ?? 1); i++)
+          ends[partition]![offset]!.push(topic === 'out' ? (value as string) : headers['kri-code']!)
       }
     }
     for (const [partition, records] of this.#fed.entries())

@@ -11,7 +11,7 @@ type Ways = readonly (readonly string[])[]
 
 interface Node {
   readonly stream: Stream<Element>
-  /** What one record becomes here. `fail` is told of each dead letter. */
+  /** What one record becomes here. `fail` is told of each dead letter: one a node. */
   ways(record: string, memo: Map<Node, Ways>, fail: () => void): Ways
 }
 
@@ -92,14 +92,18 @@ function waysOf(node: Node, record: string, memo: Map<Node, Ways>, fail: () => v
 function each(input: Node, stream: Stream<Element>, fn: (text: string) => readonly string[] | undefined): Node {
   return {
     stream,
-    ways: (record, memo, fail) =>
-      waysOf(input, record, memo, fail).map(way =>
+    ways: (record, memo, fail) => {
+      let failed = 0
+      const ways = waysOf(input, record, memo, fail).map(way =>
         way.flatMap(text => {
           const made = fn(text)
-          if (!made) fail()
+          if (!made) failed++
           return made ?? []
         }),
-      ),
+      )
+      if (failed > 0) fail()
+      return ways
+    },
   }
 }
 
