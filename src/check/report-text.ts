@@ -56,7 +56,9 @@ function exampleLines({ source, from, records, failed, shown }: ExampleReport, o
   }
   const origin = from === 'file' ? 'of the file' : `of ${source}, the newest`
   const failures = failed === 0 ? '' : `, ${failed} of them failed`
-  const head = mark(shown !== null, `example: ${count(records, 'record')} ${origin}${failures}`)
+  // What the user calls an example must pass, of what is in a topic something must.
+  const isGood = shown !== null && (from !== 'file' || failed === 0)
+  const head = mark(isGood, `example: ${count(records, 'record')} ${origin}${failures}`)
   if (shown === null) return [head]
   const produced = shown.produced.map(
     ({ topic, key, value }) => `     ${topic}  ${shortJson(key)}  ${shortJson(value)}`,

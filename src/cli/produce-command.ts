@@ -5,7 +5,7 @@ export const produceCommand: CommandSpec = {
   summary: 'send NDJSON, a JSON value per line, through the codec of a source topic',
   argument: { name: '<topology>', help: 'topology module, e.g. topologies/digits.ts', completes: 'topology' },
   options: [
-    { flags: '--source <topic>', help: 'which source, if there are several' },
+    { flags: '--source <topic>', help: 'which source, if the topology reads several that it does not write itself' },
     { flags: '--file <path>', help: 'what to send; default: standard input', completes: 'file' },
     {
       flags: '--key-field <name>',

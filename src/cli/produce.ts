@@ -4,14 +4,13 @@ import { stat } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RunInferenceError } from '../errors.ts'
-import type { SourceNode } from '../graph.ts'
 import type { KafkaWriter } from '../kafka/port.ts'
 import { systemClock } from '../ops/clock.ts'
 import { createEchoFilter, killThisProcess } from '../ops/lifecycle.ts'
-import type { Topology } from '../topology.ts'
 import { connect, readSchema, type TopologyFlags } from './connect.ts'
 import { encodeLine, type LineEncoder, openLineEncoder } from './produce-lines.ts'
 import { type LineRecord, type Refusal, sendRecords } from './produce-records.ts'
+import { sourceOf } from './produce-source.ts'
 import { createProgress, type Progress } from './progress.ts'
 
 const CHUNK_RECORDS = 2_000
@@ -186,17 +185,6 @@ class Production {
     console.error(`line ${line}: ${reason}`)
     if (this.bad === SHOWN_PROBLEMS) console.error('more bad lines are only counted')
   }
-}
-
-function sourceOf(topology: Topology, wanted: string | undefined, module: string): SourceNode {
-  const topics = topology.sources.map(({ topic }) => topic)
-  const source = wanted === undefined ? topology.sources[0] : topology.sources.find(({ topic }) => topic === wanted)
-  if (source !== undefined && (wanted !== undefined || topics.length === 1)) return source
-  const got = wanted === undefined ? 'nothing' : `"${wanted}"`
-  throw new RunInferenceError(
-    'SETTINGS_INVALID',
-    `--source: expected one of the sources of ${module} (${topics.join(', ')}), got ${got}`,
-  )
 }
 
 function report({ acknowledged, bad, unknown, seconds }: Production, topic: string, json: boolean): void {

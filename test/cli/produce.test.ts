@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { from, topology } from 'kafka-run-inference'
 import { encodeLine } from '../../src/cli/produce-lines.ts'
 import { type LineRecord, sendRecords } from '../../src/cli/produce-records.ts'
+import { sourceOf } from '../../src/cli/produce-source.ts'
 import type { Encoder, RowEncoder } from '../../src/kafka/codec.ts'
 import { json } from '../../src/kafka/json-codec.ts'
 import { murmur2Partition } from '../../src/kafka/murmur2.ts'
@@ -44,6 +46,16 @@ const record = (line: number, value: string, key: string | null = `key-${line}`)
 })
 
 describe('produce', () => {
+  test('goes to the only source that the topology does not write itself, where none is named', () => {
+    const cut = from('in', json()).through('between', json()).to('out', json())
+    const one = topology('one', [cut])
+    assert.equal(sourceOf(one, undefined, 'one.ts').topic, 'in')
+    assert.equal(sourceOf(one, 'between', 'one.ts').topic, 'between')
+    const two = topology('two', [cut, from('also', json()).to('out', json())])
+    assert.throws(() => sourceOf(two, undefined, 'two.ts'), /--source: expected one of .*\(.*in.*also.*\), got nothing/)
+    assert.throws(() => sourceOf(one, 'out', 'one.ts'), /got "out"/)
+  })
+
   test('every record is counted as acknowledged or refused, whatever batch it was in', async () => {
     const records = Array.from({ length: 100 }, (_, i) => record(i + 1, `<value ${i + 1}>`))
     const writer = writerRefusing('<value 7>', '<value 8>', '<value 93>')
