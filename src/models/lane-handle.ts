@@ -57,7 +57,8 @@ export function createLane({ id, isolation, envVars, options, stamp, admit, ...p
     return parts.openLink({
       ended,
       reply(message) {
-        if ('warnings' in message) for (const warning of message.warnings) parts.logger.warn({ lane: id }, warning)
+        if ('warnings' in message)
+          for (const warning of message.warnings ?? []) parts.logger.warn({ lane: id }, warning)
         reply(message)
       },
     })
