@@ -1,5 +1,6 @@
 /** What can be wrong with a handler that a user wrote, before any of its methods is called. */
 import type { CustomHandler, CustomModel } from './models/custom-handler.ts'
+import { nearestName } from './nearest-name.ts'
 import { badValue, type Problem, show } from './problem.ts'
 
 type Handler = CustomHandler<never, unknown, never>
@@ -30,8 +31,21 @@ export function customProblems(at: string, { handler }: CustomModel): Problem[] 
       what: `${method} of the handler is no method`,
       expected: 'a function',
       got: show(given),
-      remedy: isNeeded ? `Write it: a handler has loadModel and runInference` : `Correct ${method}, or leave it out`,
+      remedy: isNeeded ? neededRemedy(handler, method) : `Correct ${method}, or leave it out`,
     })
   }
   return problems
+}
+
+function neededRemedy(handler: Handler, method: string): string {
+  const near = nearestName(method, unknownMembers(handler))
+  return near === undefined ? 'Write it: a handler has loadModel and runInference' : `Call ${near} so: ${method}`
+}
+
+/** Names of its members, and of those of its classes, that are no methods of a handler. */
+function unknownMembers(handler: object): string[] {
+  const names: string[] = []
+  for (let part: object | null = handler; part && part !== Object.prototype; part = Object.getPrototypeOf(part))
+    names.push(...Object.getOwnPropertyNames(part))
+  return names.filter(name => name !== 'constructor' && !(name in METHODS))
 }

@@ -158,6 +158,10 @@ describe('the problems of handlers that users write', () => {
       withOptions({}, custom({ runInference: undefined })),
       /runInference of the handler is no method, .* got undefined/,
     ],
+    [
+      withOptions({}, custom({ loadModel: undefined, load_model: () => ({}) })),
+      /loadModel of the handler is no method, .* Call load_model so: loadModel/,
+    ],
     [withOptions({}, custom({ isTransient: true })), /isTransient .* got true\. Correct isTransient, or leave it out/],
     [withOptions({}, custom({ isolation: 'fork' })), /isolation cannot be used, expected thread or process/],
     [withOptions({}, custom({ timeoutMs: 0 })), /timeoutMs cannot be used/],
