@@ -88,20 +88,25 @@ function waysOf(node: Node, record: string, memo: Map<Node, Ways>, fail: () => v
   return known
 }
 
-/** A node that makes any number of elements of one, or fails. */
-function each(input: Node, stream: Stream<Element>, fn: (text: string) => readonly string[] | undefined): Node {
+/** A node that makes any number of elements of one, or fails, in one way or another. */
+function each(
+  input: Node,
+  stream: Stream<Element>,
+  fn: (text: string) => readonly string[] | string | undefined,
+): Node {
   return {
     stream,
     ways: (record, memo, fail) => {
-      let failed = 0
+      const failures = new Set<string | undefined>()
       const ways = waysOf(input, record, memo, fail).map(way =>
         way.flatMap(text => {
           const made = fn(text)
-          if (!made) failed++
-          return made ?? []
+          if (typeof made === 'object') return made
+          failures.add(made)
+          return []
         }),
       )
-      if (failed > 0) fail()
+      for (const _ of failures) fail()
       return ways
     },
   }
@@ -183,6 +188,7 @@ const MAKE: Readonly<Record<Exclude<Op['kind'], 'merge'>, (input: Node, id: stri
     // Three kinds of rows that wait for one another, so that results come in another order.
     const batch = { bucketBy: ({ value }: Element) => chance(value, id) % 3, maxSize: 5, maxWaitMs: 50 }
     const labels = input.stream.runInference(id, handler, { batch })
-    return [each(input, labels, text => (isFine(text, id) && !isBad(text) ? [`${text}.${id}`] : undefined))]
+    const run = (text: string) => (isBad(text) ? 'inference' : [`${text}.${id}`])
+    return [each(input, labels, text => (isFine(text, id) ? run(text) : 'preprocess'))]
   },
 }
