@@ -82,6 +82,12 @@ export const ERROR_CODES = {
   LANE_STUCK: entry('application', 'A worker has been inside native code for longer than stuckMs.'),
   CRASH_LOOP: entry('application', 'A worker process of kri run --workers cannot be kept running.'),
   PARTITION_LOST: outage('The partition belongs to another member by now; its work was dropped.'),
+  TRANSACTION_LOST: outage(
+    'How a transaction ended is not known, or the broker ended it; what is not committed is read and processed again.',
+  ),
+  TRANSACTION_FENCED: outage(
+    'Another instance has taken the transactional id of this partition over; what was not committed here is dropped.',
+  ),
   STALLED: entry('application', 'A main loop of this process has stopped advancing.'),
   CLOSED: entry('application', 'The object was closed.'),
   CLUSTER_UNAVAILABLE: entry('application', 'No local cluster can be started on this machine.'),

@@ -31,6 +31,7 @@ export function groupMembers(all: readonly MemberOfTopics[]): GroupMember {
       await Promise.all(commits)
       return offsets.map(request => results.get(request)!)
     },
+    restart: partition => of(partition.topic).restart(partition),
     // One that may be expelled holds up the others: they ask the same brokers.
     alive: () => members.every(member => member.alive()),
     heartbeatAgeMs: () => Math.max(...members.map(member => member.heartbeatAgeMs())),

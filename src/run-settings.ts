@@ -5,7 +5,12 @@ export interface RunSettings {
   /** Credits (I5). */
   readonly maxInFlightRows: number
   readonly maxInFlightBytes: number
+  /** What a fault can do to outputs: be there twice, or neither twice nor missing (I9). */
+  readonly processingGuarantee: 'at_least_once' | 'exactly_once'
+  /** At least once: how often offsets are committed. Exactly once: how soon a partition's next transaction may begin. */
   readonly commitIntervalMs: number
+  /** Exactly once: the broker aborts a transaction that is open for longer. */
+  readonly transactionTimeoutMs: number
   /** How long a rebalance may wait for what is in flight. */
   readonly drainBudgetMs: number
   /** How long `stop` may take before what is left is dropped, uncommitted. */
@@ -31,7 +36,9 @@ export interface RunSettings {
 export const DEFAULT_RUN_SETTINGS: RunSettings = {
   maxInFlightRows: 32_768,
   maxInFlightBytes: 64 * 1024 * 1024,
+  processingGuarantee: 'at_least_once',
   commitIntervalMs: 100,
+  transactionTimeoutMs: 15_000,
   drainBudgetMs: 3_000,
   shutdownBudgetMs: 10_000,
   sessionTimeoutMs: 45_000,

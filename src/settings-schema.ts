@@ -102,7 +102,15 @@ export const settingsSchema = z.strictObject({
     .default(RUN.maxInFlightRows)
     .describe('records taken from Kafka and not committed; above it, partitions pause'),
   maxInFlightBytes: whole(1024).default(RUN.maxInFlightBytes).describe('the same in bytes'),
-  commitIntervalMs: whole(1).default(RUN.commitIntervalMs).describe('how often finished offsets are committed'),
+  processingGuarantee: oneOf(['at_least_once', 'exactly_once'], 'at_least_once or exactly_once')
+    .default(RUN.processingGuarantee)
+    .describe('at_least_once: a fault may repeat outputs; exactly_once: transactions, nothing is seen twice'),
+  commitIntervalMs: whole(1)
+    .default(RUN.commitIntervalMs)
+    .describe('how often finished offsets are committed; with exactly_once, how soon after a transaction the next begins'),
+  transactionTimeoutMs: whole(1_000)
+    .default(RUN.transactionTimeoutMs)
+    .describe('exactly_once: the broker aborts a transaction that is open for longer'),
   drainBudgetMs: whole(0).default(RUN.drainBudgetMs).describe('how long a rebalance waits for what is in flight'),
   shutdownBudgetMs: whole(0).default(RUN.shutdownBudgetMs).describe('how long a stop waits for what is in flight'),
   sessionTimeoutMs: whole(1_000)

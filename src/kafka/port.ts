@@ -19,6 +19,8 @@ export interface KafkaPort {
   member(options: MemberOptions, events: MemberEvents): GroupMember
   /** An idempotent writer with its own producer id. */
   writer(): KafkaWriter
+  /** A writer of transactions under one transactional id; nothing happens before its `fence`. */
+  transactionalWriter(options: TransactionalWriterOptions): TransactionalWriter
   /** Reads given ranges without a group, read_committed; blocks of one partition come in order. Ends when all ranges are read. */
   scan(ranges: readonly ScanRange[], options?: { signal?: AbortSignal }): AsyncIterable<RecordBlock>
   /** Closes every connection. Members and writers must have been stopped before. */
@@ -101,6 +103,12 @@ export type ConnectionState = 'connecting' | 'joined' | 'rebalancing' | 'degrade
  * For a partition: onAssigned, then any number of onBlock with its epoch, then onLost; nothing for an epoch after its onLost.
  */
 export interface MemberEvents {
+  /**
+   * Exactly-once: these are about to be assigned, and what is committed of them is read only when this has resolved. It must
+   * make sure that nobody else can commit for them any more (`TransactionalWriter.fence`). A retriable rejection is tried
+   * again as any other part of joining; another one is fatal. Without it, committed offsets are read at once.
+   */
+  beforeAssigned?(partitions: readonly TopicPartition[]): Promise<void>
   /** These are new. A partition that stayed across a rebalance is in neither list and keeps its epoch, queue and position. */
   onAssigned(partitions: readonly OwnedPartition[]): void
   /** These are gone: whatever was taken under these epochs must be dropped (I8). */
@@ -136,6 +144,12 @@ export interface GroupMember {
    * Resolves with one entry per request: false = the epoch is over and nothing was committed.
    */
   commit(offsets: readonly CommitRequest[]): Promise<readonly boolean[]>
+  /**
+   * Gives a partition up and takes it again under a new epoch, from where the group has committed by then: `onLost` at once,
+   * then `beforeAssigned` and `onAssigned`, unless the group takes it away in the meantime. Done only after the coordinator
+   * has confirmed this member anew. Nothing happens when the epoch is over already.
+   */
+  restart(partition: TopicPartition & { readonly epoch: number }): void
   /** True when the last heartbeat that was answered is younger than the session: what was taken may still be sent. */
   alive(): boolean
   /** Milliseconds since the last heartbeat that was answered. */
@@ -160,5 +174,51 @@ export interface KafkaWriter {
   send(batches: readonly SealedBatch[]): Promise<readonly SendResult[]>
   /** The broker's view of a topic, cached: partition count and max.message.bytes. */
   topic(name: string): Promise<{ readonly partitions: number; readonly maxMessageBytes: number }>
+  close(): Promise<void>
+}
+
+// ---- transactions
+
+export interface TransactionalWriterOptions {
+  /** Whoever fences this id last has it; everybody before is refused from then on. */
+  readonly transactionalId: string
+  /** A transaction that is open for longer is aborted by the broker; milliseconds. */
+  readonly timeoutMs: number
+}
+
+/** The next offset to read of a partition. */
+export interface PartitionOffset extends TopicPartition {
+  readonly offset: number
+}
+
+/**
+ * Writes transactions under one transactional id, one behind the other. A transaction opens with the first `send` or
+ * `sendOffsets` and ends with `commit` or `abort`; readers that are read_committed see all of it or nothing.
+ *
+ * Everything but `fence` and `close` rejects with TRANSACTION_LOST when it is not known how the transaction ended or will end
+ * (an outage that outlasts it, a time-out, an answer that makes no sense), and with TRANSACTION_FENCED when somebody else has
+ * taken the id over. After either, every call but `fence` and `close` rejects alike: `fence`, look at what is committed, and
+ * do again what is not. AUTHORISATION, TOPIC_MISSING, BROKER_REFUSED and CLOSED are final.
+ */
+export interface TransactionalWriter {
+  /**
+   * Takes the id over: refuses everybody who had it, this writer's earlier self included, and ends what they left open, by
+   * committing it if its commit had begun, by aborting it otherwise. When it has resolved, committed offsets are final. One
+   * attempt, which waits while a transaction of before is being ended; rejects with a retriable error in an outage.
+   */
+  fence(): Promise<void>
+  /**
+   * Adds batches to the transaction: at most one per output partition in a call, and one call at a time. Resolves with one
+   * result per batch, in order, when all are decided; a retry resends the identical bytes with the same sequence, so a batch is
+   * written once. A transaction with a refused batch can only be aborted.
+   */
+  send(batches: readonly SealedBatch[]): Promise<readonly SendResult[]>
+  /** These offsets are committed for the group with the transaction, or not at all. */
+  sendOffsets(groupId: string, offsets: readonly PartitionOffset[]): Promise<void>
+  /** Resolves when the transaction will be seen, whatever happens next. Without an open transaction nothing is done. */
+  commit(): Promise<void>
+  /** Resolves when the transaction will never be seen. Without an open transaction nothing is done. */
+  abort(): Promise<void>
+  /** Leaves a transaction that is open to the next `fence` of the id, or to the time-out. */
   close(): Promise<void>
 }

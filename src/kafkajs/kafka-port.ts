@@ -80,6 +80,9 @@ export function createKafkaPort(options: KafkaPortOptions): KafkaPort {
         events,
       ),
     writer: () => new Writer(context('writer')),
+    transactionalWriter: () => {
+      throw new RunInferenceError('BUG', 'transactions are not there yet')
+    },
     scan: (ranges, { signal } = {}) => scan(context('scan'), ranges, signal),
     close: async () => cluster.close(),
   }

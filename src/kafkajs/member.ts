@@ -114,6 +114,10 @@ export class Member implements GroupMember {
     return this.#commits.commit(offsets)
   }
 
+  restart(_partition: TopicPartition & { readonly epoch: number }): void {
+    throw new RunInferenceError('BUG', 'taking a partition over anew is not there yet')
+  }
+
   alive(): boolean {
     return !this.#stopped.signal.aborted && this.heartbeatAgeMs() < this.#options.sessionTimeoutMs
   }

@@ -24,6 +24,9 @@ export function memoryClient(state: MemoryState): KafkaPort {
     admin: memoryAdmin(state),
     member: (options, events) => new MemoryMember(state, options, events),
     writer: () => new MemoryWriter(state),
+    transactionalWriter: () => {
+      throw new RunInferenceError('BUG', 'transactions are not there yet')
+    },
     scan: (ranges, options = {}) => scan(state, ranges, options.signal),
     close: async () => {},
   }
