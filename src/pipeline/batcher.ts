@@ -97,6 +97,13 @@ export class Batcher {
     return this.#queuedRows
   }
 
+  /** When the first of the rows that wait came; undefined when there are none. */
+  get firstArrivedAtMs(): number | undefined {
+    this.#settle()
+    const [ripe, held] = [this.#ripe.at(0)?.atMs, this.#held.at(0)?.atMs]
+    return ripe === undefined || (held !== undefined && held < ripe) ? held : ripe
+  }
+
   hasRowsOf(cohort: number): boolean {
     for (const bucket of this.#buckets.values()) if (bucket.cohort === cohort && bucket.rows > 0) return true
     return false

@@ -1,6 +1,8 @@
 /**
  * Gives lanes their work: idle lanes first, then full batches for the prefetch places. Steps take turns: behind another
- * step's batch also one that is not full may be prefetched, or a busy step would starve a quiet one.
+ * step's batch also one that is not full may be prefetched when its first row has waited for a while, or a busy step would
+ * starve a quiet one. At once would be too early: a step that gets every fifth record would run as many batches as the one
+ * that gets all of them.
  *
  * P1. The main thread never runs a model (I6): it fills slots and goes on.
  * P2. While a step's breaker is open nothing of it is dispatched; its rows stay queued (I10).
@@ -16,6 +18,8 @@ import type { LanePlace } from './batcher.ts'
 import type { InferenceStep } from './inference-step.ts'
 import type { CloseReason } from './row-run.ts'
 
+/** How long the rows of a step wait for a full batch while the lanes are busy with other steps. */
+const PATIENCE_MS = 5
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 5_000
 const NO_LANES: readonly Lane[] = []
@@ -136,12 +140,12 @@ export class Dispatcher {
   /** One batch for this lane, from the next step in turn that has one. It shares with the idle lanes from `first` on. */
   #offer(lane: Lane, place: LanePlace, idle: readonly Lane[], first: number): void {
     const { steps, clock } = this.#options
+    const now = clock.now()
     for (let i = 0; i < steps.length; i++) {
       const { step, breaker } = steps[(this.#turn + i) % steps.length]!
       if (!step.canRunOn(lane) || this.#resting.has(step) || breaker.state !== 'closed') continue
-      // A step that waits behind another one is not put off until it has a full batch.
-      const given = this.#served === undefined || this.#served === step ? place : 'idle'
-      const batch = step.take(lane, given, idle, first, clock.now())
+      const mayBePart = this.#served !== undefined && this.#served !== step && step.waitedMs(now) >= PATIENCE_MS
+      const batch = step.take(lane, mayBePart ? 'idle' : place, idle, first, now)
       if (!batch) continue
       const slot = step.acquire(lane, batch)
       if (!slot) {

@@ -103,6 +103,12 @@ export class InferenceStep {
     return this.#options.batcher.queuedRows + this.#options.retries.rows
   }
 
+  /** How long the oldest of the rows that wait for a batch has waited; 0 where none does. */
+  waitedMs(nowMs: number): number {
+    const { firstArrivedAtMs } = this.#options.batcher
+    return firstArrivedAtMs === undefined ? 0 : nowMs - firstArrivedAtMs
+  }
+
   /** When there is something more for a lane, that is held back now, in clock milliseconds. */
   deadlineMs(nowMs: number): number | undefined {
     const deadlines = [this.#options.batcher.deadlineMs(nowMs), this.#options.retries.deadlineMs(nowMs)]

@@ -81,10 +81,8 @@ export class SinkStage implements Stage {
     }
     column.reserve((to - from) * rowBytes)
     column.arena.set(bytes, column.used)
-    for (let i = from; i < to; i++) {
-      column.seal(rows[i]!, column.used + rowBytes)
-      work.complete(rows[i]!)
-    }
+    for (let i = from; i < to; i++) column.seal(rows[i]!, column.used + rowBytes)
+    work.completeRows(rows, from, to)
   }
 
   #pushReplayed(work: WorkBlock, replays: Replays, rows: Int32Array, bytes: Uint8Array, rowBytes: number): void {

@@ -69,6 +69,12 @@ export interface UnitBuilderOptions {
   readonly encodeFailure: (work: WorkBlock, row: number, failure: Failure, maxBytes: number) => EncodedFailure
 }
 
+/** An outlet that rows of a block have reached. */
+interface Present {
+  readonly column: SinkColumn
+  readonly outlet: OutletTarget
+}
+
 /** The one record of a unit that the broker would not take. */
 export interface Origin {
   readonly work: WorkBlock
@@ -106,8 +112,9 @@ export class UnitBuilder {
     for (const work of flow.blocks) {
       const from = work.emitted
       const done = work.donePrefix
+      const present = presentIn(work, outputs)
       let row = from
-      while (row < done && !this.#rounds.full) this.#emitRow(work, row++, outputs)
+      while (row < done && !this.#rounds.full) this.#emitRow(work, row++, present, outputs)
       work.emitted = row
       ranges.push({ work, from, to: row })
       rows += row - from
@@ -131,8 +138,10 @@ export class UnitBuilder {
   ): { batch: SealedBatch; origin: Origin } {
     this.#begin()
     this.#only = { topic: batch.topic, partition: batch.partition, from, to, seen: 0 }
-    for (const range of unit.ranges)
-      for (let row = range.from; row < range.to; row++) this.#emitRow(range.work, row, outputs)
+    for (const { work, from: first, to: end } of unit.ranges) {
+      const present = presentIn(work, outputs)
+      for (let row = first; row < end; row++) this.#emitRow(work, row, present, outputs)
+    }
     this.#only = undefined
     return { batch: this.#rounds.seal()[0]![0]!, origin: this.#origin! }
   }
@@ -150,13 +159,12 @@ export class UnitBuilder {
     this.#now = this.#options.wallTime()
   }
 
-  #emitRow(work: WorkBlock, row: number, outputs: Outputs): void {
-    for (const outlet of outputs.outlets) {
-      const column = work.existingColumn(outlet.column)
-      if (!column) continue
+  #emitRow(work: WorkBlock, row: number, present: readonly Present[], outputs: Outputs): void {
+    const isParent = work.isParent(row)
+    for (let i = 0; i < present.length; i++) {
+      const { column, outlet } = present[i]!
       this.#emitOutput(work, row, row, column, outlet)
-      if (work.elements > work.block.count)
-        for (const element of work.below(row)) this.#emitOutput(work, row, element, column, outlet)
+      if (isParent) for (const element of work.below(row)) this.#emitOutput(work, row, element, column, outlet)
     }
     if (!work.hasFailures) return
     const failures = work.failuresOf(row)
@@ -222,4 +230,12 @@ export class UnitBuilder {
     }
     this.#rounds.append(target.builder(partition), this.#carried.record)
   }
+}
+
+/** What is the same for all rows of a block, asked once. */
+function presentIn(work: WorkBlock, { outlets }: Outputs): readonly Present[] {
+  return outlets.flatMap(outlet => {
+    const column = work.existingColumn(outlet.column)
+    return column ? [{ column, outlet }] : []
+  })
 }

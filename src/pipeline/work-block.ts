@@ -98,6 +98,11 @@ export class WorkBlock {
     return count
   }
 
+  /** Whether something was made of this element. */
+  isParent(element: number): boolean {
+    return this.#children.size > 0 && this.#children.has(element)
+  }
+
   /** How many elements were made of rows [from, to). */
   madeOf(from: number, to: number): number {
     let sum = 0
@@ -127,6 +132,16 @@ export class WorkBlock {
     if (--this.#branches[row]! === 0 && this.replays !== undefined) this.#endReplay(row, this.replays)
   }
 
+  /** The same for rows [from, to) of a list. */
+  completeRows(rows: Int32Array, from: number, to: number): void {
+    if (this.replays !== undefined || this.#parents.length > 0) {
+      for (let i = from; i < to; i++) this.complete(rows[i]!)
+      return
+    }
+    const branches = this.#branches
+    for (let i = from; i < to; i++) branches[rows[i]!]!--
+  }
+
   /** One branch of this element's row ends as a dead letter. */
   fail(element: number, point: FailurePoint, index: number, error: RunInferenceError, about = NOTHING_ELSE): void {
     if (this.lost) return
@@ -145,10 +160,15 @@ export class WorkBlock {
     const same = known?.findIndex(other => isAlike(other, failure))
     if (known && same !== undefined && same >= 0) {
       // A dead letter is the record: a second one would say the same, and do the same when it is replayed.
-      const [first] = known.splice(same, 1)
-      failure.elements = first!.elements = (first!.elements ?? 1) + 1
-      const before = this.#failedElements.get(first!)!
-      if (this.#comesBefore(before, element)) return void known.splice(same, 0, first!)
+      const first = known[same]!
+      const count = (first.elements ?? 1) + 1
+      if (this.#comesBefore(this.#failedElements.get(first)!, element)) {
+        first.elements = count
+        return
+      }
+      failure.elements = count
+      known.splice(same, 1)
+      this.#failedElements.delete(first)
     }
     this.#failedElements.set(failure, element)
     if (!known) this.#failures.set(row, [failure])

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors.ts'
+import { deadLetterOf } from '../pipeline/failed-stream.ts'
 import type { FailureListener } from '../pipeline/stage.ts'
 import { type DeadLetter, isKV, kv } from '../records.ts'
 
@@ -19,18 +20,11 @@ export interface DriverFailure extends DeadLetter {
 
 /** Keeps the failures that it is told of; elements are copied, since tensors in them are views. */
 export function keepFailures(failures: DriverFailure[]): FailureListener {
-  return (work, element, { point, index, error, modelId }, { value, batch }) => {
+  return (work, element, failure, { value, batch }) => {
     const row = work.rowOf(element)
     const { block } = work
     failures.push({
-      element: copyOf(value),
-      step: point.step,
-      stage: point.stage,
-      index,
-      code: error.code,
-      errorType: error.errorType,
-      message: error.message,
-      modelId,
+      ...deadLetterOf(failure, copyOf(value)),
       batch,
       source: {
         topic: block.topic,

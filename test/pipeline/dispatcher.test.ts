@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RunInferenceError } from '../../src/errors.ts'
+import { LANE_PLACES } from '../../src/models/executor.ts'
 import { type BreakerState, createBreaker } from '../../src/ops/breaker.ts'
+import { sleep } from '../../src/ops/clock.ts'
 import { Dispatcher } from '../../src/pipeline/dispatcher.ts'
 import { createManualClock } from '../../src/testing/index.ts'
 import { type FakeLane, type FakeStep, fakeLane, fakeStep } from '../support/fake-lanes.ts'
@@ -85,13 +87,33 @@ describe('the dispatcher', () => {
     const lane = fakeLane()
     const [busy, quiet] = [fakeStep([lane], { maxSize: 5 }), fakeStep([lane], { maxSize: 5 })]
     const { clock, dispatcher } = setUp([lane], [busy, quiet])
-    busy.queue(block(), numbers(50))
-    quiet.queue(block(), numbers(1, 100))
+    lane.answer = () => sleep(clock, 1)
+    for (const from of [0, 50, 100, 150]) busy.queue(block(), numbers(50, from))
+    quiet.queue(block(), numbers(1, 1000))
     dispatcher.schedule()
-    await clock.settle()
-    const at = lane.runs.findIndex(run => run.includes(100))
-    assert.ok(at >= 0 && at <= 3, `the quiet step came at call ${at}`)
-    assert.equal(busy.delivered.length, 50)
+    await clock.advance(40)
+    const at = lane.runs.findIndex(run => run.includes(1000))
+    // Its patience of 5 ms, in which a lane has ended so many calls, and what stood in its places by then.
+    assert.ok(at >= 0 && at <= 5 * LANE_PLACES + LANE_PLACES, `the quiet step came at call ${at}`)
+    assert.equal(busy.delivered.length, 200)
+  })
+
+  it('has the few rows of a step wait for a full batch while the lane is busy with another step', async () => {
+    const lane = fakeLane()
+    const [busy, few] = [fakeStep([lane], { maxSize: 5 }), fakeStep([lane], { maxSize: 5 })]
+    const { clock, dispatcher } = setUp([lane], [busy, few])
+    lane.answer = () => sleep(clock, 1)
+    for (const from of [0, 50]) busy.queue(block(), numbers(50, from))
+    few.queue(block(), numbers(1, 1000))
+    dispatcher.schedule()
+    await clock.advance(2)
+    few.queue(block(), numbers(4, 1001))
+    dispatcher.schedule()
+    await clock.advance(40)
+    assert.deepEqual(
+      lane.runs.filter(run => run[0]! >= 1000),
+      [[1000, 1001, 1002, 1003, 1004]],
+    )
   })
 
   it('P2: an outage rests the step, longer each time, and the open breaker keeps its rows queued until the control batch passes', async () => {
