@@ -5,7 +5,7 @@ import { topicNames } from '../src/kafka/topics.ts'
 import { loadTopology } from '../src/topology-module.ts'
 import { createQuietWaits } from './conditions.ts'
 import { against, median, rangeOf, round } from './figures.ts'
-import { PARTITIONS } from './input.ts'
+import { PLAIN_SHAPE } from './input.ts'
 import { build, fromSources, type Program, startKri } from './kri.ts'
 import { pair } from './pair.ts'
 import { type Subject, WrongOutput } from './setting.ts'
@@ -34,7 +34,7 @@ export const check: Subject = {
       const compileCache = join(folder, `check-compiled-${program.name}`)
       return startKri(program, [...command!.split(' '), module, ...connection, ...args], compileCache).ended
     }
-    await kri(fromSources, ['topics apply', '--schemas', `--partitions=${PARTITIONS}`])
+    await kri(fromSources, ['topics apply', '--schemas', `--partitions=${PLAIN_SHAPE.partitions}`])
     await kri(fromSources, ['produce', '--file=data/digits-test.ndjson', '--key-field=id'])
     const quiet = createQuietWaits(quick)
     const timeCheck = (program: Program) => async (): Promise<Check> => {

@@ -4,7 +4,7 @@
  */
 import type { KafkaPort } from '../src/kafka/port.ts'
 import type { RecordBlock } from '../src/kafka/record-block.ts'
-import { PARTITIONS } from './input.ts'
+import { PLAIN_SHAPE } from './input.ts'
 import { WrongOutput } from './setting.ts'
 
 /** A model may round differently when a row travels in a batch of another size. */
@@ -20,7 +20,7 @@ export interface Comparison {
 export async function compareOutputs(port: KafkaPort, pipeline: string, loop: string): Promise<Comparison> {
   let rows = 0
   let sameBytes = 0
-  for (let partition = 0; partition < PARTITIONS; partition++) {
+  for (let partition = 0; partition < PLAIN_SHAPE.partitions; partition++) {
     const left = rowsOf(port, pipeline, partition)
     const right = rowsOf(port, loop, partition)
     for (;;) {
@@ -69,7 +69,7 @@ async function* rowsOf(port: KafkaPort, topic: string, partition: number): Async
 /** Record i of the input has key i and went to partition i mod 4 (input.ts): so has the output at the same offset. */
 function requireKeys({ block, from, count }: Part, partition: number): void {
   for (let i = from; i < from + count; i++) {
-    const expected = block.offset(i) * PARTITIONS + partition
+    const expected = block.offset(i) * PLAIN_SHAPE.partitions + partition
     const start = block.keyStart(i)
     if (start >= 0 && block.bytes.readDoubleBE(start) === expected) continue
     throw new WrongOutput(`${block.topic}/${partition} offset ${block.offset(i)}: expected the key of row ${expected}`)

@@ -6,22 +6,28 @@ import type { Topology } from '../src/topology.ts'
 import { generator } from './make-mlp.ts'
 import { benchRecord } from './variants/bench-record.ts'
 
-export const PARTITIONS = 4
+/** Partitions of a topic, and how often each record is kept. */
+export interface TopicShape {
+  readonly partitions: number
+  readonly replicationFactor: number
+}
+
+export const PLAIN_SHAPE: TopicShape = { partitions: 4, replicationFactor: 1 }
 const MAX_BATCH_BYTES = 900_000
 const BATCHES_PER_SEND = 8
 
-export async function createTopic(port: KafkaPort, name: string): Promise<void> {
-  await port.admin.createTopics([{ name, partitions: PARTITIONS, replicationFactor: 1, configs: {} }])
+export async function createTopic(port: KafkaPort, name: string, shape = PLAIN_SHAPE): Promise<void> {
+  await port.admin.createTopics([{ name, ...shape, configs: {} }])
 }
 
-/** Creates what the topology needs beside its source. */
-export async function createTopicsOf(port: KafkaPort, topology: Topology): Promise<void> {
+/** Creates what the topology needs beside its source; where records are kept three times, two must be in sync. */
+export async function createTopicsOf(port: KafkaPort, topology: Topology, shape = PLAIN_SHAPE): Promise<void> {
   const existing = await port.admin.describeTopics(topicNames(topology))
+  const { replicationFactor } = shape
   const plan = planTopics(topology, existing, {
-    partitions: PARTITIONS,
-    replicationFactor: 1,
-    minIsr: 1,
-    brokerCount: 1,
+    ...shape,
+    minIsr: replicationFactor === 3 ? 2 : 1,
+    brokerCount: replicationFactor,
   })
   await applyPlan(plan, port.admin)
 }
@@ -35,21 +41,27 @@ export async function recordsIn(port: KafkaPort, topic: string): Promise<number>
 export type FillRecord = (record: ReturnType<typeof benchRecord>, i: number) => void
 
 /** Writes records 0 to `records`, round robin over the partitions. */
-export async function preload(port: KafkaPort, topic: string, records: number, fill: FillRecord): Promise<void> {
+export async function preload(
+  port: KafkaPort,
+  topic: string,
+  records: number,
+  fill: FillRecord,
+  { partitions } = PLAIN_SHAPE,
+): Promise<void> {
   const writer = port.writer()
-  const builders = Array.from({ length: PARTITIONS }, (_, i) => new RecordBatchBuilder(topic, i, MAX_BATCH_BYTES))
+  const builders = Array.from({ length: partitions }, (_, i) => new RecordBatchBuilder(topic, i, MAX_BATCH_BYTES))
   const record = benchRecord()
   let sealed: SealedBatch[] = []
   const flush = async () => {
     const results = await writer.send(sealed)
-    const refused = results.find(result => result.outcome === 'refused')
-    if (refused) throw new Error(`${topic}: the broker refused a batch: ${refused.reason}`)
+    const refused = results.find(result => result.outcome !== 'acknowledged')
+    if (refused) throw new Error(`${topic}: a batch was not written: ${refused.reason}`)
     sealed = []
   }
   for (let i = 0; i < records; i++) {
     record.timestamp = Date.now()
     fill(record, i)
-    const builder = builders[i % PARTITIONS]!
+    const builder = builders[i % partitions]!
     if (builder.append(record)) continue
     sealed.push(builder.seal())
     builder.append(record)

@@ -13,6 +13,7 @@ import { benchLogger, connect } from './connect.ts'
 import { digits } from './digits.ts'
 import { type Figure, table } from './figures.ts'
 import { gpu } from './gpu.ts'
+import { guarantee } from './guarantee.ts'
 import { idle } from './idle.ts'
 import { isolation } from './isolation.ts'
 import { latency } from './latency.ts'
@@ -35,6 +36,7 @@ const SUBJECTS = [
   isolation,
   latency,
   idle,
+  ...guarantee,
   memory,
   gpu,
   sessions,

@@ -5,7 +5,7 @@
  */
 import { RecordBatchBuilder } from '../../src/kafka/record-batch-builder.ts'
 import { connect } from '../connect.ts'
-import { PARTITIONS, tensorRows } from '../input.ts'
+import { tensorRows } from '../input.ts'
 import { SMALL_MLP } from '../make-mlp.ts'
 import { benchRecord } from './bench-record.ts'
 import { receiveOrder, reportResult } from './child.ts'
@@ -14,6 +14,7 @@ import { machineNow, type Pace, quantile, recordsOf, warmUpRecordsOf } from './p
 export interface SenderOrder extends Pace {
   readonly brokers: readonly string[]
   readonly topic: string
+  readonly partitions: number
 }
 
 export interface Sent {
@@ -26,13 +27,14 @@ const order = await receiveOrder<SenderOrder>()
 const port = connect(order.brokers, 'bench-sender')
 const writer = port.writer()
 await writer.topic(order.topic)
+const { partitions } = order
 const records = recordsOf(order)
 const late = new Float64Array(records)
-const builders = Array.from({ length: PARTITIONS }, (_, i) => new RecordBatchBuilder(order.topic, i, 900_000))
+const builders = Array.from({ length: partitions }, (_, i) => new RecordBatchBuilder(order.topic, i, 900_000))
 const record = benchRecord()
 const fill = tensorRows(SMALL_MLP[0])
 const key = Buffer.alloc(16)
-const onTheWay = new Array<boolean>(PARTITIONS).fill(false)
+const onTheWay = new Array<boolean>(partitions).fill(false)
 const startAt = machineNow() + 500
 const allSent = Promise.withResolvers<void>()
 let next = 0
@@ -58,7 +60,7 @@ function append(intended: number): void {
   record.key = key
   record.keyEnd = key.length
   record.timestamp = Date.now()
-  const partition = next % PARTITIONS
+  const partition = next % partitions
   builders[partition]!.append(record)
   flush(partition)
 }

@@ -3,7 +3,7 @@
  * fetch, to the answer of the commit behind which every record of the topic is committed; or, where the first ones do not
  * count, from the commit behind them.
  */
-import type { KafkaPort } from '../../src/kafka/port.ts'
+import type { KafkaPort, PartitionOffset } from '../../src/kafka/port.ts'
 import { cpuMs, peakRssBytes, threadCpuMs } from './child.ts'
 
 export interface Measured {
@@ -15,6 +15,10 @@ export interface Measured {
   readonly peakRssBytes: number
   /** That were committed within those seconds. */
   readonly records: number
+  /** Transactions that were committed within them. */
+  readonly transactions: number
+  /** Connections at the end. */
+  readonly sockets: number
 }
 
 export interface TimedPort {
@@ -48,6 +52,23 @@ export function timedPort(port: KafkaPort, topic: string, records: number, warmU
         }
         return member
       },
+      transactionalWriter(options) {
+        const writer = port.transactionalWriter(options)
+        const sendOffsets = writer.sendOffsets.bind(writer)
+        const commit = writer.commit.bind(writer)
+        let sent: readonly PartitionOffset[] = []
+        writer.sendOffsets = (group, offsets) => {
+          sent = offsets
+          return sendOffsets(group, offsets)
+        }
+        writer.commit = async () => {
+          await commit()
+          watch.transactionCommitted()
+          for (const { topic: of, partition, offset } of sent) if (of === topic) watch.committed(partition, offset)
+          sent = []
+        }
+        return writer
+      },
     },
   }
 }
@@ -56,16 +77,21 @@ export function timedPort(port: KafkaPort, topic: string, records: number, warmU
 export function startWatch(records: number, warmUp = 0) {
   const finished = Promise.withResolvers<Measured>()
   const offsets = new Map<number, number>()
+  let transactions = 0
   let start:
     | { readonly atMs: number; readonly cpuMs: number; readonly mainCpuMs: number; readonly done: number }
     | undefined
   const startAt = (done: number) => {
+    transactions = 0
     start = { atMs: performance.now(), cpuMs: cpuMs(), mainCpuMs: threadCpuMs(), done }
   }
   return {
     finished: finished.promise,
     begin(): void {
       if (start === undefined && warmUp === 0) startAt(0)
+    },
+    transactionCommitted(): void {
+      transactions++
     },
     committed(partition: number, offset: number): void {
       offsets.set(partition, offset)
@@ -79,6 +105,8 @@ export function startWatch(records: number, warmUp = 0) {
         mainCpuSeconds: (threadCpuMs() - start.mainCpuMs) / 1000,
         peakRssBytes: peakRssBytes(),
         records: records - start.done,
+        transactions,
+        sockets: process.getActiveResourcesInfo().filter(resource => resource === 'TCPSocketWrap').length,
       })
     },
   }

@@ -6,7 +6,7 @@ import { modelsOf } from '../../src/models/model-handler.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
 import { startTopology } from '../../src/run.ts'
-import { DEFAULT_RUN_SETTINGS } from '../../src/run-settings.ts'
+import { DEFAULT_RUN_SETTINGS, type RunSettings } from '../../src/run-settings.ts'
 import { loadTopology } from '../../src/topology-module.ts'
 import { benchLogger, connect } from '../connect.ts'
 import { receiveOrder, reportReady, reportResult, untilStopped } from './child.ts'
@@ -21,6 +21,7 @@ export interface TopologyOrder {
   readonly applicationId?: string
   readonly lanes: number
   readonly maxBatch: number
+  readonly settings?: Partial<RunSettings> | undefined
   /** End when this many records of this source topic are committed; without it, run until told to stop. */
   readonly until?: { readonly topic: string; readonly records: number; readonly warmUp?: number }
 }
@@ -43,7 +44,7 @@ const running = startTopology(
     ),
     registry: order.registryUrl === undefined ? undefined : createSchemaRegistry({ url: order.registryUrl }),
     readSchema: name => readFile(new URL(`../../schemas/${name}.avsc`, import.meta.url), 'utf8'),
-    settings: DEFAULT_RUN_SETTINGS,
+    settings: { ...DEFAULT_RUN_SETTINGS, ...order.settings },
     clock: systemClock,
     random: Math.random,
     logger: benchLogger,
