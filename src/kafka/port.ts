@@ -160,18 +160,28 @@ export interface GroupMember {
 
 // ---- writer
 
-/** `refused`: the broker will never take this batch as it is (too large, invalid record or timestamp); halve it. */
+/**
+ * `refused`: the broker will never take this batch as it is (too large, invalid record or timestamp); halve it.
+ * `dropped`: its permit was withdrawn before it was decided.
+ */
 export type SendResult =
   | { readonly outcome: 'acknowledged'; readonly baseOffset: number }
-  | { readonly outcome: 'refused'; readonly reason: string }
+  | { readonly outcome: 'refused' | 'dropped'; readonly reason: string }
+
+/**
+ * Asked whenever a batch is about to be written, since it may have waited: `hold` = not now, ask again soon; `drop` = never,
+ * its work is no longer ours (I8).
+ */
+export type WritePermit = () => 'write' | 'hold' | 'drop'
 
 export interface KafkaWriter {
   /**
    * Sends batches; resolves with one result per batch, in order, when all are decided. Batches for one output partition are
    * written in call order, the next only after the one before was decided; a retry resends the identical bytes with the
    * same sequence. In an outage it waits. Rejects (AUTHORISATION, TOPIC_MISSING, BROKER_REFUSED, CLOSED) when nothing will help.
+   * Without a permit everything may be written.
    */
-  send(batches: readonly SealedBatch[]): Promise<readonly SendResult[]>
+  send(batches: readonly SealedBatch[], permit?: WritePermit): Promise<readonly SendResult[]>
   /** The broker's view of a topic, cached: partition count and max.message.bytes. */
   topic(name: string): Promise<{ readonly partitions: number; readonly maxMessageBytes: number }>
   close(): Promise<void>

@@ -1,15 +1,36 @@
 /**
  * What members tell each other through the broker: in JoinGroup what each reads and owns, in SyncGroup what each gets.
  * The consumer protocol carries topics and partitions; our own part travels in its userData, as JSON.
+ *
+ * While a new version is rolled out both share the group, and either may lead it. So:
+ * V1 Under one name fields may be added, never given another meaning. What is not known is ignored, what is missing or
+ *    cannot be read has a default that is safe: such a member owns nothing, no topic is fresh.
+ * V2 What older members cannot read gets a name of its own, offered before the old one. The broker takes a name that all
+ *    members offer, of several the one that most of them prefer: the new one as soon as the last old member is gone.
+ * V3 A name may be dropped one release after the one that brought its successor: two that have no name in common cannot
+ *    share a group, and the broker refuses the one that comes later.
  */
-import type { GroupMemberClaim, Partitions } from './assigner.ts'
+import { assignPartitions, type GroupMemberClaim, type Partitions } from './assigner.ts'
 import { MemberAssignment, MemberMetadata } from './internals.ts'
 
-/** The name under which members agree on this assigner; another version must not share a group with this one. */
-export const ASSIGNER_NAME = 'kri-sticky-v1'
+/** A way to divide a group's partitions, and how its members speak of them. */
+export interface GroupProtocol {
+  /** As members offer it in JoinGroup. */
+  readonly name: string
+  encodeClaim(claim: Omit<GroupMemberClaim, 'id'>): Buffer
+  decodeClaim(id: string, bytes: Buffer): VersionedClaim
+  assign(
+    claims: readonly GroupMemberClaim[],
+    partitionCounts: ReadonlyMap<string, number>,
+  ): ReadonlyMap<string, Partitions>
+  encodeShare(partitions: Partitions, freshTopics: readonly string[]): Buffer
+  decodeShare(bytes: Buffer): Share
+}
 
-/** Version of the consumer protocol's envelope. */
-const ENVELOPE_VERSION = 0
+export interface VersionedClaim extends GroupMemberClaim {
+  /** What its sender speaks, 0 where it does not say: for the log, and for a leader that must know who understands it. */
+  readonly version: number
+}
 
 export interface Share {
   readonly partitions: ReadonlyMap<string, readonly number[]>
@@ -17,40 +38,69 @@ export interface Share {
   readonly freshTopics: ReadonlySet<string>
 }
 
-export function encodeClaim(claim: Omit<GroupMemberClaim, 'id'>): Buffer {
-  const userData = { g: claim.generation, owned: Object.fromEntries(claim.owned) }
-  return MemberMetadata.encode({
-    version: ENVELOPE_VERSION,
-    topics: claim.topics,
-    userData: Buffer.from(JSON.stringify(userData)),
-  })
+/** To be raised with every field that is added to a claim or a share. */
+const VERSION = 1
+
+/** Version of the consumer protocol's envelope. */
+const ENVELOPE_VERSION = 0
+
+const stickyV1: GroupProtocol = {
+  name: 'kri-sticky-v1',
+  encodeClaim({ topics, generation, owned }) {
+    const userData = { v: VERSION, g: generation, owned: Object.fromEntries(owned) }
+    return MemberMetadata.encode({ version: ENVELOPE_VERSION, topics, userData: toBytes(userData) })
+  },
+  decodeClaim(id, bytes) {
+    const { topics, userData } = MemberMetadata.decode(bytes)
+    const { v, g, owned } = fieldsOf(userData)
+    return { id, topics, version: wholeOr(0, v), generation: wholeOr(-1, g), owned: partitionsOf(owned) }
+  },
+  assign: assignPartitions,
+  encodeShare(partitions, freshTopics) {
+    const assignment = Object.fromEntries(partitions)
+    const userData = toBytes({ v: VERSION, fresh: freshTopics })
+    return MemberAssignment.encode({ version: ENVELOPE_VERSION, assignment, userData })
+  },
+  decodeShare(bytes) {
+    const decoded = bytes.length === 0 ? null : MemberAssignment.decode(bytes)
+    const { fresh } = fieldsOf(decoded?.userData ?? null)
+    return { partitions: new Map(Object.entries(decoded?.assignment ?? {})), freshTopics: new Set(namesOf(fresh)) }
+  },
 }
 
-/** A claim whose userData cannot be read counts as one that owns nothing: its topics still hold. */
-export function decodeClaim(id: string, bytes: Buffer): GroupMemberClaim {
-  const { topics, userData } = MemberMetadata.decode(bytes)
-  const { g, owned } = parse<{ g: number; owned: Record<string, number[]> }>(userData)
-  return { id, topics, generation: g ?? -1, owned: new Map(Object.entries(owned ?? {})) }
+/** What this version offers, the one that it prefers first (V2). */
+export const GROUP_PROTOCOLS: readonly GroupProtocol[] = [stickyV1]
+
+function toBytes(userData: object): Buffer {
+  return Buffer.from(JSON.stringify(userData))
 }
 
-export function encodeShare(partitions: Partitions, freshTopics: readonly string[]): Buffer {
-  return MemberAssignment.encode({
-    version: ENVELOPE_VERSION,
-    assignment: Object.fromEntries(partitions),
-    userData: Buffer.from(JSON.stringify({ fresh: freshTopics })),
-  })
-}
-
-export function decodeShare(bytes: Buffer): Share {
-  const decoded = bytes.length === 0 ? null : MemberAssignment.decode(bytes)
-  const { fresh } = parse<{ fresh: string[] }>(decoded?.userData ?? null)
-  return { partitions: new Map(Object.entries(decoded?.assignment ?? {})), freshTopics: new Set(fresh ?? []) }
-}
-
-function parse<T extends object>(bytes: Buffer | null): Partial<T> {
+function fieldsOf(bytes: Buffer | null): Readonly<Record<string, unknown>> {
   try {
-    return bytes === null || bytes.length === 0 ? {} : (JSON.parse(bytes.toString()) as Partial<T>)
+    const value: unknown = JSON.parse(bytes?.toString() || '{}')
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
   } catch {
-    return {} // Not ours: the broker lets only members of one assigner name join, so this is a foreign client's mistake.
+    return {} // V1
   }
+}
+
+function wholeOr(missing: number, value: unknown): number {
+  return Number.isSafeInteger(value) ? (value as number) : missing
+}
+
+function namesOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter(name => typeof name === 'string') : []
+}
+
+function partitionsOf(value: unknown): Map<string, readonly number[]> {
+  const owned = new Map<string, readonly number[]>()
+  if (typeof value !== 'object' || value === null) return owned
+  for (const [topic, numbers] of Object.entries(value)) {
+    if (!Array.isArray(numbers)) continue
+    owned.set(
+      topic,
+      numbers.filter(n => Number.isSafeInteger(n) && n >= 0),
+    )
+  }
+  return owned
 }

@@ -5,15 +5,16 @@
  * S1 Heartbeats go on from the sync of one generation until the join of the next, also while work is drained.
  * S2 An answer to a request of an older generation changes nothing.
  * S3 The session is over when no answer came for `sessionTimeoutMs`, or when the coordinator says so: told at once.
+ * S4 An answer counts from when its request was sent. One that was read late, since the process was stopped or starved
+ *    meanwhile, says nothing of now: the group may long have given the partitions to others.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
-import { assignPartitions } from './assigner.ts'
 import type { Caller } from './channel.ts'
-import type { Cluster, CoordinatorType } from './cluster.ts'
-import { fetchCommitted } from './group-offsets.ts'
-import { ASSIGNER_NAME, decodeClaim, decodeShare, encodeClaim, encodeShare, type Share } from './group-protocol.ts'
+import type { Cluster } from './cluster.ts'
+import { divideGroup, type JoinedMember, type LeaderCluster } from './group-leader.ts'
+import { GROUP_PROTOCOLS, type GroupProtocol, type Share } from './group-protocol.ts'
 import { brokerError, clientError, errorName } from './protocol-errors.ts'
 
 export interface GroupSessionOptions {
@@ -22,6 +23,8 @@ export interface GroupSessionOptions {
   readonly sessionTimeoutMs: number
   readonly heartbeatIntervalMs: number
   readonly rebalanceTimeoutMs: number
+  /** What is offered to the group, the most wanted first; default: all that this version knows. */
+  readonly protocols?: readonly GroupProtocol[]
 }
 
 export interface GroupSessionEvents {
@@ -41,16 +44,16 @@ export interface Generation extends Share {
 }
 
 /** What a session needs of the cluster. */
-export interface SessionCluster extends Pick<Cluster, 'forgetCoordinator' | 'track' | 'refresh' | 'topic'> {
-  coordinator(type: CoordinatorType, key: string, purpose: string): Promise<Caller>
-}
+export interface SessionCluster extends LeaderCluster, Pick<Cluster, 'forgetCoordinator'> {}
 
 interface JoinAnswer {
   readonly errorCode: number
   readonly generationId: number
+  /** The one that the broker has chosen, of those that all members offer. */
+  readonly groupProtocol: string
   readonly leaderId: string
   readonly memberId: string
-  readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[]
+  readonly members: readonly JoinedMember[]
 }
 
 interface SyncAnswer {
@@ -71,10 +74,12 @@ export class GroupSession {
   readonly #options: GroupSessionOptions
   readonly #events: GroupSessionEvents
   readonly #purpose: string
+  readonly #protocols: readonly GroupProtocol[]
   #memberId = ''
   /** −1 while not in a generation, which is also from the next join on. */
   #generation = -1
-  #lastAnswerMs: number
+  /** When the last request was sent whose answer said that this member stands (S4). */
+  #stoodAtMs = Number.NEGATIVE_INFINITY
   #closed = false
   #cancelBeat = () => {}
   #cancelExpiry = () => {}
@@ -95,7 +100,7 @@ export class GroupSession {
     this.#purpose = context.purpose
     this.#options = options
     this.#events = events
-    this.#lastAnswerMs = Number.NEGATIVE_INFINITY
+    this.#protocols = options.protocols ?? GROUP_PROTOCOLS
   }
 
   get memberId(): string {
@@ -106,9 +111,9 @@ export class GroupSession {
     return this.#generation
   }
 
-  /** Milliseconds since the coordinator last answered that this member stands; infinite before the first join. */
+  /** Milliseconds since this member stood for certain (S4); infinite before the first join. */
   ageMs(): number {
-    return this.#clock.now() - this.#lastAnswerMs
+    return this.#clock.now() - this.#stoodAtMs
   }
 
   coordinator(): Promise<Caller> {
@@ -132,8 +137,9 @@ export class GroupSession {
       const coordinator = await this.coordinator()
       const joined = await this.#sendJoin(coordinator, claim)
       if (joined === undefined) return undefined
-      this.#answered()
-      const plan = joined.leaderId === joined.memberId ? await this.#divide(joined.members) : undefined
+      const protocol = this.#chosen(joined)
+      const plan = joined.leaderId === joined.memberId ? await this.#divide(protocol, joined.members) : undefined
+      const sentAtMs = this.#clock.now()
       const answer = await coordinator.call<SyncAnswer>('SyncGroup', {
         groupId: this.#options.groupId,
         generationId: joined.generationId,
@@ -141,10 +147,12 @@ export class GroupSession {
         groupAssignment: plan?.shares ?? [],
       })
       if (!this.#accepted(errorName(answer.errorCode), 'Syncing')) return undefined
-      this.#answered()
+      const leftMs = this.#answered(sentAtMs)
+      if (leftMs <= 0) return undefined
       this.#generation = joined.generationId
-      this.#scheduleBeat()
-      const share = decodeShare(answer.memberAssignment)
+      // Who waited long for the leader has little of its session left.
+      this.#scheduleBeat(Math.min(this.#options.heartbeatIntervalMs, leftMs / 2))
+      const share = protocol.decodeShare(answer.memberAssignment)
       return { ...share, memberId: joined.memberId, number: joined.generationId, counted: plan?.counted }
     } catch (error) {
       const failure = clientError(error, `Joining group '${this.#options.groupId}'`)
@@ -188,13 +196,17 @@ export class GroupSession {
     claim: { generation: number; owned: ReadonlyMap<string, readonly number[]> },
   ): Promise<JoinAnswer | undefined> {
     const { groupId, sessionTimeoutMs, rebalanceTimeoutMs, topics } = this.#options
+    const sentAtMs = this.#clock.now()
     const answer = await coordinator.call<JoinAnswer>('JoinGroup', {
       groupId,
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: rebalanceTimeoutMs,
       memberId: this.#memberId,
       protocolType: 'consumer',
-      groupProtocols: [{ name: ASSIGNER_NAME, metadata: encodeClaim({ topics, ...claim }) }],
+      groupProtocols: this.#protocols.map(protocol => ({
+        name: protocol.name,
+        metadata: protocol.encodeClaim({ topics, ...claim }),
+      })),
     })
     const name = errorName(answer.errorCode)
     if (name === 'MEMBER_ID_REQUIRED') {
@@ -203,7 +215,14 @@ export class GroupSession {
     }
     if (!this.#accepted(name, 'Joining')) return undefined
     this.#memberId = answer.memberId
+    this.#answered(sentAtMs)
     return answer
+  }
+
+  #chosen({ groupProtocol }: JoinAnswer): GroupProtocol {
+    const chosen = this.#protocols.find(protocol => protocol.name === groupProtocol)
+    if (chosen) return chosen
+    throw new RunInferenceError('BUG', `the broker chose the protocol '${groupProtocol}', which was not offered`)
   }
 
   /** True: go on. False: the group has moved on, join again. Throws for everything else. */
@@ -214,49 +233,44 @@ export class GroupSession {
       this.expelled(name)
       return false
     }
-    const error = brokerError(name, `${doing} group '${this.#options.groupId}'`)
+    const { groupId } = this.#options
+    const error = brokerError(name, `${doing} group '${groupId}'`, `Read on group '${groupId}'`)
     if (name !== 'INCONSISTENT_GROUP_PROTOCOL') throw error
-    error.message += ' Another application uses this group id: choose another applicationId, or stop that one.'
+    error.message +=
+      ' Another application uses this group id, or a version of this one that has no assigner in common with it ' +
+      `(${this.#protocols.map(protocol => protocol.name).join(', ')}): choose another applicationId, or stop the others first.`
     throw error
   }
 
-  /** The leader's work: everybody's topics, counted anew, divided; and which of them this group has never read. */
-  async #divide(members: JoinAnswer['members']) {
-    const claims = members.map(member => decodeClaim(member.memberId, member.memberMetadata))
-    const topics = [...new Set(claims.flatMap(claim => claim.topics))]
-    this.#cluster.track(topics)
-    await this.#cluster.refresh()
-    const counted = new Map(topics.map(topic => [topic, this.#cluster.topic(topic)?.leaders.length ?? 0]))
-    for (const [topic, count] of counted) {
-      if (count === 0) this.#logger.warn({ topic }, 'a member of the group subscribes to a topic that does not exist')
-    }
-    const all = new Map([...counted].map(([topic, count]) => [topic, Array.from({ length: count }, (_, p) => p)]))
-    const committed = await fetchCommitted(this.#cluster, this.#purpose, this.#options.groupId, all)
-    const read = new Set([...committed].filter(([, offset]) => offset >= 0).map(([key]) => key.replace(/\/\d+$/, '')))
-    const fresh = topics.filter(topic => !read.has(topic))
-    const shares = [...assignPartitions(claims, counted)].map(([memberId, partitions]) => ({
-      memberId,
-      memberAssignment: encodeShare(partitions, fresh),
-    }))
-    return { shares, counted }
+  #divide(protocol: GroupProtocol, members: readonly JoinedMember[]) {
+    const context = { cluster: this.#cluster, logger: this.#logger, purpose: this.#purpose }
+    return divideGroup({ ...context, groupId: this.#options.groupId }, protocol, members)
   }
 
-  /** Throws when `leave` came first. */
-  #answered(): void {
+  /**
+   * The member stood when this request was answered, so at some time after it was sent (S4). Returns how much of the session is
+   * left at least; none: the timer of the answer before has fired, or is about to. Throws when `leave` came first.
+   */
+  #answered(sentAtMs: number): number {
     if (this.#closed) throw new RunInferenceError('CLOSED', 'The member left its group.')
-    this.#lastAnswerMs = this.#clock.now()
+    const { sessionTimeoutMs } = this.#options
+    const leftMs = sentAtMs + sessionTimeoutMs - this.#clock.now()
+    if (leftMs <= 0 || sentAtMs <= this.#stoodAtMs) return leftMs
+    this.#stoodAtMs = sentAtMs
     this.#cancelExpiry()
-    this.#cancelExpiry = this.#clock.after(this.#options.sessionTimeoutMs, () => {
-      this.expelled(`no answer from the coordinator for ${this.#options.sessionTimeoutMs} ms`)
+    this.#cancelExpiry = this.#clock.after(leftMs, () => {
+      this.expelled(`no answer from the coordinator for ${sessionTimeoutMs} ms`)
     })
+    return leftMs
   }
 
-  #scheduleBeat(): void {
-    this.#cancelBeat = this.#clock.after(this.#options.heartbeatIntervalMs, () => void this.#beat(this.#generation))
+  #scheduleBeat(delayMs = this.#options.heartbeatIntervalMs): void {
+    this.#cancelBeat = this.#clock.after(delayMs, () => void this.#beat(this.#generation))
   }
 
   async #beat(generation: number): Promise<void> {
     const { groupId } = this.#options
+    const sentAtMs = this.#clock.now()
     let name: string
     try {
       const coordinator = await this.coordinator()
@@ -274,7 +288,7 @@ export class GroupSession {
     if (name === 'UNKNOWN_MEMBER_ID' || name === 'ILLEGAL_GENERATION') return this.expelled(name)
     if (COORDINATOR_MOVED.has(name)) this.forgetCoordinator()
     const stands = name === 'NONE' || name === 'REBALANCE_IN_PROGRESS'
-    if (stands) this.#answered()
+    if (stands) this.#answered(sentAtMs)
     this.#events.onHeartbeat(stands ? undefined : brokerError(name, `Heartbeat of group '${groupId}'`))
     if (name === 'REBALANCE_IN_PROGRESS') this.#events.onRebalance()
     if (generation === this.#generation) this.#scheduleBeat()

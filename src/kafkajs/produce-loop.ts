@@ -9,9 +9,10 @@
  * W4 One request per broker at a time carries all that is ready for it.
  * W5 An outage is waited out. When the broker has lost our sequence, that partition goes on under a new producer id. What
  *    that can duplicate is logged: the one batch at its head, if an earlier attempt of it was written and its answer lost.
+ * W6 A batch may wait here for long. Each attempt needs its permit anew: what belongs to a lost partition is not written.
  */
 import { RunInferenceError } from '../errors.ts'
-import type { SendResult } from '../kafka/port.ts'
+import type { SendResult, WritePermit } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
@@ -19,7 +20,7 @@ import { Backoff } from './backoff.ts'
 import type { Sender } from './channel.ts'
 import type { Cluster } from './cluster.ts'
 import { partitionKey } from './partition-key.ts'
-import { newPartitionQueue, type Outgoing, type PartitionQueue, rejectAll } from './partition-queue.ts'
+import { applyPermits, newPartitionQueue, type Outgoing, type PartitionQueue, rejectAll } from './partition-queue.ts'
 import { type ProduceAnswer, type ProducedPartition, produceRequest } from './produce-request.ts'
 import { produceVerdict } from './produce-verdict.ts'
 import { newIdentity, type ProducerIdentity } from './producer-identity.ts'
@@ -69,8 +70,8 @@ export class ProduceLoop {
     this.#ignoreRefreshes = context.cluster.onRefresh(() => this.#refreshed())
   }
 
-  send(batches: readonly SealedBatch[]): Promise<SendResult[]> {
-    const outgoing = batches.map(batch => this.#enqueue(batch))
+  send(batches: readonly SealedBatch[], permit?: WritePermit): Promise<SendResult[]> {
+    const outgoing = batches.map(batch => this.#enqueue(batch, permit))
     this.#pump()
     return Promise.all(outgoing.map(({ result }) => result.promise))
   }
@@ -84,7 +85,7 @@ export class ProduceLoop {
     this.#ready.clear()
   }
 
-  #enqueue(batch: SealedBatch): Outgoing {
+  #enqueue(batch: SealedBatch, permit: WritePermit | undefined): Outgoing {
     const { topic, partition } = batch
     const key = partitionKey(topic, partition)
     let queue = this.#queues.get(key)
@@ -95,7 +96,7 @@ export class ProduceLoop {
       if (cluster.track([topic])) this.#metadataStale = true
     }
     const result = Promise.withResolvers<SendResult>()
-    const outgoing: Outgoing = { batch, result, attempts: 0, stampedBy: undefined }
+    const outgoing: Outgoing = { batch, permit, result, attempts: 0, stampedBy: undefined }
     queue.waiting.push(outgoing)
     if (!queue.inFlight) this.#ready.add(queue)
     return outgoing
@@ -103,7 +104,9 @@ export class ProduceLoop {
 
   /** Starts every request that can be started now. */
   #pump(): void {
-    if (this.#closed || this.#ready.size === 0) return
+    if (this.#closed) return
+    for (const queue of applyPermits(this.#ready, this.#context.clock.now())) this.#giveUpIdentity(queue)
+    if (this.#ready.size === 0) return
     if (this.#identity === undefined || this.#metadataStale || this.#maintaining) {
       this.#maintain()
       return
@@ -184,7 +187,11 @@ export class ProduceLoop {
     const verdict = produceVerdict(name)
     if (verdict === 'retry' || verdict === 'hopeless') {
       this.#metadataStale = true
-      this.#failed(queue, brokerError(name, `Producing to ${queue.key}`), 'partition')
+      this.#failed(
+        queue,
+        brokerError(name, `Producing to ${queue.key}`, `Write on topic '${queue.topic}'`),
+        'partition',
+      )
       return
     }
     if (verdict === 'recover') {

@@ -1,5 +1,5 @@
 import { RunInferenceError } from '../errors.ts'
-import type { KafkaWriter, SendResult } from '../kafka/port.ts'
+import type { KafkaWriter, SendResult, WritePermit } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { Cluster } from './cluster.ts'
 import { type ProduceContext, ProduceLoop } from './produce-loop.ts'
@@ -25,9 +25,9 @@ export class Writer implements KafkaWriter {
     this.#loop = new ProduceLoop(context)
   }
 
-  async send(batches: readonly SealedBatch[]): Promise<readonly SendResult[]> {
+  async send(batches: readonly SealedBatch[], permit?: WritePermit): Promise<readonly SendResult[]> {
     this.#assertOpen()
-    const results = await this.#loop.send(batches)
+    const results = await this.#loop.send(batches, permit)
     for (const [i, result] of results.entries()) {
       // The limit that was known may be an old one: ask again.
       if (result.outcome === 'refused') this.#maxMessageBytes.delete(batches[i]!.topic)

@@ -3,11 +3,12 @@
  * partition keep their order even when a batch is refused and halved.
  *
  * O1. Credits come back, and offsets become committable, only when every record of the unit was acknowledged (I1, I5).
- * O2. Nothing is sent for a lost partition, nor by a member whose session may be over (I8).
+ * O2. Nothing is sent for a lost partition, nor by a member whose session may be over (I8): asked before anything is built,
+ *     and again by the writer before it is written.
  * O3. A refused batch is halved down to the record, which becomes a dead letter; its neighbours are written.
  */
 import { RunInferenceError } from '../errors.ts'
-import type { GroupMember, KafkaWriter, SendResult } from '../kafka/port.ts'
+import type { GroupMember, KafkaWriter, SendResult, WritePermit } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import { type Clock, sleep } from '../ops/clock.ts'
 import type { PartitionFlow } from './partition-flow.ts'
@@ -68,7 +69,7 @@ export class Outbox {
     for (let i = 0; i < unit.rounds.length; i++) {
       if (!(await this.#maySend(unit.flow))) return
       const round = unit.rounds[i]!
-      const results = await writer.send(round)
+      const results = await writer.send(round, () => this.#permit(unit.flow))
       for (let j = 0; j < round.length; j++) await this.#settle(unit, i, round[j]!, results[j]!)
     }
     if (!unit.flow.lost && !this.#closed) onAcknowledged(unit)
@@ -76,9 +77,13 @@ export class Outbox {
 
   /** Waits while the member's session may be over; false when the partition was lost, or the outbox closed (O2). */
   async #maySend(flow: PartitionFlow): Promise<boolean> {
-    const { member, clock } = this.#options
-    while (!flow.lost && !this.#closed && !member.alive()) await sleep(clock, ALIVE_CHECK_MS)
-    return !flow.lost && !this.#closed
+    while (this.#permit(flow) === 'hold') await sleep(this.#options.clock, ALIVE_CHECK_MS)
+    return this.#permit(flow) !== 'drop'
+  }
+
+  #permit(flow: PartitionFlow): ReturnType<WritePermit> {
+    if (flow.lost || this.#closed) return 'drop'
+    return this.#options.member.alive() ? 'write' : 'hold'
   }
 
   async #settle(unit: CommitUnit, round: number, batch: SealedBatch, result: SendResult): Promise<void> {
@@ -106,7 +111,7 @@ export class Outbox {
     ] as const) {
       if (!(await this.#maySend(unit.flow))) return
       const part = builder.rebuild(unit, outputs, batch, start, end)
-      const [result] = await writer.send([part.batch])
+      const [result] = await writer.send([part.batch], () => this.#permit(unit.flow))
       if (result!.outcome === 'refused') await this.#halve(unit, batch, start, end, result!.reason)
     }
   }
@@ -124,7 +129,8 @@ export class Outbox {
     const error = new RunInferenceError(code, `topic ${origin.topic} refuses the output of ${at}: ${reason}`)
     const failure: Failure = { point: refusedPoint(origin.sink!), index: -1, error, modelId: undefined }
     if (!(await this.#maySend(unit.flow))) return
-    const [result] = await writer.send([builder.lateFailure(origin.work, origin.row, failure, outputs)])
+    const late = builder.lateFailure(origin.work, origin.row, failure, outputs)
+    const [result] = await writer.send([late], () => this.#permit(unit.flow))
     if (result!.outcome === 'refused')
       await this.#refused(unit, outputs, { ...origin, failure, topic: failure.point.topic }, result!.reason)
     unit.refused.push(failure)

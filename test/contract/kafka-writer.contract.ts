@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import type { SendResult, WritePermit } from '../../src/kafka/port.ts'
 import type { Header } from '../../src/kafka/record-block.ts'
 import { batchOf, Harness, type PortFeatures, withCode } from './port-harness.ts'
 
@@ -94,6 +95,32 @@ export function kafkaWriterContract(features: PortFeatures): void {
       const writer = h.port.writer()
       await writer.close()
       await assert.rejects(writer.send([numbered(topic, 0, 0, 1)]), withCode('CLOSED'))
+    })
+
+    test('a batch needs its permit when its turn comes: held it waits, withdrawn it is dropped, and those behind go on', async t => {
+      const h = await Harness.open(features, t)
+      const topic = await h.topic('permit')
+      let permit: ReturnType<WritePermit> = 'hold'
+      const [held, behind] = ['held', 'behind'].map(value => batchOf(topic, 0, [{ value }], features.wallTime()))
+      const results: SendResult[] = []
+      let asked = 0
+      const sends = [
+        h.writer.send([held!], () => {
+          asked++
+          return permit
+        }),
+        h.writer.send([behind!]),
+      ].map(sent => sent.then(([result]) => results.push(result!)))
+      await features.eventually('it was asked again', () => asked > 2)
+      assert.deepEqual([results, await h.scan(topic, 0)], [[], []])
+      permit = 'drop'
+      await features.eventually('both are decided', () => results.length === 2)
+      await Promise.all(sends)
+      assert.deepEqual(results.map(({ outcome }) => outcome).sort(), ['acknowledged', 'dropped'])
+      assert.deepEqual(
+        (await h.scan(topic, 0)).map(({ value }) => String(value)),
+        ['behind'],
+      )
     })
 
     test('two writers have their own producer ids', async t => {

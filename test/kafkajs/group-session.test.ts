@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RunInferenceError } from '../../src/errors.ts'
-import { decodeShare, encodeClaim } from '../../src/kafkajs/group-protocol.ts'
-import { GroupSession } from '../../src/kafkajs/group-session.ts'
-import { silentLogger } from '../../src/ops/logger.ts'
-import { createManualClock } from '../../src/testing/manual-clock.ts'
+import { GROUP_PROTOCOLS } from '../../src/kafkajs/group-protocol.ts'
 import { withCode } from '../contract/port-harness.ts'
+import { HEARTBEAT_MS, SESSION_MS, scriptedSession as setup } from '../support/scripted-coordinator.ts'
 
 const CODES = {
   GROUP_AUTHORIZATION_FAILED: 30,
@@ -15,85 +13,6 @@ const CODES = {
   REBALANCE_IN_PROGRESS: 27,
   UNKNOWN_MEMBER_ID: 25,
 }
-const SESSION_MS = 10_000
-const HEARTBEAT_MS = 500
-
-/** What the requests of a session carry; each has some of it. */
-interface RequestArgs {
-  readonly memberId: string
-  readonly groupProtocols: readonly { readonly metadata: Buffer }[]
-  readonly groupAssignment: readonly { readonly memberAssignment: Buffer }[]
-  readonly topics: readonly { readonly topic: string; readonly partitions: readonly { readonly partition: number }[] }[]
-}
-
-/** A session whose coordinator answers from a script by request name, and else as for a group of one. */
-function setup(committed = -1) {
-  const clock = createManualClock()
-  const events: string[] = []
-  const requests: string[] = []
-  const script = new Map<string, (number | RunInferenceError)[]>()
-  let generation = 0
-  let share: Buffer = Buffer.alloc(0)
-  const answers: Record<string, (args: RequestArgs) => object> = {
-    JoinGroup: ({ memberId, groupProtocols }) => {
-      generation++
-      const id = memberId || 'm-1'
-      const { metadata } = groupProtocols[0]!
-      return {
-        generationId: generation,
-        leaderId: id,
-        memberId: id,
-        members: [{ memberId: id, memberMetadata: metadata }],
-      }
-    },
-    SyncGroup: ({ groupAssignment }) => {
-      share = groupAssignment[0]!.memberAssignment
-      return { memberAssignment: share }
-    },
-    OffsetFetch: ({ topics }) => ({
-      responses: topics.map(({ topic, partitions }) => ({
-        topic,
-        partitions: partitions.map(({ partition }) => ({ partition, errorCode: 0, offset: String(committed) })),
-      })),
-    }),
-    Heartbeat: () => ({}),
-    LeaveGroup: () => ({}),
-  }
-  const call = async <T>(api: string, args: object): Promise<T> => {
-    requests.push(api)
-    const scripted = script.get(api)?.shift() ?? 0
-    if (scripted instanceof RunInferenceError) throw scripted
-    const answer = answers[api]!(args as RequestArgs)
-    const memberId = scripted === CODES.MEMBER_ID_REQUIRED ? { memberId: 'm-given' } : {}
-    return { ...answer, ...memberId, errorCode: scripted } as T
-  }
-  const cluster = {
-    coordinator: async () => ({ call }),
-    forgetCoordinator: () => {},
-    track: () => false,
-    refresh: async () => {},
-    topic: (name: string) => ({ name, errorCode: 0, leaders: [1, 1], replicationFactor: 1 }),
-  }
-  const session = new GroupSession(
-    { cluster, clock, logger: silentLogger, purpose: 'p' },
-    {
-      groupId: 'g',
-      topics: ['t'],
-      sessionTimeoutMs: SESSION_MS,
-      heartbeatIntervalMs: HEARTBEAT_MS,
-      rebalanceTimeoutMs: 20_000,
-    },
-    {
-      onRebalance: () => void events.push('rebalance'),
-      onExpelled: reason => void events.push(`expelled ${reason.split(' ')[0]}`),
-      onHeartbeat: failure => void (failure && events.push(failure.code)),
-    },
-  )
-  const nothing = { generation: -1, owned: new Map() }
-  const answer = (api: string, ...codes: (number | RunInferenceError)[]) => script.set(api, codes)
-  return { clock, events, requests, session, answer, join: () => session.join(nothing), lastShare: () => share }
-}
-
 describe('a group session', () => {
   it('joins with the id that the coordinator gives, and divides the partitions as leader', async () => {
     const { session, answer, join, requests } = setup()
@@ -107,9 +26,10 @@ describe('a group session', () => {
   })
 
   it('says of a topic with any committed offset that it is not fresh', async () => {
-    const { join, lastShare } = setup(0)
+    const { join, last } = setup({ committed: 0 })
     assert.equal((await join())!.freshTopics.size, 0)
-    assert.equal(decodeShare(lastShare()).freshTopics.size, 0)
+    const [share] = last.sync!.groupAssignment
+    assert.equal(GROUP_PROTOCOLS[0]!.decodeShare(share!.memberAssignment).freshTopics.size, 0)
   })
 
   it('S1 keeps the session alive by heartbeats, also after notice of a rebalance', async () => {
@@ -155,6 +75,48 @@ describe('a group session', () => {
     assert.equal(session.memberId, '')
   })
 
+  it('S4 counts from when a heartbeat was sent: an answer that lay unread says nothing of now', async () => {
+    const { session, clock, answer, join, events } = setup()
+    await join()
+    answer('Heartbeat', { ms: SESSION_MS - 2 * HEARTBEAT_MS })
+    await clock.advance(SESSION_MS - HEARTBEAT_MS)
+    assert.equal(session.ageMs(), SESSION_MS - 2 * HEARTBEAT_MS)
+    assert.deepEqual(events, [])
+    // As a process that was stopped behind a heartbeat: the answer is there when it goes on, and the session is over.
+    answer('Heartbeat', { ms: 3 * SESSION_MS })
+    await clock.advance(SESSION_MS + 2 * HEARTBEAT_MS)
+    assert.deepEqual(events, ['expelled no'])
+    await clock.advance(3 * SESSION_MS)
+    assert.ok(session.ageMs() > SESSION_MS)
+  })
+
+  it('S4 does not enter a generation whose answer comes when the session may be over', async () => {
+    const { session, clock, answer, join, events } = setup()
+    answer('SyncGroup', { ms: SESSION_MS })
+    const late = join()
+    await clock.advance(SESSION_MS)
+    assert.equal(await late, undefined)
+    assert.equal(session.generation, -1)
+    // A JoinGroup may take as long as the others need: what counts is the SyncGroup behind it.
+    answer('JoinGroup', { ms: 2 * SESSION_MS })
+    const slow = join()
+    await clock.advance(2 * SESSION_MS)
+    assert.equal((await slow)!.number, 2)
+    assert.equal(session.ageMs(), 0)
+    assert.deepEqual(events, ['expelled no'])
+  })
+
+  it('S4 sends the next heartbeat in time when the leader took most of the session', async () => {
+    const { session, clock, answer, join, events } = setup()
+    answer('SyncGroup', { ms: SESSION_MS - 100 })
+    const joining = join()
+    await clock.advance(SESSION_MS - 100)
+    assert.equal((await joining)!.number, 1)
+    await clock.advance(5 * SESSION_MS)
+    assert.deepEqual(events, [])
+    assert.ok(session.ageMs() <= HEARTBEAT_MS)
+  })
+
   it('waits for a coordinator that moves, without ending', async () => {
     const { clock, answer, join, events } = setup()
     await join()
@@ -185,15 +147,5 @@ describe('a group session', () => {
     requests.length = 0
     await clock.advance(3 * SESSION_MS)
     assert.deepEqual([requests, events], [[], []])
-  })
-})
-
-describe('what members tell each other', () => {
-  it('survives claims that cannot be read: such a member owns nothing', async () => {
-    const { decodeClaim } = await import('../../src/kafkajs/group-protocol.ts')
-    const bytes = encodeClaim({ topics: ['t'], generation: 3, owned: new Map([['t', [1]]]) })
-    assert.deepEqual(decodeClaim('m', bytes).owned, new Map([['t', [1]]]))
-    bytes[bytes.length - 1] = 0
-    assert.deepEqual(decodeClaim('m', bytes), { id: 'm', topics: ['t'], generation: -1, owned: new Map() })
   })
 })

@@ -183,6 +183,50 @@ describe('the sending loop', () => {
     assert.deepEqual(flat().slice(2).sort(), ['c 101:4', 'c 102:0', 'd 101:4', 'e 102:2'])
   })
 
+  it('W6 does not write what lost its permit while it waited behind another; what is behind it goes on', async () => {
+    const { loop, flat, holdAnswers, clock } = setup()
+    const answerAll = holdAnswers()
+    let isLost = false
+    const first = loop.send([batch(0, 'a')])
+    const lost = loop.send([batch(0, 'b', 2), batch(0, 'c')], () => (isLost ? 'drop' : 'write'))
+    const behind = loop.send([batch(0, 'd')])
+    await clock.settle()
+    isLost = true
+    answerAll()
+    await clock.settle()
+    assert.deepEqual(await Promise.all([first, behind]), [[ok], [ok]])
+    assert.deepEqual(
+      (await lost).map(({ outcome }) => outcome),
+      ['dropped', 'dropped'],
+    )
+    assert.deepEqual(flat(), ['a 101:0', 'd 101:1'])
+  })
+
+  it('W6 does not try again what lost its permit: its earlier attempt may be written, so the next has another id', async () => {
+    const { loop, flat, script, clock } = setup()
+    let isLost = false
+    script.set(0, [new RunInferenceError('BROKER_UNAVAILABLE', 'no answer')])
+    const lost = loop.send([batch(0, 'a', 3)], () => (isLost ? 'drop' : 'write'))
+    const behind = loop.send([batch(0, 'b')])
+    await clock.settle()
+    isLost = true
+    await clock.advance(10_000)
+    assert.deepEqual([(await lost)[0]!.outcome, await behind], ['dropped', [ok]])
+    assert.deepEqual(flat(), ['a 101:0', 'b 102:0'])
+  })
+
+  it('W6 holds what may not be written now, and writes it when it may', async () => {
+    const { loop, flat, clock } = setup()
+    let isAlive = false
+    const held = loop.send([batch(0, 'a')], () => (isAlive ? 'write' : 'hold'))
+    const other = loop.send([batch(1, 'b')])
+    await clock.advance(5_000)
+    assert.deepEqual([flat(), await other], [['b 101:0'], [ok]])
+    isAlive = true
+    await clock.advance(1_000)
+    assert.deepEqual([flat(), await held], [['b 101:0', 'a 101:0'], [ok]])
+  })
+
   it('rejects what cannot help: a topic that stays missing, a closed writer', async () => {
     const { loop, topic, clock } = setup()
     Object.assign(topic, { errorCode: 3, leaders: [] })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RunInferenceError } from '../../src/errors.ts'
+import type { SendResult, WritePermit } from '../../src/kafka/port.ts'
 import { Outbox, type OutboxOptions } from '../../src/pipeline/outbox.ts'
 import { OutputTarget } from '../../src/pipeline/output-target.ts'
 import { type CommitUnit, type Outputs, UnitBuilder } from '../../src/pipeline/unit-builder.ts'
@@ -119,6 +120,32 @@ describe('the outbox', () => {
     outbox.advance(flow)
     await clock.advance(1_000)
     assert.deepEqual([written(), units.length, clock.nextTimerMs()], [[], 0, undefined])
+  })
+
+  it('O2: a permit goes with what is sent, which ends with the partition; what was dropped is not acknowledged', async () => {
+    const permits: string[] = []
+    const sent = Promise.withResolvers<readonly SendResult[]>()
+    let permit: WritePermit | undefined
+    const { clock, member, outbox, flow, done, units, fatal } = setUp({
+      writer: {
+        send(_, given) {
+          permit = given
+          return sent.promise
+        },
+      },
+    })
+    done(0)
+    outbox.advance(flow)
+    await clock.settle()
+    permits.push(permit!())
+    member.isAlive = false
+    permits.push(permit!())
+    flow.lost = true
+    permits.push(permit!())
+    assert.deepEqual(permits, ['write', 'hold', 'drop'])
+    sent.resolve([{ outcome: 'dropped', reason: 'lost' }])
+    await clock.settle()
+    assert.deepEqual([units, fatal], [[], []])
   })
 
   it('tells a writer that has given up, and an error of ours behind an acknowledgement', async () => {
