@@ -65,7 +65,7 @@ const FIRST_CAPACITY = 4096
 export class RecordBatchBuilder {
   readonly topic: string
   readonly partition: number
-  readonly maxBytes: number
+  maxBytes: number
 
   #bytes: Buffer
   #view: DataView

@@ -15,6 +15,7 @@ export const LABEL = {
   what: 'what',
   provider: 'provider',
   lane: 'lane',
+  outcome: 'outcome',
 } as const
 
 /** Models of one step that have a label of their own; those behind them in the handler share one. */

@@ -11,6 +11,7 @@ import { LABEL } from './metric-labels.ts'
 import { createModelMetrics } from './model-metrics.ts'
 import { createPrometheus, type Prometheus } from './prometheus.ts'
 import { createRecordMetrics } from './record-metrics.ts'
+import { createTransactionMetrics } from './transaction-metrics.ts'
 
 /** What is looked at when somebody asks, instead of being told. */
 export interface LaneView {
@@ -41,6 +42,7 @@ export function createMetrics(): Metrics {
     ...models,
     ...records,
     ...batches,
+    ...createTransactionMetrics(prometheus),
     batchDispatched(...batch) {
       models.batchDispatched(...batch)
       batches.batchDispatched(...batch)

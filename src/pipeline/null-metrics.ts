@@ -23,6 +23,8 @@ export const nullMetrics: PipelineMetrics = {
   timestampsClamped: ignore,
   unitAcknowledged: ignore,
   committed: ignore,
+  transactionBegan: ignore,
+  transactionEnded: ignore,
   inFlight: ignore,
   lag: ignore,
   breakerState: ignore,

@@ -14,7 +14,7 @@ export type OpenBatches = (RecordBatchBuilder | undefined)[]
 export class OutputTarget {
   readonly topic: string
   readonly partitions: number
-  readonly maxBatchBytes: number
+  maxBatchBytes: number
   /** The largest record that the topic takes; larger than a batch that is cut for latency. */
   readonly maxRecordBytes: number
   /** True: the source's partition number; false: murmur2 of the record key. */
@@ -47,6 +47,12 @@ export class OutputTarget {
   /** Where a record with a key of its own goes. */
   partitionOfKey(bytes: Buffer, start: number, end: number): number {
     return murmur2Partition(bytes, start, end, this.partitions)
+  }
+
+  /** The broker takes less than it said: batches get no larger than this from now on, but for a single record. */
+  limitBatches(bytes: number): void {
+    this.maxBatchBytes = Math.min(this.maxBatchBytes, bytes)
+    for (const builder of this.#builders) if (builder) builder.maxBytes = this.maxBatchBytes
   }
 
   builder(partition: number): RecordBatchBuilder {

@@ -60,6 +60,13 @@ export interface PipelineMetrics {
   timestampsClamped(count: number): void
   unitAcknowledged(topic: string, records: number, oldestMs: number): void
   committed(topic: string, partition: number, offset: number): void
+  /** Exactly once: a transaction of a partition of this topic is being written. */
+  transactionBegan(topic: string): void
+  /**
+   * The same one is over: `aborted` = outputs were refused, and are written anew without them; `lost` = its outcome is not
+   * known, or its partition is gone; `fenced` = another instance has the partition by now.
+   */
+  transactionEnded(topic: string, outcome: 'committed' | 'aborted' | 'lost' | 'fenced', ms: number): void
   inFlight(rows: number, bytes: number): void
   lag(topic: string, partition: number, records: number, seconds: number): void
   breakerState(step: string, state: 'closed' | 'half-open' | 'open'): void

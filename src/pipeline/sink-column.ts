@@ -75,6 +75,11 @@ export class SinkColumn {
     this.start[element] = NULL_VALUE
   }
 
+  /** As if this element had no output here. */
+  clearOutput(element: number): void {
+    this.start[element] = ABSENT
+  }
+
   /** Elements that are no rows come on the way. */
   #grow(element: number): void {
     const { start, end } = this

@@ -79,6 +79,10 @@ interface Present {
 export interface Origin {
   readonly work: WorkBlock
   readonly row: number
+  /** The row, or what was made of it. */
+  readonly element: number
+  /** Set for the output of a sink: the column that it stands in. */
+  readonly column: number | undefined
   /** Set for the output of a sink: its position in the declaration. */
   readonly sink: number | undefined
   /** Set when the dead letter itself was refused. */
@@ -103,13 +107,17 @@ export class UnitBuilder {
     this.#carried = new CarriedRecord(options.provenance)
   }
 
-  /** The next unit of this partition, or undefined while its first row is not done. */
-  build(flow: PartitionFlow, outputs: Outputs): CommitUnit | undefined {
+  /**
+   * The next unit of this partition, or undefined while its first row is not done.
+   * @param before the last unit that was built and is not acknowledged, if there is one
+   */
+  build(flow: PartitionFlow, outputs: Outputs, before?: CommitUnit): CommitUnit | undefined {
     this.#begin()
     const ranges: UnitRange[] = []
-    let nextOffset = flow.committable
+    let nextOffset = before?.nextOffset ?? flow.committable
     let rows = 0
-    for (const work of flow.blocks) {
+    for (let i = before ? firstBehind(before) : 0; i < flow.blocks.length; i++) {
+      const work = flow.blocks[i]!
       const from = work.emitted
       const done = work.donePrefix
       const present = presentIn(work, outputs)
@@ -123,7 +131,7 @@ export class UnitBuilder {
     }
     // An empty block that moves nothing still has to be let go.
     const finished = ranges.some(({ work, to }) => to === work.block.count)
-    if (rows === 0 && nextOffset === flow.committable && !finished) return undefined
+    if (rows === 0 && nextOffset === (before?.nextOffset ?? flow.committable) && !finished) return undefined
     const rounds = this.#rounds.seal()
     return { flow, ranges, rounds, nextOffset, rows, clampedTimestamps: this.#clamped, refused: [] }
   }
@@ -174,7 +182,7 @@ export class UnitBuilder {
   #emitOutput(work: WorkBlock, row: number, element: number, column: SinkColumn, outlet: OutletTarget): void {
     const start = column.startOf(element)
     if (start === ABSENT) return
-    const { target, sink, between } = outlet
+    const { target, between } = outlet
     const record = this.#carried.take(work, row, between)
     record.value = start === NULL_VALUE ? null : column.arena
     record.valueStart = start
@@ -187,7 +195,7 @@ export class UnitBuilder {
       record.keyEnd = start
       partition = target.partitionOfKey(column.arena, record.keyStart, record.keyEnd)
     } else partition = target.partitionOf(work.block, row)
-    this.#append(target, partition, work, row, sink, undefined)
+    this.#append(target, partition, work, element, outlet, undefined)
   }
 
   #emitFailure(work: WorkBlock, row: number, failure: Failure, outputs: Outputs): void {
@@ -217,8 +225,8 @@ export class UnitBuilder {
     target: OutputTarget,
     partition: number,
     work: WorkBlock,
-    row: number,
-    sink: number | undefined,
+    element: number,
+    outlet: OutletTarget | undefined,
     failure: Failure | undefined,
   ): void {
     const only = this.#only
@@ -226,10 +234,17 @@ export class UnitBuilder {
       if (target.topic !== only.topic || partition !== only.partition) return
       const position = only.seen++
       if (position < only.from || position >= only.to) return
-      this.#origin = { work, row, sink, failure, topic: target.topic }
+      const { sink, column } = outlet ?? {}
+      this.#origin = { work, row: work.rowOf(element), element, column, sink, failure, topic: target.topic }
     }
     this.#rounds.append(target.builder(partition), this.#carried.record)
   }
+}
+
+/** Which block of the partition comes behind this unit. */
+function firstBehind({ flow, ranges }: CommitUnit): number {
+  const { work, to } = ranges.at(-1)!
+  return flow.blocks.indexOf(work) + (to === work.block.count ? 1 : 0)
 }
 
 /** What is the same for all rows of a block, asked once. */

@@ -199,6 +199,12 @@ export class WorkBlock {
     return path
   }
 
+  /** The topic of an outlet refuses the output of this element: a dead letter takes its place. Its row has to be emitted anew. */
+  replaceOutput(element: number, outlet: number, failure: Failure): void {
+    this.#columns[outlet]!.clearOutput(element)
+    this.#note(this.rowOf(element), element, failure)
+  }
+
   get hasFailures(): boolean {
     return this.#failures.size > 0
   }

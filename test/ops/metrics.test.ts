@@ -38,6 +38,9 @@ function exercised() {
   metrics.timestampsClamped(4)
   metrics.unitAcknowledged('in', 95, 20)
   metrics.committed('in', 1, 95)
+  metrics.transactionBegan('in')
+  metrics.transactionBegan('in')
+  metrics.transactionEnded('in', 'committed', 40)
   metrics.inFlight(5, 500)
   metrics.lag('in', 1, 7, 1.5)
   metrics.breakerState('classify', 'open')
@@ -103,6 +106,9 @@ suite('metrics', () => {
       'kri_in_flight_rows 5',
       'kri_in_flight_bytes 500',
       'kri_committed_offset{topic="in",partition="1"} 95',
+      'kri_transactions_total{topic="in",outcome="committed"} 1',
+      'kri_transaction_seconds_sum{topic="in"} 0.04',
+      'kri_transactions_open{topic="in"} 1',
       'kri_lag_records{topic="in",partition="1"} 7',
       'kri_lag_seconds{topic="in",partition="1"} 1.5',
       'kri_commits_total{topic="in"} 1',
