@@ -19,9 +19,9 @@
 import { isRetriable, RunInferenceError } from '../errors.ts'
 import type { GroupMember, TopicPartition } from '../kafka/port.ts'
 import { sleep } from '../ops/clock.ts'
-import { maySend } from './may-send.ts'
 import type { PartitionFlow } from './partition-flow.ts'
 import type { PipelineMetrics } from './pipeline-metrics.ts'
+import { sendPermits } from './send-permits.ts'
 import { Transaction, type TransactionEnd, type TransactionParts, waitingRows } from './transaction.ts'
 import type { TransactionalWriters } from './transactional-writers.ts'
 import type { CommitUnit } from './unit-builder.ts'
@@ -66,7 +66,8 @@ export class TransactionalOutbox {
   constructor(options: TransactionalOutboxOptions) {
     this.#options = options
     const { member, clock } = options
-    this.#parts = { ...options, maySend: flow => maySend(flow, member, clock, () => this.#closed) }
+    const { wait } = sendPermits(member, clock, () => this.#closed)
+    this.#parts = { ...options, maySend: wait }
   }
 
   /** Before these are assigned: nobody else commits for them from now on. Rejects when that cannot be said. */
