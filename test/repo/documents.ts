@@ -16,7 +16,7 @@ export interface Snippet {
 
 /** Every page of this project that is written for people. */
 export function documents(): readonly Document[] {
-  return globSync(['*.md', '{docs,bench,models,data,deploy}/**/*.md'], { cwd: root })
+  return globSync(['*.md', '{docs,bench,chaos,models,data,deploy}/**/*.md'], { cwd: root })
     .map(path => ({ path: path.replaceAll('\\', '/'), text: readFileSync(join(root, path), 'utf8') }))
     .sort((a, b) => (a.path < b.path ? -1 : 1))
 }

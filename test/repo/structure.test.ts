@@ -6,7 +6,7 @@ import { resolveImport, type SourceFile, sourceFiles } from './source-files.ts'
 const MAX_LINES = 300
 
 const src = sourceFiles('src')
-const everything = [...src, ...sourceFiles('test', 'scripts', 'bench', 'demo', 'parity', 'topologies')]
+const everything = [...src, ...sourceFiles('test', 'scripts', 'bench', 'demo', 'parity', 'topologies', 'chaos', 'fuzz')]
 
 describe('the shape of the sources', () => {
   test('there are sources to look at', () => {

@@ -1,0 +1,87 @@
+import { parseArgs } from 'node:util'
+import { FAULT_KINDS, type FaultKind } from './faults.ts'
+import type { Guarantee } from './judge.ts'
+
+export interface ChaosFlags {
+  readonly seconds: number
+  readonly calmSeconds: number
+  readonly guarantee: Guarantee
+  readonly faults: readonly FaultKind[]
+  readonly seed: number
+  readonly rate: number
+  readonly broken: boolean
+  readonly json: boolean
+  readonly help: boolean
+}
+
+/** What is wrong with the command line; exit code 2. */
+export class BadFlag extends Error {}
+
+export const HELP = `Usage: npm run chaos [-- flags]
+
+Starts three brokers and a schema registry on this machine, writes numbered records, has three instances of kri run take
+them through two steps, and does to all of them what --faults names. Then it lets everything drain, reads every topic back
+with the Java client, and checks it. Exit code 0 only when every promise held. chaos/README.md says what is checked.
+
+  --seconds N          how long faults happen, from 5 (default 120)
+  --guarantee NAME     at_least_once (default) or exactly_once
+  --faults LIST        some of ${FAULT_KINDS.join(',')}, or none (default: all)
+  --seed N             the course of the faults follows from it (default: a random one, which is told)
+  --rate N             records a second that are written, from 10 to 20000 (default 400)
+  --calm-seconds N     how long it runs before the first fault (default: a fifth of --seconds, 60 at most)
+  --broken             instead of all this: runs builds that were broken on purpose; exit code 0 when the checker saw it
+  --json               nothing but one JSON object on standard output; progress goes to standard error
+  --help               this text
+`
+
+const GUARANTEES: readonly Guarantee[] = ['at_least_once', 'exactly_once']
+
+/** Throws BadFlag. */
+export function parseFlags(args: readonly string[]): ChaosFlags {
+  const { values } = parse(args)
+  const seconds = whole('--seconds', values.seconds, 5, 86_400)
+  const calm = values['calm-seconds']
+  return {
+    seconds,
+    calmSeconds: calm === undefined ? Math.min(60, Math.ceil(seconds / 5)) : whole('--calm-seconds', calm, 1, 3_600),
+    guarantee: oneOf('--guarantee', values.guarantee, GUARANTEES),
+    faults: values.faults === 'none' ? [] : values.faults.split(',').map(each => oneOf('--faults', each, FAULT_KINDS)),
+    seed: values.seed === undefined ? Math.floor(Math.random() * 1e9) : whole('--seed', values.seed, 0, 0xffff_ffff),
+    rate: whole('--rate', values.rate, 10, 20_000),
+    broken: values.broken,
+    json: values.json,
+    help: values.help,
+  }
+}
+
+function parse(args: readonly string[]) {
+  const boolean = { type: 'boolean', default: false } as const
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        seconds: { type: 'string', default: '120' },
+        'calm-seconds': { type: 'string' },
+        guarantee: { type: 'string', default: 'at_least_once' },
+        faults: { type: 'string', default: FAULT_KINDS.join() },
+        seed: { type: 'string' },
+        rate: { type: 'string', default: '400' },
+        ...{ broken: boolean, json: boolean, help: { ...boolean, short: 'h' } },
+      },
+    })
+  } catch (error) {
+    throw new BadFlag((error as Error).message)
+  }
+}
+
+export function whole(flag: string, text: string, least: number, most: number): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value
+  throw new BadFlag(`${flag} takes a whole number from ${least} to ${most}, got "${text}"`)
+}
+
+function oneOf<T extends string>(flag: string, text: string, choices: readonly T[]): T {
+  const found = choices.find(choice => choice === text)
+  if (found === undefined) throw new BadFlag(`${flag} takes ${choices.join(', ')}, got "${text}"`)
+  return found
+}

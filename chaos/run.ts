@@ -1,0 +1,176 @@
+/** One run: a calm part, a part with faults, the drain, and what the checker read. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createRandom } from '../src/testing/random.ts'
+import { registerEventSchema } from './event-schemas.ts'
+import { createFaults, type Fault, type FaultKind, faultOrder } from './faults.ts'
+import { createFleet, type Fleet } from './fleet.ts'
+import { createJudge, type Guarantee, readingOrder, topicsOf, type Verdict } from './judge.ts'
+import { type Producer, startProducer } from './producer.ts'
+import type { Job } from './program.ts'
+import { readBack } from './read-back.ts'
+import type { RunResult } from './report.ts'
+import { BROKERS, PARTITIONS, type Setup } from './setup.ts'
+import { createWatch, type Watch } from './watch.ts'
+
+export interface RunOptions {
+  /** Of the topology; no two runs on one cluster have the same. */
+  readonly name: string
+  /** Where the instances run from. */
+  readonly root: string
+  readonly guarantee: Guarantee
+  readonly seconds: number
+  readonly calmSeconds: number
+  readonly faults: readonly FaultKind[]
+  readonly seed: number
+  readonly rate: number
+}
+
+export const INSTANCES = 3
+/** The shortest that brokers grant. */
+const SESSION_TIMEOUT_MS = 6_000
+/** Small, so that a bound on duplicates says something. */
+export const ROW_CAP = 256
+/** About so many records a fetch: a partition may always hold one fetch, whatever the cap. */
+const MAX_BYTES_PER_PARTITION = 8_192
+/** The pause between two faults. */
+const PAUSE_MS = 1_000
+
+export function instanceArgs(setup: Setup, name: string, guarantee: Guarantee): readonly string[] {
+  const settings = {
+    'http-port': 0,
+    'session-timeout-ms': SESSION_TIMEOUT_MS,
+    'max-in-flight-rows': ROW_CAP,
+    'max-bytes-per-partition': MAX_BYTES_PER_PARTITION,
+    'processing-guarantee': guarantee,
+  }
+  const flags = Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, String(value)])
+  return [...setup.topologyArgs(name), ...flags]
+}
+
+export async function runChaos(options: RunOptions, setup: Setup, job: Job): Promise<RunResult> {
+  const { name, root, guarantee, seconds, calmSeconds, seed, rate } = options
+  const { signal, say } = job
+  const topics = topicsOf(name)
+  const unexpectedExits: string[] = []
+  await setup.applyTopics(name)
+  await using resources = new AsyncDisposableStack()
+  const logFolder = join(job.folder, name)
+  mkdirSync(logFolder)
+  const fleet = createFleet({
+    root,
+    args: instanceArgs(setup, name, guarantee),
+    logFolder,
+    compileCache: join(job.folder, 'compiled'),
+    onUnexpectedExit(what) {
+      say(what)
+      unexpectedExits.push(what)
+    },
+  })
+  resources.defer(() => fleet.close())
+  // The program may end in the midst of this.
+  job.resources.defer(() => fleet.close())
+  for (let i = 0; i < INSTANCES; i++) fleet.start()
+  await fleet.whenReady(signal)
+
+  const failed = Promise.withResolvers<never>()
+  failed.promise.catch(() => {})
+  const writer = setup.port.writer()
+  resources.defer(() => writer.close())
+  const producer = startProducer({
+    ...{ writer, topic: topics.input, partitions: PARTITIONS, rate, onFailed: failed.reject },
+    schema: await registerEventSchema(setup.registryUrl, topics.input, 0),
+  })
+  resources.defer(() => producer.halt())
+  const watch = createWatch(setup.port.admin, topics, name, signal)
+  const context = { options, setup, fleet, watch, producer, job }
+
+  const course = async () => {
+    const calm = await measured(watch, () => delay(calmSeconds * 1_000, undefined, { signal }))
+    say(`calm: ${calm.throughput.toFixed(0)} records/s`)
+    const faults: Fault[] = []
+    const rough = await measured(watch, async () => {
+      if (options.faults.length > 0) await strikeAll(context, faults)
+      await producer.stop()
+      say(`${producer.acknowledged} records are acknowledged; draining`)
+      await watch.untilDrained()
+    })
+    return { calm, faults, rough }
+  }
+  const { calm, faults, rough } = await Promise.race([course(), failed.promise])
+  await Promise.all(fleet.running.map(instance => instance.end('SIGTERM')))
+  const verdict = await judged(options, setup, producer, job)
+  return {
+    ...{ guarantee, seed, seconds, rate, rowCap: ROW_CAP, kinds: options.faults, faults, unexpectedExits, verdict },
+    ...{ calmThroughput: calm.throughput, faultThroughput: rough.throughput },
+  }
+}
+
+interface Context {
+  readonly options: RunOptions
+  readonly setup: Setup
+  readonly fleet: Fleet
+  readonly watch: Watch
+  readonly producer: Producer
+  readonly job: Job
+}
+
+/** Faults, one after the other, each after the one before is over, until the time is up. */
+async function strikeAll({ options, setup, fleet, watch, producer, job }: Context, faults: Fault[]): Promise<void> {
+  const { signal, say } = job
+  const { input, between } = topicsOf(options.name)
+  const random = createRandom(options.seed)
+  const sleep = (ms: number) => delay(ms, undefined, { signal })
+  let version = 0
+  const strike = createFaults({
+    ...{ fleet, watch, random, sleep, signal, sessionTimeoutMs: SESSION_TIMEOUT_MS },
+    brokers: { count: BROKERS, end: setup.endBroker, start: index => setup.cluster.startBroker(index) },
+    registry: {
+      async takeAway() {
+        const next = await registerEventSchema(setup.registryUrl, input, ++version)
+        await setup.cluster.killRegistry()
+        producer.use(next)
+      },
+      giveBack: () => setup.cluster.startRegistry(),
+    },
+    allPartitions: [input, between].flatMap(topic =>
+      Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition })),
+    ),
+    hasTransactions: options.guarantee === 'exactly_once',
+  })
+  const endAt = performance.now() + options.seconds * 1_000
+  for (const kind of faultOrder(options.faults, random)) {
+    if (performance.now() > endAt) return
+    const fault = await strike(kind)
+    faults.push(fault)
+    say(
+      `${fault.what}: ${fault.rowsInFlight} rows in flight, ${fault.openTransactions} transactions open; ` +
+        `recovered after ${fault.recoverySeconds.toFixed(1)} s`,
+    )
+    await fleet.whenReady(signal)
+    await watch.untilLag(options.rate)
+    await sleep(PAUSE_MS)
+  }
+}
+
+/** Records a second that came out while this went on. */
+async function measured(watch: Watch, work: () => Promise<unknown>): Promise<{ readonly throughput: number }> {
+  const [before, startedAt] = [(await watch.progress()).done, performance.now()]
+  await work()
+  const { done } = await watch.progress()
+  return { throughput: (done - before) / ((performance.now() - startedAt) / 1_000) }
+}
+
+async function judged(
+  { name, guarantee }: RunOptions,
+  setup: Setup,
+  producer: Producer,
+  { signal, say }: Job,
+): Promise<Verdict> {
+  say('reading everything back with the Java client')
+  const topics = topicsOf(name)
+  const judge = createJudge(guarantee, topics, producer.byKey)
+  await readBack(setup.cluster.brokers, readingOrder(topics), judge.add, signal)
+  return judge.verdict()
+}
