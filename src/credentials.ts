@@ -3,5 +3,5 @@ export const MASK = '***'
 
 /** User names and passwords inside URLs masked. */
 export function withoutCredentials(text: string): string {
-  return text.replaceAll(/\/\/[^/@\s]*@/g, `//${MASK}@`)
+  return text.replaceAll(/\/\/[^/\s]*@/g, `//${MASK}@`)
 }

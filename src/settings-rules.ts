@@ -55,6 +55,20 @@ const RULES: readonly Rule[] = [
     expected: () => 'both tlsCertFile and tlsKeyFile, or neither',
   },
   {
+    name: 'registryKeyFile',
+    beside: 'registryCertFile',
+    isBroken: ({ registryCertFile, registryKeyFile }) =>
+      (registryCertFile === undefined) !== (registryKeyFile === undefined),
+    expected: () => 'both registryCertFile and registryKeyFile, or neither',
+  },
+  {
+    name: 'registryUrl',
+    beside: 'registryCaFile',
+    isBroken: ({ registryUrl, registryCaFile, registryCertFile }) =>
+      (registryCaFile ?? registryCertFile) !== undefined && registryUrl?.startsWith('https:') !== true,
+    expected: () => 'one that begins with https, since certificates for the registry are given',
+  },
+  {
     name: 'tls',
     beside: 'tlsCaFile',
     isBroken: ({ tls, tlsCaFile, tlsCertFile }) => !tls && (tlsCaFile ?? tlsCertFile) !== undefined,

@@ -13,12 +13,19 @@ const CONNECTION = [
   'tlsCaFile',
   'tlsCertFile',
   'tlsKeyFile',
+  'tlsKeyPassword',
+  'tlsKeyPasswordFile',
   'saslMechanism',
   'saslUsername',
   'saslPassword',
+  'saslPasswordFile',
   'registryUrl',
+  'registryCaFile',
+  'registryCertFile',
+  'registryKeyFile',
   'registryUsername',
   'registryPassword',
+  'registryPasswordFile',
   'logLevel',
 ] as const
 const TOPICS = ['partitions', 'replicationFactor', 'minIsr'] as const
@@ -42,6 +49,8 @@ const share = z
   .meta({ takes: 'number' })
 const words = (help: string) => z.string(help).min(1, help)
 const file = words('the name of a PEM file').meta({ takes: 'file' })
+const secretFile = words('the name of a file').meta({ takes: 'file' }).optional()
+const HOLDS_IT = 'file that holds it, such as a mounted secret'
 const oneOf = <const T extends string>(choices: readonly T[], expected: string) =>
   z.enum(choices, expected).meta({ takes: 'name', choices })
 
@@ -79,18 +88,27 @@ export const settingsSchema = z.strictObject({
   tlsCaFile: file.optional().describe('PEM file of the authority that signed the brokers’ certificates'),
   tlsCertFile: file.optional().describe('PEM file of our certificate (mutual TLS)'),
   tlsKeyFile: file.optional().describe('PEM file of its key'),
+  tlsKeyPassword: words('a password')
+    .optional()
+    .describe('password of tlsKeyFile, and of registryKeyFile, if encrypted; better in a file'),
+  tlsKeyPasswordFile: secretFile.describe(HOLDS_IT),
   saslMechanism: oneOf(['plain', 'scram-sha-256', 'scram-sha-512'], 'plain, scram-sha-256 or scram-sha-512')
     .optional()
     .describe('how to log in to the brokers'),
   saslUsername: words('a user name').optional().describe('user of the brokers'),
-  saslPassword: words('a password').optional().describe('its password; better in KRI_SASL_PASSWORD'),
+  saslPassword: words('a password').optional().describe('its password; better in a file or KRI_SASL_PASSWORD'),
+  saslPasswordFile: secretFile.describe(HOLDS_IT),
   registryUrl: z
     .url({ protocol: /^https?$/, error: 'an http or https URL' })
     .meta({ takes: 'url' })
     .optional()
     .describe('Confluent-compatible schema registry'),
+  registryCaFile: file.optional().describe('PEM file of the authority that signed the registry’s certificate'),
+  registryCertFile: file.optional().describe('PEM file of our certificate for the registry (mutual TLS)'),
+  registryKeyFile: file.optional().describe('PEM file of its key'),
   registryUsername: words('a user name').optional().describe('user of the registry'),
-  registryPassword: words('a password').optional().describe('its password; better in KRI_REGISTRY_PASSWORD'),
+  registryPassword: words('a password').optional().describe('its password; better in a file or KRI_REGISTRY_PASSWORD'),
+  registryPasswordFile: secretFile.describe(HOLDS_IT),
   logLevel: oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'debug, info, warn, error or silent')
     .default('info')
     .describe('least severe log line that is written'),
@@ -107,7 +125,9 @@ export const settingsSchema = z.strictObject({
     .describe('at_least_once: a fault may repeat outputs; exactly_once: transactions, nothing is seen twice'),
   commitIntervalMs: whole(1)
     .default(RUN.commitIntervalMs)
-    .describe('how often finished offsets are committed; with exactly_once, how soon after a transaction the next begins'),
+    .describe(
+      'how often finished offsets are committed; with exactly_once, how soon after a transaction the next begins',
+    ),
   transactionTimeoutMs: whole(1_000)
     .default(RUN.transactionTimeoutMs)
     .describe('exactly_once: the broker aborts a transaction that is open for longer'),

@@ -7,13 +7,23 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { ClusterBackend } from './cluster/parts.ts'
 import { exportLine, mayBeRunning, readState } from './cluster/state-file.ts'
-import { MASK, withoutCredentials } from './credentials.ts'
+import { withoutCredentials } from './credentials.ts'
 import { RunInferenceError } from './errors.ts'
 import { suggestion } from './nearest-name.ts'
 import { type Problem, problemsError } from './problem.ts'
+import {
+  addSource,
+  type Given,
+  isSecret,
+  maskedSetting,
+  readSecretFiles,
+  secretOfFile,
+  withoutVisibleSecrets,
+} from './secret-settings.ts'
 import { settingFlag, settingVariable } from './settings-names.ts'
-import { type ParsedProblem, parseSettings, type SettingName, type Settings, settingsHelp } from './settings-schema.ts'
+import { type ParsedProblem, parseSettings, type Settings, settingsHelp } from './settings-schema.ts'
 
+export { describeSettings, visibleSecrets } from './secret-settings.ts'
 export type { Settings } from './settings-schema.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -22,7 +32,6 @@ type Environment = Readonly<Record<string, string | undefined>>
 const SETTINGS_FILE = 'kri.json'
 /** Read by `kri cluster`, and by tests. */
 const OTHER_VARIABLES = ['KRI_CACHE_FOLDER', 'KRI_CLUSTER', 'KRI_TEST_CLUSTER']
-const SECRETS: readonly SettingName[] = ['saslPassword', 'registryPassword']
 
 export interface SettingsSources {
   /** By setting name; undefined = not given. */
@@ -41,28 +50,37 @@ export interface SettingsSources {
 export function loadSettings(sources: SettingsSources = {}): Settings {
   const env = sources.env ?? process.env
   const given = new Map<string, Given>()
-  for (const [name, value] of Object.entries(sources.fallbacks ?? {})) given.set(name, { value, origin: 'default' })
-  for (const [name, value] of Object.entries(sources.defaults ?? {})) given.set(name, { value, origin: 'default' })
-  const file = sources.configFile ?? SETTINGS_FILE
-  for (const [name, value] of Object.entries(readFile(file, sources.configFile !== undefined)))
-    given.set(name, { value, origin: file })
-  for (const { name } of settingsHelp()) {
-    const variable = settingVariable(name)
-    // An empty variable is how compose files and charts say "not set".
-    if (env[variable] !== undefined && env[variable] !== '') given.set(name, { value: env[variable], origin: variable })
-    const flag = sources.flags?.[name]
-    if (flag !== undefined) given.set(name, { value: flag, origin: settingFlag(name) })
+  const add = (values: Readonly<Record<string, unknown>>, originOf: (name: string) => string) => {
+    const present = Object.entries(values).filter(([, value]) => value !== undefined)
+    addSource(given, new Map(present.map(([name, value]) => [name, { value, origin: originOf(name) }])))
   }
+  add(sources.fallbacks ?? {}, () => 'default')
+  add(sources.defaults ?? {}, () => 'default')
+  const file = sources.configFile ?? SETTINGS_FILE
+  add(readFile(file, sources.configFile !== undefined), () => file)
+  add(fromEnvironment(env), settingVariable)
+  const { flags = {} } = sources
+  add(Object.fromEntries(settingsHelp().map(({ name }) => [name, flags[name]])), settingFlag)
+
+  const unread = readSecretFiles(given)
   const parsed = parseSettings(Object.fromEntries([...given].map(([name, { value }]) => [name, value])))
-  if ('settings' in parsed) return parsed.settings
-  throw problemsError(
-    'SETTINGS_INVALID',
-    'the settings have',
-    parsed.problems.map(problem => settingProblem(problem, given.get(problem.name), env)),
-  )
+  if ('settings' in parsed && unread.length === 0) return parsed.settings
+  const bad = 'settings' in parsed ? [] : parsed.problems
+  // A secret that is missing since its file cannot be read is told once.
+  const told = unread.map(({ where }) => secretOfFile(where.split(' ')[0]!))
+  throw problemsError('SETTINGS_INVALID', 'the settings have', [
+    ...unread,
+    ...bad
+      .filter(({ name }) => given.has(name) || !told.includes(name))
+      .map(problem => settingProblem(problem, given.get(problem.name), env)),
+  ])
 }
 
-type Given = { readonly value: unknown; readonly origin: string }
+function fromEnvironment(env: Environment): Readonly<Record<string, unknown>> {
+  const values = settingsHelp().map(({ name }) => [name, env[settingVariable(name)]] as const)
+  // An empty variable is how compose files and charts say "not set".
+  return Object.fromEntries(values.filter(([, value]) => value !== ''))
+}
 
 function settingProblem({ name, expected }: ParsedProblem, given: Given | undefined, env: Environment): Problem {
   const where = given === undefined ? name : `${name} (${given.origin})`
@@ -70,7 +88,7 @@ function settingProblem({ name, expected }: ParsedProblem, given: Given | undefi
     const names = settingsHelp().map(help => help.name)
     return { where, what: 'there is no such setting', remedy: suggestion(name, names) }
   }
-  const ways = `${settingFlag(name)} or ${settingVariable(name)}`
+  const ways = `${settingFlag(name)} or ${settingVariable(name)}${isSecret(name) ? `, or ${settingVariable(`${name}File`)}` : ''}`
   const help = settingsHelp().find(setting => setting.name === name)
   if (given === undefined && help?.fallback === undefined) {
     const remedy = name === 'brokers' ? `Set ${ways}; ${localCluster(env)}` : `Set ${ways}`
@@ -86,19 +104,8 @@ function localCluster(env: Environment): string {
   return `a local cluster is running: ${exportLine(cluster)}`
 }
 
-/** The settings for a log line: secrets are masked, and user names and passwords inside URLs too. */
-export function describeSettings(settings: Settings): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, masked(name, value)]))
-}
-
-function masked(name: string, value: unknown): unknown {
-  if (value === undefined) return undefined
-  if (SECRETS.includes(name as SettingName)) return MASK
-  return typeof value === 'string' ? withoutCredentials(value) : value
-}
-
 function show(name: string, value: unknown): string {
-  return JSON.stringify(masked(name, value)) ?? String(value)
+  return withoutCredentials(JSON.stringify(maskedSetting(name, value)) ?? String(value))
 }
 
 function readFile(file: string, required: boolean): Record<string, unknown> {
@@ -114,7 +121,12 @@ function readFile(file: string, required: boolean): Record<string, unknown> {
     if (typeof values === 'object' && values !== null && !Array.isArray(values))
       return values as Record<string, unknown>
   } catch (error) {
-    throw RunInferenceError.from(error, 'SETTINGS_INVALID', `the settings file ${file} is not JSON`)
+    // What the parser says may quote the file, which may hold a password.
+    const at = /position \d+( \(line \d+ column \d+\))?/.exec((error as Error).message)?.[0]
+    throw new RunInferenceError(
+      'SETTINGS_INVALID',
+      `the settings file ${file} is not JSON${at === undefined ? '' : `: look at ${at}`}`,
+    )
   }
   throw new RunInferenceError('SETTINGS_INVALID', `the settings file ${file}: expected a JSON object of settings`)
 }
@@ -125,6 +137,11 @@ export function strayVariables(env: Environment = process.env): readonly Problem
   return Object.keys(env)
     .filter(name => name.startsWith('KRI_') && !known.includes(name))
     .map(name => ({ where: name, what: 'no setting has this variable', remedy: suggestion(name, known) }))
+}
+
+/** Flags and environment for a process of ours: secrets go by its environment, since command lines are seen by everybody. */
+export function forChildProcess<T extends Readonly<Record<string, unknown>>>(flags: T) {
+  return withoutVisibleSecrets(flags, process.env)
 }
 
 /** The environment as it is now, to see what changes it. */

@@ -21,12 +21,19 @@ const refused: Readonly<Record<SettingName, readonly string[]>> = {
   tlsCaFile: [''],
   tlsCertFile: [''],
   tlsKeyFile: [''],
+  tlsKeyPassword: [''],
+  tlsKeyPasswordFile: [''],
   saslMechanism: ['gssapi', 'PLAINTEXT', ''],
   saslUsername: [''],
   saslPassword: [''],
+  saslPasswordFile: [''],
   registryUrl: ['registry:8081', 'ftp://registry', 'http//x'],
+  registryCaFile: [''],
+  registryCertFile: [''],
+  registryKeyFile: [''],
   registryUsername: [''],
   registryPassword: [''],
+  registryPasswordFile: [''],
   logLevel: ['loud', 'trace', 'INFO'],
   lanes: ['0', '-1', '1.5', 'all', '1025', ' '],
   maxInFlightRows: ['0', '-5', 'many', '1e99', '1.5'],
@@ -65,6 +72,12 @@ const contradictions: readonly (readonly [SettingName, Readonly<Record<string, s
   ['registryPassword', { registryUsername: 'u' }, /a password/],
   ['tlsKeyFile', { tls: 'true', tlsCertFile: 'c.pem' }, /both tlsCertFile and tlsKeyFile/],
   ['tls', { tlsCaFile: 'ca.pem' }, /true, since certificates are given/],
+  [
+    'registryKeyFile',
+    { registryUrl: 'https://r', registryCertFile: 'c.pem' },
+    /both registryCertFile and registryKeyFile/,
+  ],
+  ['registryUrl', { registryUrl: 'http://r', registryCaFile: 'c.pem' }, /one that begins with https/],
 ]
 
 function problemsOf(sources: Parameters<typeof loadSettings>[0]): readonly Problem[] {

@@ -16,7 +16,7 @@ import { killThisProcess } from '../ops/lifecycle.ts'
 import { createLogger, type Logger, silentLogger } from '../ops/logger.ts'
 import { describeParameters, type ParameterDescription } from '../parameters.ts'
 import { badValue } from '../problem.ts'
-import { loadSettings, type Settings, strayVariables } from '../settings.ts'
+import { loadSettings, type Settings, strayVariables, visibleSecrets } from '../settings.ts'
 import { parseSettings } from '../settings-schema.ts'
 import { createMemoryRegistry } from '../testing/memory-registry.ts'
 import type { Topology } from '../topology.ts'
@@ -99,7 +99,7 @@ async function importInto(findings: Findings, module: string, { param = {} }: Ch
 }
 
 function settingsInto(findings: Findings, flags: CheckFlags): Settings | undefined {
-  for (const warning of strayVariables()) findings.warning('settings', warning)
+  for (const warning of [...strayVariables(), ...visibleSecrets(flags)]) findings.warning('settings', warning)
   const fallbacks = flags.offline === true ? { fallbacks: NO_BROKERS } : {}
   try {
     return loadSettings({ flags, configFile: flags.config, ...fallbacks })

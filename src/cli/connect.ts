@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import { RunInferenceError } from '../errors.ts'
 import type { SchemaRegistryPort } from '../kafka/codec.ts'
 import type { KafkaPort } from '../kafka/port.ts'
 import { createSchemaRegistry } from '../kafka/schema-registry.ts'
@@ -7,9 +5,10 @@ import { createKafkaPort, type KafkaPortOptions } from '../kafkajs/kafka-port.ts
 import { systemClock } from '../ops/clock.ts'
 import { createLogger, type Logger, type LogLevel } from '../ops/logger.ts'
 import type { GivenParameters } from '../parameters.ts'
-import { loadSettings, type Settings } from '../settings.ts'
+import { loadSettings, type Settings, visibleSecrets } from '../settings.ts'
 import type { Topology } from '../topology.ts'
 import { loadTopology } from '../topology-module.ts'
+import { readTlsFiles, type TlsFiles } from './tls-files.ts'
 
 export { readSchemaFile as readSchema } from '../kafka/schema-files.ts'
 
@@ -42,6 +41,7 @@ export async function connect(
   const settings = loadSettings({ flags, configFile: flags.config })
   const topology = await loadTopology(module, flags.param ?? {})
   const logger = makeLogger(settings.logLevel)
+  warnOfVisibleSecrets(flags, logger)
   return { topology, settings, logger, ...(await prepareConnections(settings, logger, patience)) }
 }
 
@@ -58,37 +58,46 @@ export async function prepareConnections(
     clock: systemClock,
     random: Math.random,
     ...patience,
-    ...(await security(settings)),
+    ...security(settings),
   })
   return { port, registry: registryOf(settings), close: () => port.close() }
 }
 
-async function pem(setting: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    throw RunInferenceError.from(error, 'SETTINGS_INVALID', `${setting}: expected a readable PEM file, got ${path}`)
-  }
+/** Of those on the command line, which other users of the machine see. */
+export function warnOfVisibleSecrets(flags: TopologyFlags, logger: Logger): void {
+  for (const { where, what, remedy } of visibleSecrets(flags)) logger.warn({ flag: where }, `${what}. ${remedy}`)
 }
 
-async function security(settings: Settings): Promise<Pick<KafkaPortOptions, 'ssl' | 'sasl'>> {
-  const { tls, tlsCaFile, tlsCertFile, tlsKeyFile, saslMechanism, saslUsername, saslPassword } = settings
-  const ssl = {
-    ...(tlsCaFile === undefined ? {} : { ca: await pem('tlsCaFile', tlsCaFile) }),
-    ...(tlsCertFile === undefined ? {} : { cert: await pem('tlsCertFile', tlsCertFile) }),
-    ...(tlsKeyFile === undefined ? {} : { key: await pem('tlsKeyFile', tlsKeyFile) }),
-  }
+function security(settings: Settings): Pick<KafkaPortOptions, 'ssl' | 'sasl'> {
+  const { tls, saslMechanism, saslUsername, saslPassword } = settings
   return {
-    ...(tls ? { ssl } : {}),
+    ...(tls ? { ssl: brokerTls(settings) } : {}),
     ...(saslMechanism === undefined
       ? {}
       : { sasl: { mechanism: saslMechanism, username: saslUsername!, password: saslPassword! } }),
   }
 }
 
-function registryOf({ registryUrl, registryUsername, registryPassword }: Settings): SchemaRegistryPort | undefined {
+function brokerTls({ tlsCaFile, tlsCertFile, tlsKeyFile, tlsKeyPassword }: Settings): TlsFiles {
+  return readTlsFiles({
+    ca: { setting: 'tlsCaFile', path: tlsCaFile },
+    cert: { setting: 'tlsCertFile', path: tlsCertFile },
+    key: { setting: 'tlsKeyFile', path: tlsKeyFile },
+    password: tlsKeyPassword,
+  })
+}
+
+function registryOf(settings: Settings): SchemaRegistryPort | undefined {
+  const { registryUrl, registryUsername, registryPassword } = settings
   if (registryUrl === undefined) return undefined
+  const { registryCaFile, registryCertFile, registryKeyFile, tlsKeyPassword } = settings
+  const tls = readTlsFiles({
+    ca: { setting: 'registryCaFile', path: registryCaFile },
+    cert: { setting: 'registryCertFile', path: registryCertFile },
+    key: { setting: 'registryKeyFile', path: registryKeyFile },
+    password: tlsKeyPassword,
+  })
   const auth =
     registryUsername === undefined ? {} : { auth: { username: registryUsername, password: registryPassword! } }
-  return createSchemaRegistry({ url: registryUrl, ...auth })
+  return createSchemaRegistry({ url: registryUrl, tls, ...auth })
 }

@@ -36,7 +36,7 @@ export function createProgram({ version, settings, output = {} }: ProgramOptions
     .version(version, '-V, --version', 'print the version')
     .helpCommand(false)
     .showHelpAfterError('(--help tells what there is)')
-    .configureOutput(output)
+    .configureOutput({ outputError: (text, write) => write(withoutFlagValues(text)), ...output })
     .exitOverride()
     .addHelpText('after', FIRST_RUN)
   const groups = new Map<string, Command>()
@@ -60,7 +60,12 @@ export function createProgram({ version, settings, output = {} }: ProgramOptions
 /** Exit code and message of what parsing threw, undefined when it is something else; help and version have code 0. */
 export function usageError(error: unknown): { readonly exitCode: 0 | 2; readonly message: string } | undefined {
   if (!(error instanceof CommanderError)) return undefined
-  return { exitCode: error.exitCode === 0 ? 0 : 2, message: error.message.replace(/^error: /, '') }
+  return { exitCode: error.exitCode === 0 ? 0 : 2, message: withoutFlagValues(error.message).replace(/^error: /, '') }
+}
+
+/** The name of a flag may be misspelt, and its value a secret. */
+function withoutFlagValues(text: string): string {
+  return text.replace(/(unknown option '--[^=']+)=[\s\S]*'/, "$1'")
 }
 
 function addCommand(parent: Command, name: string, spec: CommandSpec, settings: readonly SettingHelp[]): void {

@@ -13,11 +13,12 @@ export interface WorkerProcess {
 /** Starts this program again, as one worker. Its log goes where ours goes. */
 export function startWorkerProcess(
   args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
   onMessage: (message: WorkerMessage) => void,
 ): WorkerProcess {
   const program = [...process.execArgv, process.argv[1]!, ...args]
   // Standard output is for our summary; what functions print there must not mix with it.
-  const child = spawn(process.execPath, program, { stdio: ['ignore', 2, 2, 'ipc'] })
+  const child = spawn(process.execPath, program, { env, stdio: ['ignore', 2, 2, 'ipc'] })
   child.on('message', message => onMessage(message as WorkerMessage))
   const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
     child.once('error', reject)
@@ -26,7 +27,7 @@ export function startWorkerProcess(
   return { pid: child.pid, ended, kill: signal => void child.kill(signal) }
 }
 
-/** The command line of worker `index`: what the parent was given, and what only a worker is told. */
+/** The command line of worker `index`: what the parent was given, without secrets, and what only a worker is told. */
 export function workerArguments(
   module: string,
   { workers, part, untilEnd, json, param = {}, config, ...settings }: RunFlags,

@@ -4,9 +4,10 @@ import { startOpsServer } from '../ops/http-server.ts'
 import { CLOSING_MS, killThisProcess, onTermination } from '../ops/lifecycle.ts'
 import { createLogger } from '../ops/logger.ts'
 import { addSummaries } from '../ops/run-tally.ts'
-import { loadSettings } from '../settings.ts'
+import { forChildProcess, loadSettings } from '../settings.ts'
 import { loadTopology } from '../topology-module.ts'
 import { partOf } from '../topology-parts.ts'
+import { warnOfVisibleSecrets } from './connect.ts'
 import type { RunFlags } from './run.ts'
 import { printSummary } from './run-summary.ts'
 import { resumeWorkers, workersHealth, workersMetrics } from './worker-endpoints.ts'
@@ -24,7 +25,9 @@ export async function runWorkers(module: string, flags: RunFlags & { readonly wo
   const topology = await loadTopology(module, flags.param ?? {})
   if (flags.part !== undefined) partOf(topology, flags.part)
   const logger = createLogger(settings.logLevel)
+  warnOfVisibleSecrets(flags, logger)
   const { lanes } = settings
+  const child = forChildProcess<RunFlags>(flags)
   logger.info({ topology: topology.name, workers: flags.workers, lanes }, 'starting workers')
 
   const startedAt = systemClock.now()
@@ -33,7 +36,8 @@ export async function runWorkers(module: string, flags: RunFlags & { readonly wo
   const supervisor = new WorkerSupervisor({
     workers: flags.workers,
     untilEnd: flags.untilEnd === true,
-    start: (index, onMessage) => startWorkerProcess(workerArguments(module, flags, { index, lanes, http }), onMessage),
+    start: (index, onMessage) =>
+      startWorkerProcess(workerArguments(module, child.flags, { index, lanes, http }), child.env, onMessage),
     // A worker that outlasts its time ends itself first.
     stopBudgetMs: stopBudgetMs + 1_000,
     clock: systemClock,

@@ -28,6 +28,10 @@ export interface BrokerLayout {
   readonly logFolder: string
 }
 
+/** Given the settings of a node, those that it shall have. */
+export type BrokerProperties = (properties: Properties) => Properties
+type Properties = Readonly<Record<string, string | number>>
+
 /** A cluster or directory id as Kafka writes them. */
 export function kafkaUuid(): string {
   // A leading dash would be taken for an option by Kafka's own tools.
@@ -35,7 +39,12 @@ export function kafkaUuid(): string {
 }
 
 /** Writes settings and an empty, formatted data folder; returns what starts the node. */
-export function prepareBroker(node: BrokerNode, layout: BrokerLayout, kafka: KafkaInstallation): BrokerFiles {
+export function prepareBroker(
+  node: BrokerNode,
+  layout: BrokerLayout,
+  kafka: KafkaInstallation,
+  change: BrokerProperties = properties => properties,
+): BrokerFiles {
   const home = join(layout.runFolder, `broker-${node.id}`)
   const data = join(home, 'data')
   mkdirSync(data, { recursive: true })
@@ -43,7 +52,7 @@ export function prepareBroker(node: BrokerNode, layout: BrokerLayout, kafka: Kaf
   writeFileSync(join(data, 'meta.properties'), toProperties(meta))
   copyFileSync(kafka.bootstrapCheckpoint, join(data, 'bootstrap.checkpoint'))
   const properties = join(home, 'server.properties')
-  writeFileSync(properties, toProperties(brokerProperties(node, layout, data)))
+  writeFileSync(properties, toProperties(change(brokerProperties(node, layout, data))))
   return { home, properties, logFile: join(layout.logFolder, `broker-${node.id}.log`) }
 }
 

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { RunInferenceError } from '../errors.ts'
 import type { Logger } from '../ops/logger.ts'
 import { type ClusterEnvironment, clusterEnvironment } from '../settings.ts'
+import type { BrokerProperties } from './broker.ts'
 import { startDockerCluster } from './docker-cluster.ts'
 import { noDockerEngine } from './docker-engine.ts'
 import { cannotStart } from './java.ts'
@@ -26,6 +27,8 @@ export interface ClusterOptions {
   readonly own?: boolean
   /** That `release` may be called. Default false. */
   readonly outlive?: boolean
+  /** Changes the settings of each broker, e.g. to add listeners; then they run as Java processes. */
+  readonly brokerProperties?: BrokerProperties
   /** Default: from the environment. */
   readonly environment?: ClusterEnvironment
 }
@@ -91,11 +94,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 async function startParts(
   needed: PartsNeeded,
   environment: ClusterEnvironment,
-  { logger, onProgress = () => {}, outlive = false }: ClusterOptions,
+  { logger, onProgress = () => {}, outlive = false, brokerProperties }: ClusterOptions,
 ): Promise<ClusterParts> {
   const { backend, dockerHosts, cacheFolder } = environment
-  const onJvm = () => startJvmCluster({ ...needed, environment, logger, onProgress })
-  if (backend === 'jvm') return onJvm()
+  const onJvm = () => startJvmCluster({ ...needed, environment, logger, onProgress, brokerProperties })
+  if (backend === 'jvm' || brokerProperties !== undefined) return onJvm()
   const unfit = needed.brokers === 0 ? 'a registry in a container cannot reach given brokers' : undefined
   const reason = unfit ?? (await noDockerEngine(dockerHosts))
   if (reason !== undefined) {

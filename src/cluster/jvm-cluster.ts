@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from '../ops/logger.ts'
 import type { ClusterEnvironment } from '../settings.ts'
+import type { BrokerProperties } from './broker.ts'
 import { archiveFile, finishArchive, useArchive, writeArchive } from './class-archive.ts'
 import { installKafka, installRegistry } from './install.ts'
 import { javaVersion } from './java.ts'
@@ -17,6 +18,7 @@ export interface JvmClusterOptions extends PartsNeeded {
   readonly environment: ClusterEnvironment
   readonly logger: Logger
   readonly onProgress: OnClusterProgress
+  readonly brokerProperties: BrokerProperties | undefined
 }
 
 /** Fetches what is missing, and prepares quick starts, before it starts anything. */
@@ -41,6 +43,7 @@ export async function startJvmCluster(options: JvmClusterOptions): Promise<Clust
       java: environment.java,
       jvmArgs: { broker: jvmArgs(archives.broker), registry: jvmArgs(archives.registry) },
       logger: options.logger,
+      brokerProperties: options.brokerProperties,
     })
   }
 

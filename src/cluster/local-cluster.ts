@@ -2,6 +2,7 @@ import type { Logger } from '../ops/logger.ts'
 import {
   BROKER_READY,
   type BrokerNode,
+  type BrokerProperties,
   brokerService,
   type KafkaInstallation,
   kafkaUuid,
@@ -27,6 +28,7 @@ export interface LocalClusterOptions {
   /** Added to those that each part has anyway. */
   readonly jvmArgs: { readonly broker: readonly string[]; readonly registry: readonly string[] }
   readonly logger: Logger
+  readonly brokerProperties: BrokerProperties | undefined
 }
 
 export interface LocalCluster extends ClusterParts {
@@ -109,7 +111,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
 function brokerParts(nodes: readonly BrokerNode[], kafka: KafkaInstallation, options: LocalClusterOptions): Part[] {
   const layout = { nodes, clusterId: kafkaUuid(), runFolder: options.folder, logFolder: options.logFolder }
   return nodes.map(node => {
-    const files = prepareBroker(node, layout, kafka)
+    const files = prepareBroker(node, layout, kafka, options.brokerProperties)
     return {
       service: brokerService(node, files, kafka, options.java, options.jvmArgs.broker),
       ready: (logFrom, watch) => untilLogged(BROKER_READY, logFrom, watch),

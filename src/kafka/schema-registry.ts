@@ -3,16 +3,21 @@
  * importer of @kafkajs/confluent-schema-registry, and of its requests alone: what it builds on them has no timeouts,
  * insists on compatibility levels, and gives compiled schemas, which have lost the names of logical types.
  */
+import { Agent } from 'node:https'
+import type { SecureContextOptions } from 'node:tls'
 import api from '@kafkajs/confluent-schema-registry/dist/api/index.js'
 import { withoutCredentials } from '../credentials.ts'
 import { RunInferenceError } from '../errors.ts'
 import { type Clock, systemClock } from '../ops/clock.ts'
 import type { RegisteredSchema, SchemaRegistryPort, SchemaType } from './codec.ts'
+import { tlsFault } from './tls-fault.ts'
 
 export interface SchemaRegistryOptions {
   /** Base URL, e.g. `http://localhost:8081` or `http://localhost:8080/apis/ccompat/v7`; may hold user and password. */
   readonly url: string
   readonly auth?: { readonly username: string; readonly password: string }
+  /** Of an https URL: whom to trust (`ca`, default: the authorities that Node.js knows), and our own certificate and key. */
+  readonly tls?: Pick<SecureContextOptions, 'ca' | 'cert' | 'key' | 'passphrase'>
   /** How long one request may take; default 5,000. */
   readonly timeoutMs?: number
   readonly clock?: Clock
@@ -40,7 +45,7 @@ type Requests = ReturnType<typeof api.default>
 
 /**
  * Every method rejects with REGISTRY_UNAVAILABLE (retriable: no answer, or none of a registry, a timeout, 408, 429, 5xx),
- * AUTHORISATION (401, 403), DECODE_UNKNOWN_SCHEMA (`schemaById` of an unknown id) or REGISTRY_REFUSED (anything else).
+ * AUTHORISATION (401, 403, a certificate that is refused or not trusted), DECODE_UNKNOWN_SCHEMA (`schemaById` of an unknown id) or REGISTRY_REFUSED (anything else).
  * Nothing is retried here.
  */
 export function createSchemaRegistry(options: SchemaRegistryOptions): SchemaRegistryPort {
@@ -148,16 +153,24 @@ function connect(options: SchemaRegistryOptions, timeoutMs: number): Requests {
   return api.default({
     host: url.href.replace(/\/+$/, ''),
     ...(auth ? { auth } : {}),
+    ...(url.protocol === 'https:' ? { agent: new Agent({ ...options.tls, keepAlive: true }) } : {}),
     // Its retries hide an outage for seconds; the pipeline pauses and backs off by itself.
     retry: { retries: 0 },
     middlewares: [() => ({ request: request => Promise.resolve(request.enhance({ timeout: timeoutMs })) })],
   })
 }
 
+const SETTINGS = { ca: 'registryCaFile', cert: 'registryCertFile', address: 'registryUrl' }
+
+/** What was said of a request that was not answered, or not in JSON. */
+function noAnswer(error: unknown): string | undefined {
+  return error instanceof Error ? /Error, status 400: ([\s\S]*)/.exec(error.message)?.[1] : undefined
+}
+
 function statusOf(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined
   // A request without an answer comes as status 400 too; a registry that refuses a request says why, in JSON.
-  if (/Error, status 400: /.test(error.message)) return 503
+  if (noAnswer(error) !== undefined) return 503
   return 'status' in error ? Number(error.status) : undefined
 }
 
@@ -168,6 +181,18 @@ function isForeign404(error: unknown): boolean {
 
 function translate(error: unknown, what: string): RunInferenceError {
   const status = statusOf(error)
+  const fault = noAnswer(error)
+  if (fault !== undefined) {
+    // A page may say anything; those of gateways name the certificate that they miss.
+    const isPage = fault.trimStart().startsWith('<') && !/SSL certificate/.test(fault)
+    const untrusted = isPage ? undefined : tlsFault(fault, SETTINGS)
+    if (untrusted) return new RunInferenceError('AUTHORISATION', `${what}: ${untrusted}`, { cause: error })
+    // A server that expects TLS ends the connection of one who does not begin it.
+    if (/socket hang up|ECONNRESET/.test(fault)) {
+      const advice = 'if it goes on, look whether it expects https, and at what stands before it'
+      return new RunInferenceError('REGISTRY_UNAVAILABLE', `${what}: ${fault}; ${advice}`, { cause: error })
+    }
+  }
   if (isForeign404(error)) {
     const remedy = 'it answers 404, and not as a registry does; check the path of its URL, and what stands before it'
     return RunInferenceError.from(error, 'REGISTRY_UNAVAILABLE', `${what}: ${remedy}`)

@@ -7,7 +7,7 @@ import { fetchCommitted } from './group-offsets.ts'
 import { EARLIEST, LATEST, listOffsets } from './list-offsets.ts'
 import { partitionKey } from './partition-key.ts'
 import { brokerError, clientError, errorName } from './protocol-errors.ts'
-import { requireTopics } from './topic-check.ts'
+import { needsToSee, requireTopics } from './topic-check.ts'
 import { describeTopicConfigs, TOPIC_RESOURCE } from './topic-configs.ts'
 
 /** How long the controller may take to create or delete. */
@@ -49,7 +49,13 @@ export class Admin implements KafkaAdmin {
 
   describeTopics(names: readonly string[]): Promise<readonly TopicDescription[]> {
     return this.#persist('Describing topics', async () => {
-      const found = (await this.#cluster.describe(names)).filter(topic => topic.errorCode === 0)
+      const answers = await this.#cluster.describe(names)
+      for (const { name, errorCode } of answers) {
+        // Whether it is there is not told to who may not see it.
+        const failure = brokerError(errorName(errorCode), `Topic '${name}'`, needsToSee(name))
+        if (failure.code === 'AUTHORISATION') throw failure
+      }
+      const found = answers.filter(topic => topic.errorCode === 0)
       const configs = await describeTopicConfigs(
         this.#cluster,
         found.map(topic => topic.name),
@@ -114,7 +120,9 @@ export class Admin implements KafkaAdmin {
         validateOnly: false,
       })
       for (const { errorCode, errorMessage } of answer.resources) {
-        if (errorCode !== 0) throw brokerError(errorName(errorCode), errorMessage ? `${what}: ${errorMessage}` : what)
+        if (errorCode === 0) continue
+        const said = errorMessage ? `${what}: ${errorMessage}` : what
+        throw brokerError(errorName(errorCode), said, `AlterConfigs on topic '${name}'`)
       }
     })
   }
@@ -180,6 +188,7 @@ function throwTopicErrors({ topicErrors }: TopicErrors, doing: string, fine: rea
     const name = errorName(errorCode)
     if (name === 'NONE' || fine.includes(name)) continue
     const what = `${doing} topic '${topic}'`
-    throw brokerError(name, errorMessage ? `${what}: ${errorMessage}` : what)
+    const said = errorMessage ? `${what}: ${errorMessage}` : what
+    throw brokerError(name, said, `${doing === 'Creating' ? 'Create' : 'Delete'} on topic '${topic}'`)
   }
 }

@@ -4,7 +4,8 @@
  *
  * C1 A request that timed out destroys its socket: kafkajs would keep using a connection whose other end is gone.
  * C2 A connection that failed is never used again; the next call opens a new one.
- * C3 Error codes inside an answer are returned, not judged: the caller knows which partition they are about.
+ * C3 A session of SASL that ends is renewed on its connection, behind what is under way there.
+ * C4 Error codes inside an answer are returned, not judged: the caller knows which partition they are about.
  *
  * A broker handles the requests of one connection one after the other, and a JoinGroup or a long poll holds up what is
  * behind it. That is why each purpose has a channel of its own.
@@ -19,6 +20,7 @@ import {
   type Protocol,
   requests,
 } from './internals.ts'
+import { listenerMismatch } from './listener-probe.ts'
 import { clientError } from './protocol-errors.ts'
 import { createSocket } from './socket.ts'
 
@@ -49,6 +51,8 @@ export class Channel implements Caller, Sender {
   #broker: Broker | undefined
   /** False while `#broker` is still connecting: then it is not connected, and not broken either. */
   #ready = false
+  /** Whether anything was ever answered here: then the listener is of the kind that it is taken for. */
+  #proven = false
 
   constructor(address: string, settings: ConnectionSettings) {
     this.address = address
@@ -56,7 +60,7 @@ export class Channel implements Caller, Sender {
   }
 
   get connected(): boolean {
-    return this.#ready && this.#broker?.isConnected() === true
+    return this.#ready && this.#broker?.connectionPool.isConnected() === true
   }
 
   /** Sends a request that kafkajs knows, in the highest version that both sides speak; resolves with the decoded answer. */
@@ -114,7 +118,9 @@ export class Channel implements Caller, Sender {
       return broker
     } catch (error) {
       this.#drop(broker)
-      throw clientError(error, `Connecting to ${this.address}`)
+      const failure = await this.#explained(clientError(error, `Connecting to ${this.address}`))
+      neverSent.add(failure)
+      throw failure
     }
   }
 
@@ -122,17 +128,26 @@ export class Channel implements Caller, Sender {
     const decode = (payload: Buffer) => response.decode(payload)
     try {
       const connection = await broker.connectionPool.getConnection(0)
-      return await connection.send<T>({
+      const answer = await connection.send<T>({
         request,
         response: { decode, parse: identity },
         requestTimeout,
         logResponseError: false,
       })
+      this.#proven = true
+      return answer
     } catch (error) {
       const failure = clientError(error, `${request.apiName} to ${this.address}`)
       if (endsConnection(failure)) this.#drop(broker)
-      throw failure
+      throw await this.#explained(failure)
     }
+  }
+
+  /** A first connection that the other side ends may have met a listener of another kind, which is no outage. */
+  async #explained(failure: RunInferenceError): Promise<RunInferenceError> {
+    if (this.#proven || !wasEnded(failure)) return failure
+    const mismatch = listenerMismatch(parseAddress(this.address), this.#settings)
+    return (await mismatch.catch(() => undefined)) ?? failure
   }
 
   #drop(broker: Broker): void {
@@ -145,6 +160,14 @@ export class Channel implements Caller, Sender {
   }
 }
 
+/** Failures to connect: the request behind them was not sent. */
+const neverSent = new WeakSet<RunInferenceError>()
+
+/** Whether the broker may have seen the request that failed so, and may still carry it out. */
+export function mayHaveBeenSent(failure: RunInferenceError): boolean {
+  return !neverSent.has(failure)
+}
+
 async function identity<T>(answer: T): Promise<T> {
   return answer
 }
@@ -152,6 +175,15 @@ async function identity<T>(answer: T): Promise<T> {
 /** Everything but an answer that was read and says no. */
 function endsConnection(failure: RunInferenceError): boolean {
   return (failure.cause as { name?: string } | undefined)?.name !== 'KafkaJSProtocolError'
+}
+
+/** By the other side, after the connection was accepted. */
+function wasEnded(failure: RunInferenceError): boolean {
+  const { code, message } = (failure.cause ?? {}) as { code?: string; message?: string }
+  return (
+    failure.retriable &&
+    (code === 'ECONNRESET' || code === 'EPIPE' || /Closed connection|Not connected/.test(`${message}`))
+  )
 }
 
 /** Destroys the socket with an error, which is what makes kafkajs reject the requests that wait on it. */

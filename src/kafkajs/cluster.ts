@@ -136,7 +136,11 @@ export class Cluster {
         groupId: key,
         coordinatorType: type === 'group' ? 0 : 1,
       })
-      assertAnswer(answer.errorCode, `Looking for the coordinator of ${type} '${key}'`)
+      assertAnswer(
+        answer.errorCode,
+        `Looking for the coordinator of ${type} '${key}'`,
+        type === 'group' ? `Read on group '${key}'` : `Write on transactional id '${key}'`,
+      )
       address = `${answer.coordinator.host}:${answer.coordinator.port}`
       this.#coordinators.set(name, address)
     }

@@ -25,11 +25,11 @@ export async function fetchCommitted(
   const coordinator = await cluster.coordinator('group', groupId, purpose)
   const answer = await coordinator.call<OffsetFetchAnswer>('OffsetFetch', { groupId, topics })
   const what = `Reading the committed offsets of group '${groupId}'`
-  assertAnswer(answer.errorCode, what)
+  assertAnswer(answer.errorCode, what, `Read on group '${groupId}'`)
   const offsets = new Map<string, number>()
   for (const { topic, partitions: list } of answer.responses) {
     for (const { partition, errorCode, offset } of list) {
-      assertAnswer(errorCode, `${what} for ${topic}/${partition}`)
+      assertAnswer(errorCode, `${what} for ${topic}/${partition}`, `Describe on topic '${topic}' (Read brings it)`)
       offsets.set(partitionKey(topic, partition), Number(offset))
     }
   }

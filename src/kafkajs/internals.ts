@@ -28,6 +28,8 @@ export interface Connection {
 
 export interface ConnectionPool {
   getConnection(index: number): Promise<Connection>
+  /** Whatever has become of its login. */
+  isConnected(): boolean
   readonly pool: readonly Connection[]
 }
 
@@ -50,6 +52,27 @@ export const Broker = require('kafkajs/src/broker') as new (options: {
 }) => Broker
 
 export const ConnectionPool = require('kafkajs/src/network/connectionPool') as new (options: object) => ConnectionPool
+
+/** One message of a login, and how to read its answer; both begin with their length. */
+export interface SaslMessage {
+  readonly request: { encode(): Promise<Buffer> }
+  readonly response: { decode(answer: Buffer): Promise<Buffer>; parse(answer: Buffer): Promise<Buffer> }
+}
+
+export interface SaslExchange {
+  saslAuthenticate(message: SaslMessage): Promise<Buffer>
+}
+
+/** Logs one connection in. */
+export type SaslProvider = (exchange: SaslExchange) => { authenticate(): Promise<void> }
+
+type SaslMechanism = (options: { readonly username: string; readonly password: string }) => SaslProvider
+
+export const saslProviders: Readonly<Record<'plain' | 'scram-sha-256' | 'scram-sha-512', SaslMechanism>> = {
+  plain: require('kafkajs/src/broker/saslAuthenticator/plain'),
+  'scram-sha-256': require('kafkajs/src/broker/saslAuthenticator/scram256'),
+  'scram-sha-512': require('kafkajs/src/broker/saslAuthenticator/scram512'),
+}
 
 export const { requests } = require('kafkajs/src/protocol/requests') as { requests: Record<string, object> }
 

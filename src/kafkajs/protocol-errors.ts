@@ -2,6 +2,7 @@
  * What a broker's error codes, and kafkajs's exceptions, mean for us: may we try again, and if not, whose fault is it.
  */
 import { type ErrorCode, RunInferenceError } from '../errors.ts'
+import { tlsFault } from '../kafka/tls-fault.ts'
 import { errorCodes } from './internals.ts'
 
 /** Codes that brokers answer and kafkajs 2.2.4 does not know, as far as our requests can meet them. */
@@ -69,30 +70,55 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   ]),
 }
 
+/** Answers after which to look for the coordinator again. */
+export const COORDINATOR_MOVED: ReadonlySet<string> = new Set([
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+])
+
 function same(code: ErrorCode, names: readonly string[]): Record<string, ErrorCode> {
   return Object.fromEntries(names.map(name => [name, code]))
 }
 
+const LOGIN_REMEDY = 'Check saslMechanism, saslUsername and saslPassword.'
+const REMEDIES_BY_NAME: Readonly<Record<string, string>> = {
+  SASL_AUTHENTICATION_FAILED: LOGIN_REMEDY,
+  UNSUPPORTED_SASL_MECHANISM: 'Set saslMechanism to one that this listener has.',
+  ILLEGAL_SASL_STATE: 'This listener has no SASL: leave saslMechanism out, or use the port of one that has.',
+}
 const REMEDIES: Readonly<Partial<Record<ErrorCode, string>>> = {
   AUTHORISATION: 'Grant this principal the operation, or give the right credentials.',
   TOPIC_MISSING: 'Create the topic (`kri topics apply`) or correct its name.',
   TOPIC_POLICY: "Change the topic's settings to what the cluster allows.",
 }
 
-/** The error of ours for a code that a broker answered; `what` says what was asked and about which object. */
-export function brokerError(name: string, what: string): RunInferenceError {
+/**
+ * The error of ours for a code that a broker answered; `what` says what was asked and about which object, `needs` what the
+ * principal must be granted for it, e.g. `Read on topic 'in'`.
+ */
+export function brokerError(name: string, what: string, needs?: string): RunInferenceError {
   const code = CODES[name] ?? 'BROKER_REFUSED'
-  const remedy = REMEDIES[code]
+  const isAboutGrants = needs !== undefined && name.endsWith('_AUTHORIZATION_FAILED')
+  const remedy = isAboutGrants ? `Grant this principal ${needs}.` : (REMEDIES_BY_NAME[name] ?? REMEDIES[code])
   const said = MESSAGES.get(name)
-  return new RunInferenceError(
+  const error = new RunInferenceError(
     code,
     `${what}: the broker answered ${name}${said ? ` (${said})` : ''}.${remedy ? ` ${remedy}` : ''}`,
   )
+  answers.set(error, name)
+  return error
+}
+
+const answers = new WeakMap<RunInferenceError, string>()
+
+/** The protocol's name of what the broker answered; undefined for errors that are not about an answer. */
+export function answeredName(error: RunInferenceError): string | undefined {
+  return answers.get(error)
 }
 
 /** Throws unless the code is 0. */
-export function assertAnswer(errorCode: number, what: string): void {
-  if (errorCode !== 0) throw brokerError(errorName(errorCode), what)
+export function assertAnswer(errorCode: number, what: string, needs?: string): void {
+  if (errorCode !== 0) throw brokerError(errorName(errorCode), what, needs)
 }
 
 /** The error of ours for an exception of kafkajs: connection trouble is an outage, wrong credentials are not. */
@@ -100,13 +126,15 @@ export function clientError(error: unknown, what: string): RunInferenceError {
   if (error instanceof RunInferenceError) return error
   const { name, type, code, message } = error as { name?: string; type?: string; code?: string; message?: string }
   if (name === 'KafkaJSSASLAuthenticationError') {
-    return new RunInferenceError('AUTHORISATION', `${what}: ${message}. ${REMEDIES.AUTHORISATION}`, { cause: error })
+    return new RunInferenceError('AUTHORISATION', `${what}: ${message}. ${LOGIN_REMEDY}`, { cause: error })
   }
-  if (typeof type === 'string') return withCause(brokerError(type, what), error)
-  if (typeof code === 'string' && /CERT|TLS|SSL/.test(code)) {
-    const text = `${what}: ${message}. Check the certificates and the authority that they are checked against.`
-    return new RunInferenceError('AUTHORISATION', text, { cause: error })
+  if (typeof type === 'string') {
+    // Of a login that failed the broker says why.
+    const login = type === 'SASL_AUTHENTICATION_FAILED' ? `${what}: ${message}` : what
+    return withCause(brokerError(type, login), error)
   }
+  const fault = name !== undefined && OUTAGES.has(name) ? tlsFault(`${message} (${code})`, TLS_SETTINGS) : undefined
+  if (fault !== undefined) return new RunInferenceError('AUTHORISATION', `${what}: ${fault}`, { cause: error })
   if (name !== undefined && OUTAGES.has(name)) {
     return new RunInferenceError('BROKER_UNAVAILABLE', `${what}: ${message}`, { cause: error })
   }
@@ -115,6 +143,8 @@ export function clientError(error: unknown, what: string): RunInferenceError {
   }
   return new RunInferenceError('BUG', `${what}: ${message ?? String(error)}`, { cause: error })
 }
+
+const TLS_SETTINGS = { ca: 'tlsCaFile', cert: 'tlsCertFile', address: 'brokers' }
 
 const OUTAGES = new Set([
   'KafkaJSConnectionError',

@@ -214,7 +214,8 @@ export class Reader {
   }
 
   #refused(reading: Reading, key: string, name: string, fetched: FetchedPartition): void {
-    const failure = brokerError(name, `Fetching ${key} at offset ${reading.position}`)
+    const what = `Fetching ${key} at offset ${reading.position}`
+    const failure = brokerError(name, what, `Read on topic '${reading.topic}'`)
     if (name === 'OFFSET_OUT_OF_RANGE') this.#fatal(outOfRange(reading, key, fetched))
     else if (!failure.retriable && failure.code !== 'TOPIC_MISSING') this.#fatal(failure)
     else this.#troubled(reading, key, failure)

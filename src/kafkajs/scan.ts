@@ -115,7 +115,11 @@ async function fetchSome(context: ScanContext, open: Map<string, OpenRange>): Pr
   assertAnswer(answer.errorCode, 'Fetching')
   const failed = answer.partitions.find(fetched => fetched.errorCode !== 0)
   if (failed) {
-    const failure = brokerError(errorName(failed.errorCode), `Reading ${failed.topic}/${failed.partition}`)
+    const failure = brokerError(
+      errorName(failed.errorCode),
+      `Reading ${failed.topic}/${failed.partition}`,
+      `Read on topic '${failed.topic}'`,
+    )
     if (failure.retriable) await cluster.refresh()
     throw failure
   }

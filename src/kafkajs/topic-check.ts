@@ -7,6 +7,11 @@ import { brokerError, errorName } from './protocol-errors.ts'
 /** A topic that was just created is unknown to some brokers for about half a second. */
 const NEW_TOPIC_MS = 2_000
 
+/** Whoever may read or write a topic may see it too. */
+export function needsToSee(topic: string): string {
+  return `Describe on topic '${topic}' (Read or Write bring it)`
+}
+
 /** Tracks the topics and rejects TOPIC_MISSING or AUTHORISATION, naming all of them, unless each can be read. */
 export async function requireTopics(
   { cluster, clock, random }: { readonly cluster: Cluster; readonly clock: Clock; readonly random: () => number },
@@ -20,7 +25,8 @@ export async function requireTopics(
     const problems = names.flatMap(name => {
       const topic = cluster.topic(name)
       if (topic && topic.errorCode === 0 && topic.leaders.length > 0) return []
-      return [brokerError(topic ? errorName(topic.errorCode) : 'UNKNOWN_TOPIC_OR_PARTITION', `Topic '${name}'`)]
+      const answer = topic ? errorName(topic.errorCode) : 'UNKNOWN_TOPIC_OR_PARTITION'
+      return [brokerError(answer, `Topic '${name}'`, needsToSee(name))]
     })
     const first = problems.find(problem => !problem.retriable) ?? problems[0]
     if (first === undefined) return

@@ -37,7 +37,12 @@ export async function describeTopicConfigs(
   for (const { errorCode, resourceName, configEntries } of answer.resources) {
     const name = errorName(errorCode)
     if (name === 'UNKNOWN_TOPIC_OR_PARTITION') continue
-    if (errorCode !== 0) throw brokerError(name, `Reading the settings of topic '${resourceName}'`)
+    if (errorCode !== 0)
+      throw brokerError(
+        name,
+        `Reading the settings of topic '${resourceName}'`,
+        `DescribeConfigs on topic '${resourceName}'`,
+      )
     const wanted = which === 'in force' ? configEntries : configEntries.filter(e => e.configSource === SET_ON_TOPIC)
     const entries = wanted.map(({ configName, configValue }) => [configName, configValue ?? ''] as const)
     configs.set(resourceName, Object.fromEntries(entries))

@@ -7,6 +7,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { basename } from 'node:path'
+import type { BrokerProperties } from '../../src/cluster/broker.ts'
 import { type Cluster, startCluster } from '../../src/cluster/cluster.ts'
 import { RunInferenceError } from '../../src/errors.ts'
 import { createLogger } from '../../src/ops/logger.ts'
@@ -41,11 +42,13 @@ export async function testCluster(): Promise<TestCluster> {
 export async function ownCluster(options: {
   readonly brokers: 1 | 3
   readonly registry?: boolean
+  readonly brokerProperties?: BrokerProperties
 }): Promise<Cluster & { readonly skip: string | false }> {
   try {
     const cluster = await startCluster({
       brokers: options.brokers,
       registry: options.registry ?? false,
+      ...(options.brokerProperties ? { brokerProperties: options.brokerProperties } : {}),
       logger,
       own: true,
     })
