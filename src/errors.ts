@@ -90,6 +90,7 @@ export const ERROR_CODES = {
   ),
   STALLED: entry('application', 'A main loop of this process has stopped advancing.'),
   CLOSED: entry('application', 'The object was closed.'),
+  INSTANCE_UNAVAILABLE: entry('application', 'No instance answers at the address of its health and metrics.'),
   CLUSTER_UNAVAILABLE: entry('application', 'No local cluster can be started on this machine.'),
   BUG: entry('application', 'An invariant of this project does not hold; please report it.'),
 } as const satisfies Record<string, CodeEntry>

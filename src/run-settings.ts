@@ -47,7 +47,7 @@ export const DEFAULT_RUN_SETTINGS: RunSettings = {
   maxBytesPerPartition: 1024 * 1024,
   maxFetchWaitMs: 500,
   stuckMs: 60_000,
-  floodRatio: 1,
+  floodRatio: 0.5,
   floodWindowMs: 60_000,
   floodMinRecords: 100,
   start: 'earliest',

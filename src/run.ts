@@ -6,14 +6,16 @@ import { caughtUp } from './caught-up.ts'
 import { type ConsumerGroup, consumerGroups } from './consumer-groups.ts'
 import { isRetriable, RunInferenceError } from './errors.ts'
 import { groupMembers, type MemberOfTopics } from './group-members.ts'
-import type { GroupMember } from './kafka/port.ts'
+import type { GroupMember, TopicDescription } from './kafka/port.ts'
 import { replayTopic } from './kafka/topic-names.ts'
+import { thinTopics } from './kafka/thin-topics.ts'
 import { planTopics, requireApplied, topicNames } from './kafka/topics.ts'
 import { requireResources } from './models/required-resources.ts'
 import { sleep } from './ops/clock.ts'
 import { OutageLog } from './ops/outage-log.ts'
 import { createHealth, type Health, type HealthReport } from './ops/run-health.ts'
 import { type Assembly, assemble } from './pipeline/assemble.ts'
+import { transactionalId } from './pipeline/transactional-writers.ts'
 import type { RunParts } from './run-parts.ts'
 import { assertValid, type Topology } from './topology.ts'
 
@@ -151,8 +153,9 @@ class Running implements RunningTopology {
     this.#health.joined()
   }
 
-  #join({ id, sources }: ConsumerGroup, { pipeline }: Assembly, isOneOfSeveral: boolean): MemberOfTopics {
+  #join({ id, sources }: ConsumerGroup, assembly: Assembly, isOneOfSeveral: boolean): MemberOfTopics {
     const { port, settings, logger } = this.#parts
+    const { pipeline, beforeAssigned } = assembly
     const { applicationId } = this.#topology
     const subscriptions = sources.flatMap(({ topic, writtenBy }) => [
       // What our own parts write is theirs to read from its beginning, whenever they begin.
@@ -163,6 +166,7 @@ class Running implements RunningTopology {
     const member = port.member(
       { groupId: id, sources: subscriptions, ...settings, maxBytesPerFetch: 4 * settings.maxBytesPerPartition },
       {
+        ...(beforeAssigned ? { beforeAssigned } : {}),
         onAssigned: partitions => pipeline.onAssigned(partitions),
         onLost: partitions => pipeline.onLost(partitions),
         onBlock: (block, epoch) => pipeline.onBlock(block, epoch),
@@ -209,6 +213,17 @@ class Running implements RunningTopology {
     requireApplied(
       planTopics(this.#topology, described, { partitions: 1, replicationFactor: 1, minIsr: 1, brokerCount }),
     )
+    if (this.#parts.settings.processingGuarantee === 'exactly_once') this.#tellOfTransactions(described)
+  }
+
+  #tellOfTransactions(topics: readonly TopicDescription[]): void {
+    const { logger } = this.#parts
+    const transactionalIds = transactionalId(this.#topology.applicationId, { topic: '<topic>', partition: '<partition>' })
+    logger.info({ transactionalIds }, 'exactly once: outputs, dead letters and offsets are committed in transactions')
+    const thin = thinTopics(topics)
+    if (thin.length === 0) return
+    const remedy = 'set it to 2, or what one broker has acknowledged alone is lost with that broker'
+    logger.warn({ topics: thin }, `min.insync.replicas of these topics is 1, though they have replicas: ${remedy}`)
   }
 
   async #stop(): Promise<void> {
@@ -236,7 +251,7 @@ class Running implements RunningTopology {
     this.#health.halted(reason)
     const { code, message } = reason
     const next =
-      'halted: nothing new is taken until POST /resume, beside /readyz, or a restart; the dead letters say what fails'
+      'halted: nothing new is taken until kri resume (POST /resume, beside /readyz) or a restart; the dead letters say what fails'
     this.#parts.logger.error({ code, reason: message }, next)
   }
 

@@ -7,6 +7,7 @@ import { consumeCommand } from './consume-command.ts'
 import { describeCommand } from './describe-command.ts'
 import { initCommand } from './init-command.ts'
 import { produceCommand } from './produce-command.ts'
+import { resumeCommand } from './resume-command.ts'
 import { runCommand } from './run-command.ts'
 import { topicsApplyCommand, topicsPlanCommand } from './topics-command.ts'
 import { typesCommand } from './types-command.ts'
@@ -22,6 +23,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   checkCommand,
   describeCommand,
   runCommand,
+  resumeCommand,
   produceCommand,
   consumeCommand,
   completionCommand(

@@ -43,6 +43,7 @@ export class AsyncCalls {
   readonly #waiting = new WaitingQueue<AsyncCall>()
   #isClosed = false
   #isStarting = false
+  #isHalted = false
   #wakesAtMs = Number.POSITIVE_INFINITY
   #cancelTimer: (() => void) | undefined
 
@@ -53,6 +54,12 @@ export class AsyncCalls {
   push(call: AsyncCall): void {
     if (this.#isClosed) return
     this.#waiting.add(call)
+    this.#start()
+  }
+
+  /** While set, calls wait; those under way end. */
+  set halted(isHalted: boolean) {
+    this.#isHalted = isHalted
     this.#start()
   }
 
@@ -74,7 +81,7 @@ export class AsyncCalls {
     if (this.#isStarting) return
     this.#isStarting = true
     try {
-      while (this.#running.size < this.#options.concurrency) {
+      while (!this.#isHalted && this.#running.size < this.#options.concurrency) {
         const call = this.#waiting.take()
         if (!call) break
         if (!call.isLost) this.#call(call)

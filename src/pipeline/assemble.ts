@@ -88,13 +88,21 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
       parts.onHalted(reason)
     },
   })
-  const points = new FailurePoints(topology, parts.onFailure ? [parts.onFailure] : [], (step, stage) =>
-    failurePolicy(step, stage, guard.meterOf(step, stage), onFatal),
+  const points = new FailurePoints(topology, parts.onFailure ? [parts.onFailure] : [], (step, stage, isAside) =>
+    failurePolicy(step, stage, isAside, guard.meterOf(isAside ? undefined : step, stage), onFatal),
   )
   const graph = compile(topology, opened, points, {
     now: () => clock.now(),
     onStaged: () => dispatcher.schedule(),
-    onDrop: node => metrics.dropped(node, 1),
+    droppedBy(node, { step, stage, isAside }) {
+      // Elsewhere it was counted before.
+      const counts = stage === 'preprocess' && step !== '' && isAside !== true
+      const meter = counts ? guard.meterOf(stepNamed(topology, step), stage) : undefined
+      return work => {
+        metrics.dropped(node, 1)
+        meter?.passed(work, 1, 1)
+      }
+    },
     functions,
   })
   const steps = buildSteps(
@@ -184,6 +192,10 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
       await writer.close()
     },
   }
+}
+
+function stepNamed({ steps, whole }: Topology, name: string): StepNode | undefined {
+  return (whole?.steps ?? steps).find(({ step }) => step === name)
 }
 
 function buildOutbox(

@@ -16,8 +16,9 @@ import { type Child, childrenOf, FAILURES, passedOn, sourcesAbove, type Way, way
 import type { RunningFunctions } from './running-functions.ts'
 import { SinkStage } from './sink-stage.ts'
 import { SourceStage } from './source-stage.ts'
-import { fork, type Stage } from './stage.ts'
+import { type FailurePoint, fork, type Stage } from './stage.ts'
 import { StepEntry } from './step-input.ts'
+import type { WorkBlock } from './work-block.ts'
 
 /** What was opened for the graph before it is compiled. */
 export interface OpenedParts {
@@ -38,7 +39,8 @@ export interface OpenedParts {
 export interface CompileHooks {
   readonly now: () => number
   readonly onStaged: () => void
-  readonly onDrop: (node: string) => void
+  /** What is told of the drops of a node whose failures would go there. */
+  readonly droppedBy: (node: string, point: FailurePoint) => (work: WorkBlock) => void
   readonly functions: RunningFunctions
 }
 
@@ -111,10 +113,11 @@ export function compile(
   }
 
   const dropping = (node: GraphNode, way: Way): Drop => {
-    const name = points.nameOf(node)
+    const point = node.kind === 'runInference' ? points.ofStep(node, 'preprocess') : points.ofNode(node)
+    const tell = hooks.droppedBy(points.nameOf(node), point)
     const passed = passedOn(node, way)
     return (work, element) => {
-      hooks.onDrop(name)
+      tell(work)
       work.replays?.dropped(work.rowOf(element), passed)
       work.complete(element)
     }

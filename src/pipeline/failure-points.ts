@@ -3,7 +3,8 @@ import { deadLetterTopic, type FailedStage } from '../kafka/topic-names.ts'
 import type { Topology } from '../topology.ts'
 import type { FailureListener, FailurePoint, FailurePolicy } from './stage.ts'
 
-export type PolicyOf = (step: StepNode | undefined, stage: FailedStage) => FailurePolicy | undefined
+/** `isAside`: failures of ways without any step go to this one's topic, but nothing that passes there comes to it. */
+export type PolicyOf = (step: StepNode | undefined, stage: FailedStage, isAside: boolean) => FailurePolicy | undefined
 
 /** Names the nodes of a graph and says, for each, where its failures go. */
 export class FailurePoints {
@@ -55,20 +56,26 @@ export class FailurePoints {
     const above = lastStepAbove(node)
     const isQuiet = isBelowFailures(node)
     if (above) return this.#point(node, above, 'postprocess', isQuiet)
-    return this.#point(node, this.#topology.steps[0], 'preprocess', isQuiet)
+    return this.#point(node, this.#topology.steps[0], 'preprocess', isQuiet, true)
   }
 
-  #point(node: GraphNode | SinkNode, step: StepNode | undefined, stage: FailedStage, isQuiet = false): FailurePoint {
+  #point(
+    node: GraphNode | SinkNode,
+    step: StepNode | undefined,
+    stage: FailedStage,
+    isQuiet = false,
+    isAside = false,
+  ): FailurePoint {
     const topic = deadLetterTopic(this.#topology.name, step?.step, stage)
     const listeners = step === undefined || isQuiet ? this.#everywhere : this.#listenersOf(step, stage)
-    const policy = this.#policy(step, stage)
-    return { topic, stage, step: step?.step ?? '', node: this.nameOf(node), listeners, policy }
+    const policy = this.#policy(step, stage, isAside)
+    return { topic, stage, step: step?.step ?? '', node: this.nameOf(node), listeners, policy, isAside }
   }
 
   /** One for all nodes whose failures count together. */
-  #policy(step: StepNode | undefined, stage: FailedStage): FailurePolicy | undefined {
-    const key = `${stage} ${step?.step}`
-    if (!this.#policies.has(key)) this.#policies.set(key, this.#policyOf(step, stage))
+  #policy(step: StepNode | undefined, stage: FailedStage, isAside: boolean): FailurePolicy | undefined {
+    const key = `${stage} ${step?.step} ${isAside}`
+    if (!this.#policies.has(key)) this.#policies.set(key, this.#policyOf(step, stage, isAside))
     return this.#policies.get(key)
   }
 

@@ -17,17 +17,18 @@ const THROWN: ReadonlySet<ErrorCode> = new Set(['FUNCTION_THREW', 'POSTPROCESS_T
 
 type ErrorClasses = NonNullable<ExceptionHandling['only']>
 
-/** Undefined where every failure is a dead letter and nobody counts. */
+/** Undefined where every failure is a dead letter and nobody counts. `isAside`: the failing node is on a way without any step. */
 export function failurePolicy(
   step: StepNode | undefined,
   stage: FailedStage,
+  isAside: boolean,
   meter: FloodMeter | undefined,
   onFatal: (error: RunInferenceError) => void,
 ): FailurePolicy | undefined {
   const { only, failureUnit } = step?.options.exceptionHandling ?? {}
   if (!only && !meter) return undefined
-  // What fails behind the model was counted when it left the model; where there is no step, when it was read.
-  const isCounted = stage === 'postprocess' || step === undefined
+  // What fails behind the model was counted when it left the model; where there is no step, when it was decoded.
+  const isCounted = stage === 'postprocess' || step === undefined || isAside
   const isPerBatch = stage === 'inference' && failureUnit === 'batch'
   let lastBatch: number | undefined
   return (work, element, failure, { batch }) => {

@@ -5,11 +5,12 @@
  * F1. A meter counts, at one stage of one step, what came there and what of it failed: records, or batches where those fail
  *     as a whole.
  * F2. It trips when bad > total × limit (Beam's rule, strict), over the last `windowMs`, and not before `minRecords` have come:
- *     the first bad record of a quiet night halts nothing.
- * F3. In `bundle` mode it looks when a block is done, at that block alone and however small it is, as Beam does at the end of a
- *     bundle.
+ *     the first bad record of a quiet night halts nothing. It looks when a piece of work is done (a slice of a block, a batch):
+ *     within one, what failed may be known before what passed.
+ * F3. A step's own threshold, in `bundle` mode, is that of each block alone, however small, looked at when it is done: as Beam
+ *     does at the end of a bundle. `floodRatio` is not: a block of one bad record would halt an instance that nobody asked to.
  * F4. It is told once; then nothing is, until `reset`, which forgets what was counted.
- * F5. Nothing is done per record but for those that fail, and nothing at all where the limit is 1.
+ * F5. Nothing is done per record but for those that fail or are dropped, and nothing at all where the limit is 1.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { StepNode } from '../graph.ts'
@@ -69,7 +70,7 @@ export class FloodGuard {
       units: stage === 'inference' && failureUnit === 'batch' ? 'batches' : 'records',
       limit,
       limitName: threshold === undefined ? 'floodRatio' : 'exceptionHandling.threshold',
-      perBlock: (batch?.mode ?? step?.handler.batch.mode) === 'bundle',
+      perBlock: threshold !== undefined && (batch?.mode ?? step?.handler.batch.mode) === 'bundle',
       windowMs: floodWindowMs,
       minRecords: floodMinRecords,
       clock,
@@ -79,9 +80,14 @@ export class FloodGuard {
     return meter
   }
 
-  /** A block is about to be decoded: where there is no step, its records are what came. */
-  blockBegins(work: WorkBlock): void {
-    this.#meters.get('preprocess undefined')?.passed(work, work.block.count, work.block.count)
+  /** So many rows of this block were decoded: on ways without a step, they are what came. */
+  decoded(work: WorkBlock, rows: number): void {
+    this.#meters.get('preprocess undefined')?.passed(work, rows, rows)
+  }
+
+  /** A piece of work is done, and everything of it was counted (F2). */
+  look(): void {
+    for (const meter of this.#meters.values()) meter.look()
   }
 
   /** Every row of this block is done (F3). */
@@ -120,6 +126,8 @@ class Meter implements FloodMeter {
   /** Which of the window's parts is being counted, since the clock began. */
   #part = 0
   #blocks = new WeakMap<WorkBlock, Counts>()
+  /** Something has failed since it looked last. */
+  #isTroubled = false
 
   constructor(options: MeterOptions) {
     this.#options = options
@@ -138,14 +146,21 @@ class Meter implements FloodMeter {
       counts.total += units
       counts.records++
     }
-    if (!this.#options.perBlock) this.#look(this.#sum(), this.#options.minRecords)
+    this.#isTroubled = true
+  }
+
+  look(): void {
+    if (!this.#isTroubled || this.#options.perBlock) return
+    this.#isTroubled = false
+    this.#bucket() // What is older than the window is forgotten.
+    this.#judge(this.#sum(), this.#options.minRecords)
   }
 
   blockDone(work: WorkBlock): void {
     const counts = this.#blocks.get(work)
     if (!counts) return
     this.#blocks.delete(work)
-    this.#look(counts, 0)
+    this.#judge(counts, 0)
   }
 
   reset(): void {
@@ -179,7 +194,7 @@ class Meter implements FloodMeter {
     return sum
   }
 
-  #look({ records, total, bad }: Counts, minRecords: number): void {
+  #judge({ records, total, bad }: Counts, minRecords: number): void {
     const { limit, limitName, place, units, perBlock, windowMs, trip } = this.#options
     if (records < minRecords || !(bad > total * limit)) return
     const where = perBlock ? 'one block' : `the last ${windowMs / 1_000} s`

@@ -51,7 +51,7 @@ export interface PipelineParts {
   readonly admission: Admission
   readonly dispatcher: Dispatcher
   readonly guard: FloodGuard
-  readonly functions: Pick<RunningFunctions, 'dropLost'>
+  readonly functions: Pick<RunningFunctions, 'dropLost' | 'halted'>
   readonly outbox: Outbox
   readonly commits: Commits
   readonly deadLetterLog: DeadLetterLog
@@ -73,10 +73,12 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   #isEnding = false
   /** Topics of the groups that rebalance. */
   readonly #revoking = new Set<string>()
+  /** While halted: blocks that came, and from which row on they are to be decoded. */
+  readonly #undecoded = new Map<WorkBlock, number>()
 
   constructor(parts: PipelineParts) {
     this.#parts = parts
-    this.#preparation = new Preparation({ ...parts, onReady: work => this.#decode(work) })
+    this.#preparation = new Preparation({ ...parts, onReady: work => this.#decode(work, 0) })
   }
 
   onAssigned(partitions: readonly OwnedPartition[]): void {
@@ -104,7 +106,10 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
       flow.lost = true
       metrics.lost(flow.topic, flow.rows)
       metrics.forgetPartition(flow.topic, flow.partition)
-      for (const work of flow.blocks) admission.give(flow, 0, work.block.retainedBytes)
+      for (const work of flow.blocks) {
+        admission.give(flow, 0, work.block.retainedBytes)
+        this.#undecoded.delete(work)
+      }
       admission.give(flow, flow.rows, 0)
       flow.blocks.length = 0
     }
@@ -140,13 +145,17 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     }
   }
 
-  /** Takes in and dispatches nothing more; what is in lanes, or done, goes on and is committed. */
+  /** Takes in, decodes and dispatches nothing more; what is in lanes, or done, goes on and is committed. */
   halt(): void {
     this.#setHalted(true)
   }
 
   resume(): void {
     this.#setHalted(false)
+    const undecoded = [...this.#undecoded]
+    this.#undecoded.clear()
+    // It may halt again in the midst of them: each asks.
+    for (const [work, from] of undecoded) this.#decode(work, from)
   }
 
   /** Stops taking records; what was taken goes on. */
@@ -193,6 +202,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
 
   /** Rows of these blocks may have become done. */
   progressed(works: Iterable<WorkBlock>): void {
+    this.#parts.guard.look()
     const flows = new Set<PartitionFlow>()
     let made = 0
     for (const work of works) {
@@ -205,13 +215,23 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     this.noticeIdle()
   }
 
-  #decode(work: WorkBlock): void {
-    const { sourceOf, dispatcher, guard, outbox, note } = this.#parts
-    guard.blockBegins(work)
-    note(`decoding ${idOf(work.block)} from offset ${work.block.offset(0)}, and the functions behind it`)
-    sourceOf(work.block.topic).stage.process(work)
-    if (this.#takeMade(work) > 0) this.#balance()
-    dispatcher.dispatchFull()
+  /** From this row on, slice by slice; what is left when the application halts waits for its end. */
+  #decode(work: WorkBlock, from: number): void {
+    const { admission, sourceOf, dispatcher, guard, outbox, note } = this.#parts
+    const { block } = work
+    const { stage } = sourceOf(block.topic)
+    let row = from
+    while (row < block.count && !admission.halted) {
+      note(`decoding ${idOf(block)} from offset ${block.offset(row)}, and the functions behind it`)
+      const begin = row
+      row = stage.process(work, begin)
+      guard.decoded(work, row - begin)
+      if (this.#takeMade(work) > 0) this.#balance()
+      // Lanes work on it while the rest is still being decoded, and the guard hears of what came.
+      dispatcher.dispatchFull()
+      guard.look()
+    }
+    if (row < block.count && !work.lost) this.#undecoded.set(work, row)
     dispatcher.schedule()
     outbox.advance(work.flow)
     this.noticeIdle()
@@ -228,9 +248,10 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   }
 
   #setHalted(isHalted: boolean): void {
-    const { admission, dispatcher } = this.#parts
+    const { admission, dispatcher, functions } = this.#parts
     admission.halted = isHalted
     dispatcher.halted = isHalted
+    functions.halted = isHalted
     this.#balance()
   }
 

@@ -65,6 +65,11 @@ export class RunningFunctions {
     return known
   }
 
+  /** While set no asynchronous call is begun; what is under way ends, as does what a worker has been given. */
+  set halted(isHalted: boolean) {
+    for (const calls of this.#calls.values()) calls.halted = isHalted
+  }
+
   /** An element of this block has gone on outside of any batch; told once for all that do in one turn. */
   readonly progressed = (work: WorkBlock): void => {
     if (this.#progressed.size === 0) queueMicrotask(() => this.#tellProgress())

@@ -18,7 +18,10 @@ export interface SourceStageOptions {
   readonly onDrop: Drop
 }
 
-/** decode → key: the way of a block into the graph. */
+/** So many rows are decoded before the rest of the application has its turn, and may say that it is enough. */
+export const SLICE_ROWS = 512
+
+/** decode → key: the way of a block into the graph, slice by slice. */
 export class SourceStage {
   readonly #options: SourceStageOptions
 
@@ -35,10 +38,13 @@ export class SourceStage {
     return Promise.all([keys, values]).then(() => {})
   }
 
-  process(work: WorkBlock): void {
+  /** Takes the slice that begins at this row; returns the row behind it. */
+  process(work: WorkBlock, from: number): number {
     const { direct } = this.#options
-    if (direct) this.#processDirect(work, direct.entry, direct.rowBytes)
-    else for (let row = 0; row < work.block.count; row++) this.#decodeRow(work, row)
+    if (direct) return this.#processDirect(work, from, direct.entry, direct.rowBytes)
+    const to = Math.min(work.block.count, from + SLICE_ROWS)
+    for (let row = from; row < to; row++) this.#decodeRow(work, row)
+    return to
   }
 
   #decodeRow(work: WorkBlock, row: number): void {
@@ -79,17 +85,22 @@ export class SourceStage {
     next.pushNull(work, row)
   }
 
-  /** Values that are the model's input as they stand: only their sizes are looked at. */
-  #processDirect(work: WorkBlock, { step, route }: StepEntry, rowBytes: number): void {
+  /** Values that are the model's input as they stand: only their sizes are looked at, so a slice is counted by those that are wrong. */
+  #processDirect(work: WorkBlock, from: number, { step, route }: StepEntry, rowBytes: number): number {
     const { block } = work
-    const rows = new Int32Array(block.count)
+    const rows = new Int32Array(block.count - from)
     let count = 0
-    for (let row = 0; row < block.count; row++) {
+    let row = from
+    for (let wrong = 0; row < block.count && wrong < SLICE_ROWS; row++) {
       const start = block.valueStart(row)
       if (start >= 0 && block.valueEnd(row) - start === rowBytes) rows[count++] = row
-      else this.#decodeRow(work, row)
+      else {
+        this.#decodeRow(work, row)
+        wrong++
+      }
     }
-    if (count > 0) step.pushDirect(work, count === block.count ? rows : rows.slice(0, count), route)
+    if (count > 0) step.pushDirect(work, count === rows.length ? rows : rows.slice(0, count), route)
+    return row
   }
 }
 

@@ -22,6 +22,8 @@ export interface FailurePoint {
   readonly node: string
   /** Who wants to know, beside the dead-letter topic. */
   readonly listeners: readonly FailureListener[]
+  /** On a way without any step, in a topology that has some: what comes there is not counted by this one. */
+  readonly isAside?: boolean
   /** Asked first; undefined: every failure is a dead letter. */
   readonly policy?: FailurePolicy | undefined
 }

@@ -39,7 +39,7 @@ describe('an application in which too much fails', () => {
         await feed(driver, values(-1, 1))
         const { live, ready, problems, state } = driver.running.health()
         assert.deepEqual([live, ready, state], [true, false, 'joined'])
-        assert.match(problems.halted!, /TOO_MANY_DEAD_LETTERS\] preprocessing of step calc: 10 of 10 records failed/)
+        assert.match(problems.halted!, /TOO_MANY_DEAD_LETTERS\] preprocessing of step calc: 10 of 11 records failed/)
         assert.deepEqual(metrics.halts, [true])
         await feed(driver, values(2, 3))
         await driver.advance(600_000)

@@ -16,20 +16,23 @@ function guardOf(limits: Partial<FloodLimits> = {}) {
   const clock = createManualClock()
   const told: RunInferenceError[] = []
   const guard = new FloodGuard({ ...LIMITS, ...limits, clock, onTrip: reason => told.push(reason) })
-  return { clock, guard, told }
+  return { clock, guard, told, fail: failing(guard) }
 }
 
 function stepWith(options: StepOptions<number>): StepNode {
   return calculation(timesTen().handler, options).steps[0]!
 }
 
-function fail(meter: FloodMeter, count: number, at = work()): void {
-  for (let i = 0; i < count; i++) meter.failed(at, 1, false)
+function failing(guard: FloodGuard) {
+  return (meter: FloodMeter, count: number, at = work()): void => {
+    for (let i = 0; i < count; i++) meter.failed(at, 1, false)
+    guard.look()
+  }
 }
 
 describe('the flood guard', () => {
   it('F2: trips when bad > total × limit, strictly, and says where and how many', () => {
-    const { guard, told } = guardOf({ floodMinRecords: 1 })
+    const { guard, told, fail } = guardOf({ floodMinRecords: 1 })
     const meter = guard.meterOf(stepWith({ exceptionHandling: { threshold: 0.25 } }), 'inference')!
     meter.passed(work(), 75, 75)
     fail(meter, 25)
@@ -41,7 +44,7 @@ describe('the flood guard', () => {
   })
 
   it('F2: the first bad records of a quiet night halt nothing', () => {
-    const { guard, told } = guardOf({ floodRatio: 0.5 })
+    const { guard, told, fail } = guardOf({ floodRatio: 0.5 })
     const meter = guard.meterOf(stepWith({}), 'preprocess')!
     fail(meter, 99)
     assert.equal(told.length, 0)
@@ -50,7 +53,7 @@ describe('the flood guard', () => {
   })
 
   it('F2: what is older than the window does not count, neither way', async () => {
-    const { guard, told, clock } = guardOf({ floodRatio: 0.5 })
+    const { guard, told, clock, fail } = guardOf({ floodRatio: 0.5 })
     const meter = guard.meterOf(stepWith({}), 'preprocess')!
     meter.passed(work(), 100_000, 100_000)
     fail(meter, 90)
@@ -60,6 +63,15 @@ describe('the flood guard', () => {
     await clock.advance(30_000)
     fail(meter, 1)
     assert.match(told[0]!.message, /100 of 100/)
+  })
+
+  it('F2: what failed before the rest of its piece of work was counted trips nothing by itself', () => {
+    const { guard, told } = guardOf({ floodRatio: 0.5 })
+    const meter = guard.meterOf(stepWith({}), 'preprocess')!
+    for (let i = 0; i < 150; i++) meter.failed(work(), 1, false)
+    meter.passed(work(), 350, 350)
+    guard.look()
+    assert.equal(told.length, 0, '150 of 500')
   })
 
   it('F2: over any course, it trips exactly when the share of the window says so', async () => {
@@ -79,15 +91,14 @@ describe('the flood guard', () => {
             const counts = { part, total: passed, bad: 0 }
             parts.push(counts)
             meter.passed(work(), passed, passed)
-            for (let i = 0; i < failed; i++) {
-              counts.bad++
-              counts.total++
-              meter.failed(work(), 1, false)
-              const seen = parts.filter(each => each.part > part - 10)
-              const total = seen.reduce((sum, each) => sum + each.total, 0)
-              const bad = seen.reduce((sum, each) => sum + each.bad, 0)
-              expected ||= total >= 20 && bad > total * ratio
-            }
+            for (let i = 0; i < failed; i++) meter.failed(work(), 1, false)
+            guard.look()
+            counts.bad += failed
+            counts.total += failed
+            const seen = parts.filter(each => each.part > part - 10)
+            const total = seen.reduce((sum, each) => sum + each.total, 0)
+            const bad = seen.reduce((sum, each) => sum + each.bad, 0)
+            expected ||= failed > 0 && total >= 20 && bad > total * ratio
           }
           assert.equal(told.length > 0, expected)
         },
@@ -97,7 +108,7 @@ describe('the flood guard', () => {
   })
 
   it('F3: in bundle mode each block counts alone, however small, when it is done', () => {
-    const { guard, told } = guardOf()
+    const { guard, told, fail } = guardOf()
     const meter = guard.meterOf(
       stepWith({ batch: { mode: 'bundle' }, exceptionHandling: { threshold: 0.2 } }),
       'inference',
@@ -113,6 +124,17 @@ describe('the flood guard', () => {
     assert.match(told[0]!.message, /1 of 4 records failed in one block/)
   })
 
+  it('F3: in bundle mode the ratio of all steps is that of the window all the same', () => {
+    const { guard, told, fail } = guardOf({ floodRatio: 0.5 })
+    const meter = guard.meterOf(stepWith({ batch: { mode: 'bundle' } }), 'inference')!
+    const block = work()
+    fail(meter, 1, block)
+    guard.blockDone(block)
+    assert.equal(told.length, 0, 'one block of one record')
+    fail(meter, 99)
+    assert.match(told[0]!.message, /100 of 100 records failed in the last 60 s/)
+  })
+
   it('F1: where batches fail as a whole they are what is counted, and their records are what is enough', () => {
     const { guard, told } = guardOf()
     const options: StepOptions<number> = { exceptionHandling: { threshold: 0.3, failureUnit: 'batch' } }
@@ -121,6 +143,7 @@ describe('the flood guard', () => {
     const failBatch = () => {
       meter.failed(work(), 1, false)
       for (let row = 1; row < 10; row++) meter.failed(work(), 0, false)
+      guard.look()
     }
     failBatch()
     failBatch()
@@ -131,7 +154,7 @@ describe('the flood guard', () => {
   })
 
   it('F4: it is told once, until it is reset, which forgets what was counted', () => {
-    const { guard, told } = guardOf({ floodRatio: 0.5 })
+    const { guard, told, fail } = guardOf({ floodRatio: 0.5 })
     const meter = guard.meterOf(stepWith({}), 'preprocess')!
     fail(meter, 300)
     assert.equal(told.length, 1)
@@ -154,11 +177,13 @@ describe('the flood guard', () => {
     const { guard, told } = guardOf({ floodRatio: 0.5, floodMinRecords: 4 })
     const meter = guard.meterOf(undefined, 'preprocess')!
     const block = workOf(blockOf([0, 1, 2, 3].map(offset => sourceRecord(offset))), flowOf())
-    guard.blockBegins(block)
+    guard.decoded(block, 4)
     meter.failed(block, 1, true)
     meter.failed(block, 1, true)
+    guard.look()
     assert.equal(told.length, 0)
     meter.failed(block, 1, true)
+    guard.look()
     assert.match(told[0]!.message, /^\[TOO_MANY_DEAD_LETTERS\] preprocessing: 3 of 4 records/)
   })
 })
