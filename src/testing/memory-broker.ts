@@ -9,10 +9,12 @@ import type { KafkaPort } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { Clock } from '../ops/clock.ts'
 import { memoryClient } from './memory-client.ts'
-import { type FaultPoint, MemoryFaults, type RefusalCode } from './memory-faults.ts'
+import { type FaultPoint, type LosablePoint, MemoryFaults, type SlowPoint } from './memory-faults.ts'
+import type { RefusalCode } from './memory-log.ts'
 import { MemoryState } from './memory-state.ts'
 
-export type { FaultPoint, RefusalCode } from './memory-faults.ts'
+export type { FaultPoint, LosablePoint, SlowPoint } from './memory-faults.ts'
+export type { RefusalCode } from './memory-log.ts'
 
 export interface MemoryBrokerOptions {
   readonly clock: Clock
@@ -31,12 +33,16 @@ export interface MemoryBroker {
   up(): void
   /** The next requests of this kind fail with this error. */
   failNext(point: FaultPoint, error: RunInferenceError, times?: number): void
-  /** Requests of this kind take this long from now on; 0 ends it. */
-  delay(point: FaultPoint, ms: number): void
+  /** Requests of this kind take this long from now on; 0 ends it. `markers`: from the end of a transaction until it is seen. */
+  delay(point: SlowPoint, ms: number): void
   /** Refuses batches for ever, until the returned function is called. */
   refuse(concerns: (batch: SealedBatch) => boolean, code: RefusalCode): () => void
-  /** The next batches are written, but their answers are lost: the writer sends them again. */
-  loseResponse(times?: number): void
+  /** The next requests of this kind are done, but their answers are lost; default: one batch, which the writer sends again. */
+  loseResponse(times?: number, point?: LosablePoint): void
+  /** Transactional ids with a transaction that is open, not yet decided. */
+  openTransactions(): readonly string[]
+  /** Aborts the open transaction of this id, as if its time-out were over. */
+  timeOutTransaction(transactionalId: string): void
   /** Ids of a group's members in the order in which they joined. */
   members(groupId: string): readonly string[]
   /** Ends a member's session, as if it had not been heard of. */
@@ -62,7 +68,9 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
     failNext: (point, error, times = 1) => faults.failNext(point, error, times),
     delay: (point, ms) => faults.delay(point, ms),
     refuse: (concerns, code) => faults.refuse(concerns, code),
-    loseResponse: (times = 1) => faults.loseResponses(times),
+    loseResponse: (times = 1, point = 'produce') => faults.loseResponses(point, times),
+    openTransactions: () => state.transactions.open,
+    timeOutTransaction: transactionalId => state.transactions.timeOut(transactionalId),
     members: groupId => state.group(groupId).memberIds,
     expireMember: (groupId, memberId) => state.group(groupId).remove(memberId),
     forceRebalance: groupId => state.group(groupId).rebalance(),

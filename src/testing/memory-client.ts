@@ -6,6 +6,7 @@ import { partitionKey } from './memory-assignment.ts'
 import { MemoryLog } from './memory-log.ts'
 import { MemoryMember } from './memory-member.ts'
 import type { MemoryState } from './memory-state.ts'
+import { MemoryTransactionalWriter } from './memory-transactional-writer.ts'
 import { MemoryWriter } from './memory-writer.ts'
 
 const SCAN_BYTES = 1024 * 1024
@@ -24,9 +25,7 @@ export function memoryClient(state: MemoryState): KafkaPort {
     admin: memoryAdmin(state),
     member: (options, events) => new MemoryMember(state, options, events),
     writer: () => new MemoryWriter(state),
-    transactionalWriter: () => {
-      throw new RunInferenceError('BUG', 'transactions are not there yet')
-    },
+    transactionalWriter: options => new MemoryTransactionalWriter(state, options),
     scan: (ranges, options = {}) => scan(state, ranges, options.signal),
     close: async () => {},
   }
@@ -57,7 +56,7 @@ function memoryAdmin(state: MemoryState): KafkaAdmin {
     },
     async offsets(topic) {
       await reach()
-      return state.topic(topic).partitions.map(({ start, end }) => ({ start, end }))
+      return state.topic(topic).partitions.map(({ start, lastStableOffset }) => ({ start, end: lastStableOffset }))
     },
     async committed(groupId, topic) {
       await reach()
@@ -93,17 +92,17 @@ async function* scan(
 ): AsyncGenerator<RecordBlock> {
   const fixed = ranges.map(({ topic, partition, from, to }) => {
     const log = state.log(topic, partition)
-    return { log, from: from === 'earliest' ? log.start : from, to: to === 'end' ? log.end : to }
+    return { log, from: from === 'earliest' ? log.start : from, to: to === 'end' ? log.lastStableOffset : to }
   })
   for (const { log, from, to } of fixed) {
     for (let at = from; at < to; ) {
       signal?.throwIfAborted()
       await state.faults.pass('fetch')
       const block = limitBlock(log.read(at, SCAN_BYTES), to)
+      // The range goes beyond what can be read so far.
+      if (block.nextOffset === at) await state.faults.backOff(signal)
       at = block.nextOffset
       if (block.count > 0) yield block
-      // The range goes beyond what was written so far.
-      else if (at < to) await state.faults.backOff(signal)
     }
   }
 }

@@ -1,11 +1,15 @@
 import { RunInferenceError } from '../errors.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import { type Clock, sleep } from '../ops/clock.ts'
+import type { RefusalCode } from './memory-log.ts'
 
+/** Requests whose answers can be lost although they were done. */
+export type LosablePoint = 'produce' | TransactionPoint
+type TransactionPoint = 'fence' | 'transactionSend' | 'sendOffsets' | 'endTransaction'
 /** What can be made to fail or to take time. */
-export type FaultPoint = 'fetch' | 'produce' | 'commit' | 'heartbeat' | 'join' | 'admin'
-/** Why a broker refuses a batch for ever. */
-export type RefusalCode = 'MESSAGE_TOO_LARGE' | 'INVALID_RECORD' | 'INVALID_TIMESTAMP'
+export type FaultPoint = 'fetch' | 'produce' | 'commit' | 'heartbeat' | 'join' | 'admin' | TransactionPoint
+/** `markers` is the time from a decided transaction to its being seen. */
+export type SlowPoint = FaultPoint | 'markers'
 
 /** A client of the broker in memory tries again after this time, or as soon as the broker is up. */
 const RETRY_MS = 100
@@ -14,10 +18,10 @@ const RETRY_MS = 100
 export class MemoryFaults {
   readonly #clock: Clock
   readonly #failures = new Map<FaultPoint, RunInferenceError[]>()
-  readonly #delays = new Map<FaultPoint, number>()
+  readonly #delays = new Map<SlowPoint, number>()
   readonly #refusals: { readonly concerns: (batch: SealedBatch) => boolean; readonly code: RefusalCode }[] = []
   #isUp = true
-  #lostResponses = 0
+  readonly #lostResponses = new Map<LosablePoint, number>()
   #backUp: (() => void)[] = []
 
   constructor(clock: Clock) {
@@ -45,7 +49,7 @@ export class MemoryFaults {
     this.#failures.set(point, queue)
   }
 
-  delay(point: FaultPoint, ms: number): void {
+  delay(point: SlowPoint, ms: number): void {
     this.#delays.set(point, ms)
   }
 
@@ -59,14 +63,15 @@ export class MemoryFaults {
     return this.#refusals.find(({ concerns }) => concerns(batch))?.code
   }
 
-  loseResponses(times: number): void {
-    this.#lostResponses += times
+  loseResponses(point: LosablePoint, times: number): void {
+    this.#lostResponses.set(point, (this.#lostResponses.get(point) ?? 0) + times)
   }
 
-  /** True when the answer to a batch that was written is to be lost. */
-  takeLostResponse(): boolean {
-    if (this.#lostResponses === 0) return false
-    this.#lostResponses--
+  /** True when the answer to a request that was done is to be lost. */
+  takeLostResponse(point: LosablePoint): boolean {
+    const left = this.#lostResponses.get(point) ?? 0
+    if (left === 0) return false
+    this.#lostResponses.set(point, left - 1)
     return true
   }
 
@@ -77,6 +82,17 @@ export class MemoryFaults {
     if (!this.#isUp) throw new RunInferenceError('BROKER_UNAVAILABLE', 'The broker in memory is down')
     const failure = this.#failures.get(point)?.shift()
     if (failure !== undefined) throw failure
+  }
+
+  /** What brokers do among themselves: takes its time, and waits while there is no broker. */
+  async passMarkers(): Promise<void> {
+    const delayMs = this.#delays.get('markers') ?? 0
+    if (delayMs > 0) await sleep(this.#clock, delayMs)
+    await this.whenUp()
+  }
+
+  async whenUp(): Promise<void> {
+    while (!this.#isUp) await new Promise<void>(resolve => void this.#backUp.push(resolve))
   }
 
   /** Waits before a request is tried again. */

@@ -83,12 +83,13 @@ export class MemoryFetcher {
     }
   }
 
-  /** Owned partitions that are not paused and whose position is not the end of their log. */
+  /** Owned partitions that are not paused and have something to read, or a position that is not in their log. */
   #ready(): readonly OwnedState[] {
-    return [...this.#owned.values()].filter(
-      owned =>
-        !owned.isPaused && this.#state.topics.get(owned.topic)?.partitions[owned.partition]?.end !== owned.position,
-    )
+    return [...this.#owned.values()].filter(({ topic, partition, position, isPaused }) => {
+      const log = this.#state.topics.get(topic)?.partitions[partition]
+      const hasNothing = log !== undefined && position >= log.lastStableOffset && position <= log.end
+      return !isPaused && !(hasNothing && position >= log.start)
+    })
   }
 
   #deliver(asked: readonly OwnedState[], before: readonly (readonly [epoch: number, position: number])[]): void {

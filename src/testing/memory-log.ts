@@ -4,6 +4,8 @@
  * 1. A batch is stored whole or refused whole, for the reasons and with the names that Kafka has.
  * 2. A batch that was stored before (same producer, epoch and sequence) is acknowledged again with its offset, not stored.
  * 3. Under LogAppendTime the batch carries the broker's time, and a checksum that fits.
+ * 4. Reading is read_committed: nothing behind the last stable offset, no record of an aborted transaction.
+ * 5. Once a producer has written under an epoch, or a marker has ended a transaction under it, older ones are refused.
  */
 import { RunInferenceError } from '../errors.ts'
 import { crc32c } from '../kafka/crc32c.ts'
@@ -12,6 +14,8 @@ import { ATTRIBUTE, BATCH } from '../kafka/record-batch-format.ts'
 import { type RecordBatchHeader, readRecordBatchHeader } from '../kafka/record-batch-header.ts'
 import { readRecordBlock } from '../kafka/record-batch-reader.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
+import { controlBatch, type TransactionEnd } from './memory-control-batch.ts'
+import { LogTransactions } from './memory-log-transactions.ts'
 
 /** A broker remembers this many batches per producer. */
 const REMEMBERED_BATCHES = 5
@@ -23,8 +27,11 @@ export type AppendResult =
   | { readonly stored: true; readonly baseOffset: number }
   | {
       readonly stored: false
-      readonly error: 'MESSAGE_TOO_LARGE' | 'INVALID_TIMESTAMP' | 'INVALID_RECORD' | 'OUT_OF_ORDER_SEQUENCE_NUMBER'
+      readonly error: RefusalCode | 'OUT_OF_ORDER_SEQUENCE_NUMBER' | 'INVALID_PRODUCER_EPOCH'
     }
+
+/** Why a broker refuses a batch for ever. */
+export type RefusalCode = 'MESSAGE_TOO_LARGE' | 'INVALID_RECORD' | 'INVALID_TIMESTAMP'
 
 interface StoredBatch {
   readonly bytes: Buffer
@@ -43,6 +50,7 @@ export class MemoryLog {
   readonly partition: number
   readonly #batches: StoredBatch[] = []
   readonly #producers = new Map<number, ProducerState>()
+  readonly #transactions = new LogTransactions()
   #start = 0
   #end = 0
 
@@ -61,6 +69,11 @@ export class MemoryLog {
     return this.#end
   }
 
+  /** Everything before this offset is decided. */
+  get lastStableOffset(): number {
+    return this.#transactions.stableBelow(this.#end)
+  }
+
   append(batch: Buffer, configs: Readonly<Record<string, string>>, wallTimeMs: number): AppendResult {
     const header = readRecordBatchHeader(batch, 0, `${this.topic}/${this.partition}`, { checkCrc: true })
     if (header === undefined || header.end !== batch.length || header.count <= 0) return refused('INVALID_RECORD')
@@ -70,6 +83,7 @@ export class MemoryLog {
     if (configs['cleanup.policy']?.includes('compact') && this.#hasNullKey(batch)) return refused('INVALID_RECORD')
     const producer = this.#producerOf(header)
     if (producer !== undefined) {
+      if (header.producerEpoch < producer.epoch) return refused('INVALID_PRODUCER_EPOCH')
       const before = producer.recent.find(
         ({ sequence, count }) => sequence === header.baseSequence && count === header.count,
       )
@@ -102,13 +116,31 @@ export class MemoryLog {
       producer.recent.push({ sequence: header.baseSequence, count: header.count, baseOffset })
       if (producer.recent.length > REMEMBERED_BATCHES) producer.recent.shift()
     }
+    if (header.transactional) this.#transactions.note(header.producerId, baseOffset)
     return { stored: true, baseOffset }
+  }
+
+  /** Writes the marker with which a transaction of this producer ends here. */
+  endTransaction(
+    producer: { readonly producerId: number; readonly epoch: number },
+    end: TransactionEnd,
+    wallTimeMs: number,
+  ): void {
+    const { topic, partition } = this
+    const offset = this.#end
+    const bytes = controlBatch({ topic, partition, offset }, producer, end, wallTimeMs)
+    this.#batches.push({ bytes, baseOffset: offset, lastOffset: offset, maxTimestamp: wallTimeMs })
+    this.#end++
+    this.#transactions.end(producer.producerId, offset, end === 'abort')
+    const known = this.#producers.get(producer.producerId)
+    if (known === undefined || known.epoch < producer.epoch)
+      this.#producers.set(producer.producerId, { epoch: producer.epoch, recent: [] })
   }
 
   #producerOf(header: RecordBatchHeader): ProducerState | undefined {
     if (header.producerId < 0) return undefined
     const known = this.#producers.get(header.producerId)
-    if (known?.epoch === header.producerEpoch) return known
+    if (known !== undefined && known.epoch >= header.producerEpoch) return known
     const fresh: ProducerState = { epoch: header.producerEpoch, recent: [] }
     this.#producers.set(header.producerId, fresh)
     return fresh
@@ -121,7 +153,8 @@ export class MemoryLog {
   }
 
   /**
-   * Records from this offset on, as one fetch brings them: whole batches, at least one, up to about `maxBytes`.
+   * Records from this offset up to the last stable one, as one fetch brings them: whole batches, at least one, up to
+   * about `maxBytes`.
    * @throws RunInferenceError OFFSET_OUT_OF_RANGE
    */
   read(from: number, maxBytes: number): RecordBlock {
@@ -132,24 +165,29 @@ export class MemoryLog {
       )
     }
     const parts: Buffer[] = []
+    const stable = this.lastStableOffset
     let size = 0
+    let to = from
     for (let i = this.#indexOf(from); i < this.#batches.length; i++) {
-      const { bytes } = this.#batches[i]!
-      if (parts.length > 0 && size + bytes.length > maxBytes) break
+      const { bytes, baseOffset, lastOffset } = this.#batches[i]!
+      if (baseOffset >= stable || (parts.length > 0 && size + bytes.length > maxBytes)) break
       parts.push(bytes)
       size += bytes.length
+      to = lastOffset + 1
     }
-    return this.#blockOf(parts.length === 1 ? parts[0]! : Buffer.concat(parts), from, this.#end)
+    return this.#blockOf(parts.length === 1 ? parts[0]! : Buffer.concat(parts), from, to)
   }
 
-  /** The first offset whose batch is at least this young, or the end. */
+  /** The first offset that is at least this young, or the last stable one. */
   offsetAt(timestampMs: number): number {
+    const stable = this.lastStableOffset
     for (const batch of this.#batches) {
+      if (batch.baseOffset >= stable) break
       if (batch.maxTimestamp < timestampMs) continue
-      const block = this.#blockOf(batch.bytes, this.#start, this.#end)
+      const block = this.#blockOf(batch.bytes, this.#start, batch.lastOffset + 1)
       for (let i = 0; i < block.count; i++) if (block.timestamp(i) >= timestampMs) return block.offset(i)
     }
-    return this.#end
+    return stable
   }
 
   /** Drops the records before this offset, as retention does. */
@@ -158,8 +196,10 @@ export class MemoryLog {
     while (this.#batches.length > 0 && this.#batches[0]!.lastOffset < this.#start) this.#batches.shift()
   }
 
-  #blockOf(records: Buffer, startOffset: number, endOffset: number): RecordBlock {
-    return readRecordBlock({ topic: this.topic, partition: this.partition, records, startOffset, endOffset })
+  #blockOf(records: Buffer, startOffset: number, to: number): RecordBlock {
+    const { topic, partition, lastStableOffset: endOffset } = this
+    const abortedTransactions = this.#transactions.abortedIn(startOffset, to)
+    return readRecordBlock({ topic, partition, records, startOffset, endOffset, abortedTransactions })
   }
 
   /** The batch that holds this offset, by halves. */
@@ -173,6 +213,13 @@ export class MemoryLog {
     }
     return low
   }
+}
+
+/** True for what says nothing of the batch, only of who sends it, and when. */
+export function isSenderError(
+  error: Extract<AppendResult, { stored: false }>['error'],
+): error is 'OUT_OF_ORDER_SEQUENCE_NUMBER' | 'INVALID_PRODUCER_EPOCH' {
+  return error === 'OUT_OF_ORDER_SEQUENCE_NUMBER' || error === 'INVALID_PRODUCER_EPOCH'
 }
 
 function refused(error: Extract<AppendResult, { stored: false }>['error']): AppendResult {

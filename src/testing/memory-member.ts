@@ -5,58 +5,70 @@
  * 2. After the join: `onLost` for what is gone, then `onAssigned` for what is new. What stays is in neither.
  * 3. A partition stays only for the same member id and a generation that is the same or the next one.
  * 4. When the session is over, everything is lost at once.
+ * 5. What is new is assigned only behind `beforeAssigned`; heartbeats, and the reading of what stayed, go on meanwhile.
  */
 import { isRetriable, RunInferenceError } from '../errors.ts'
-import type {
-  CommitRequest,
-  GroupMember,
-  MemberEvents,
-  MemberOptions,
-  OwnedPartition,
-  TopicPartition,
-} from '../kafka/port.ts'
+import type { CommitRequest, GroupMember, MemberEvents, MemberOptions, TopicPartition } from '../kafka/port.ts'
 import { sleep } from '../ops/clock.ts'
 import { partitionKey, partitionOfKey } from './memory-assignment.ts'
 import { MemoryFetcher, type OwnedState } from './memory-fetcher.ts'
 import type { JoinAnswer, MemoryGroup } from './memory-group.ts'
+import { MemorySession } from './memory-session.ts'
 import type { MemoryState } from './memory-state.ts'
+import { MemoryTakeover } from './memory-takeover.ts'
 
 export class MemoryMember implements GroupMember {
   readonly #state: MemoryState
   readonly #options: MemberOptions
   readonly #events: MemberEvents
   readonly #group: MemoryGroup
+  readonly #session: MemorySession
   readonly #fetcher: MemoryFetcher
+  readonly #takeover: MemoryTakeover
   readonly #stop = new AbortController()
+  readonly #started = Promise.withResolvers<void>()
   readonly #owned = new Map<string, OwnedState>()
-  #memberId = ''
-  #generation = -1
   #nextEpoch = 1
-  #lastAnswerMs = Number.NEGATIVE_INFINITY
   /** While the member is on its way into a generation; commits wait for it. */
   #rejoining: Promise<void> | undefined
   #joined = false
+  /** The state is `joined`, or would be if the broker were there. */
+  #isSettled = false
+  #hasStarted = false
   #degraded = false
-  #cancelBeat = () => {}
-  #cancelExpiry = () => {}
 
   constructor(state: MemoryState, options: MemberOptions, events: MemberEvents) {
     this.#state = state
     this.#options = options
     this.#events = events
     this.#group = state.group(options.groupId)
-    this.#fetcher = new MemoryFetcher(state, options, this.#owned, {
-      onBlock: (block, epoch) => events.onBlock(block, epoch),
-      onFailure: error => this.#onFailure(error),
-      onSuccess: () => this.#onSuccess(),
+    const outcome = { onFailure: (error: unknown) => this.#onFailure(error), onSuccess: () => this.#onSuccess() }
+    this.#session = new MemorySession(state, this.#group, options, {
+      ...outcome,
+      onRebalance: () => this.#noticeRebalance(),
+      onExpelled: () => this.#expelled(),
     })
+    this.#fetcher = new MemoryFetcher(state, options, this.#owned, {
+      ...outcome,
+      onBlock: (block, epoch) => events.onBlock(block, epoch),
+    })
+    this.#takeover = new MemoryTakeover({
+      faults: state.faults,
+      stopped: this.#stop.signal,
+      beforeAssigned: events.beforeAssigned && (async partitions => events.beforeAssigned?.(partitions)),
+      confirm: () => this.#session.confirm(),
+      assign: keys => this.#assign(keys),
+      onFailure: outcome.onFailure,
+    })
+    // Who calls start() hears of a rejection.
+    this.#started.promise.catch(() => {})
   }
 
   async start(): Promise<void> {
     this.#events.onState('connecting')
     for (const { topic } of this.#options.sources) this.#state.topic(topic)
-    await this.#rejoin(async () => {})
-    if (this.#stop.signal.aborted) throw closed()
+    this.#rejoin(async () => {}).catch(error => this.#fatal(error))
+    await this.#started.promise
   }
 
   pause({ topic, partition }: TopicPartition): void {
@@ -71,8 +83,11 @@ export class MemoryMember implements GroupMember {
     this.#fetcher.wake()
   }
 
-  restart(_partition: TopicPartition & { readonly epoch: number }): void {
-    throw new RunInferenceError('BUG', 'taking a partition over anew is not there yet')
+  restart({ topic, partition, epoch }: TopicPartition & { readonly epoch: number }): void {
+    const key = partitionKey(topic, partition)
+    if (this.#owned.get(key)?.epoch !== epoch) return
+    this.#lose([key])
+    this.#takeover.again(key, this.#rejoining !== undefined)
   }
 
   alive(): boolean {
@@ -80,7 +95,7 @@ export class MemoryMember implements GroupMember {
   }
 
   heartbeatAgeMs(): number {
-    return this.#state.clock.now() - this.#lastAnswerMs
+    return this.#session.ageMs()
   }
 
   async commit(offsets: readonly CommitRequest[]): Promise<readonly boolean[]> {
@@ -103,7 +118,7 @@ export class MemoryMember implements GroupMember {
       const entries = offsets
         .filter((_, i) => mine[i])
         .map(entry => [partitionKey(entry.topic, entry.partition), entry.offset] as const)
-      const standing = this.#group.commit(this.#memberId, this.#generation, entries)
+      const standing = this.#group.commit(this.#session.memberId, this.#session.generation, entries)
       if (standing === 'ok') return mine
       if (standing === 'unknown') this.#expelled()
     }
@@ -111,12 +126,10 @@ export class MemoryMember implements GroupMember {
 
   async stop(): Promise<void> {
     if (this.#stop.signal.aborted) return
-    this.#fetcher.stop()
     this.#stop.abort()
-    this.#cancelBeat()
-    this.#cancelExpiry()
+    this.#started.reject(closed())
     this.#joined = false
-    const memberId = this.#memberId
+    const { memberId } = this.#session
     this.#loseEverything()
     // In an outage nobody hears the goodbye: the session runs out instead.
     if (this.#state.faults.isUp) this.#group.remove(memberId)
@@ -134,8 +147,7 @@ export class MemoryMember implements GroupMember {
     const rejoin = async () => {
       await drain()
       this.#joined = false
-      this.#cancelBeat()
-      this.#cancelExpiry()
+      this.#session.pause()
       const answer = await this.#joinUntilAnswered()
       if (answer !== undefined) this.#take(answer)
     }
@@ -146,19 +158,16 @@ export class MemoryMember implements GroupMember {
   }
 
   async #joinUntilAnswered(): Promise<JoinAnswer | undefined> {
+    const session = this.#session
     while (!this.#stop.signal.aborted) {
       try {
         await this.#state.faults.pass('join')
         if (this.#stop.signal.aborted) return undefined
-        if (this.#memberId === '') this.#memberId = this.#state.memberId()
+        if (session.memberId === '') session.memberId = this.#state.memberId()
         const { groupId: _, ...options } = this.#options
-        const claim = {
-          ...options,
-          memberId: this.#memberId,
-          generation: this.#generation,
-          owned: [...this.#owned.keys()],
-        }
-        const answer = await this.#group.join(claim)
+        const { memberId, generation } = session
+        const owned = [...this.#owned.keys(), ...this.#takeover.pending]
+        const answer = await this.#group.join({ ...options, memberId, generation, owned })
         if (answer !== undefined || this.#stop.signal.aborted) return answer
         this.#loseEverything()
       } catch (error) {
@@ -172,32 +181,42 @@ export class MemoryMember implements GroupMember {
 
   #take({ generation, partitions }: JoinAnswer): void {
     if (this.#stop.signal.aborted) return
-    const isNext = this.#generation === -1 || generation === this.#generation || generation === this.#generation + 1
+    const session = this.#session
+    const isNext = session.generation === -1 || generation - session.generation <= 1
     const kept = new Set(isNext ? partitions.filter(key => this.#owned.has(key)) : [])
-    this.#generation = generation
+    session.begin(generation)
     this.#joined = true
-    this.#degraded = false
-    this.#answered()
-    this.#scheduleBeat()
     this.#lose([...this.#owned.keys()].filter(key => !kept.has(key)))
-    const assigned: OwnedPartition[] = []
-    for (const key of partitions) {
-      if (kept.has(key)) continue
+    this.#fetcher.start()
+    this.#takeover.begin(partitions.filter(key => !kept.has(key)))
+    this.#settle()
+  }
+
+  #assign(keys: readonly string[]): void {
+    const assigned = keys.map(key => {
       const position = this.#group.offsets.get(key)
       if (position === undefined) throw noOffset(key, this.#options.groupId)
-      const owned = { ...partitionOfKey(key), epoch: this.#nextEpoch++, position, isPaused: false }
-      this.#owned.set(key, owned)
-      assigned.push({ topic: owned.topic, partition: owned.partition, epoch: owned.epoch, position })
-    }
-    if (assigned.length > 0) this.#events.onAssigned(assigned)
+      return { ...partitionOfKey(key), epoch: this.#nextEpoch++, position }
+    })
+    for (const [i, owned] of assigned.entries()) this.#owned.set(keys[i]!, { ...owned, isPaused: false })
+    this.#events.onAssigned(assigned)
+    this.#settle()
+    this.#fetcher.wake()
+  }
+
+  /** Tells that the member has joined, when everything that the generation gave it is assigned. */
+  #settle(): void {
+    if (this.#takeover.pending.length > 0 || (this.#isSettled && !this.#degraded)) return
+    this.#isSettled = true
+    this.#degraded = false
     this.#events.onState('joined')
-    this.#fetcher.start()
+    this.#hasStarted = true
+    this.#started.resolve()
   }
 
   #noticeRebalance(): void {
     if (this.#rejoining !== undefined) return
-    this.#fetcher.stop()
-    this.#events.onState('rebalancing')
+    this.#unsettle()
     void this.#rejoin(async () => {
       const { drainBudgetMs } = this.#options
       const over = new AbortController()
@@ -210,18 +229,24 @@ export class MemoryMember implements GroupMember {
   }
 
   #expelled(): void {
-    this.#fetcher.stop()
     this.#loseEverything()
     if (this.#rejoining !== undefined) return
     this.#joined = false
-    this.#events.onState('rebalancing')
+    this.#unsettle()
     this.#rejoin(async () => {}).catch(error => this.#fatal(error))
   }
 
+  #unsettle(): void {
+    this.#fetcher.stop()
+    this.#takeover.halt()
+    this.#isSettled = false
+    this.#events.onState('rebalancing')
+  }
+
   #loseEverything(): void {
-    this.#memberId = ''
-    this.#generation = -1
-    this.#lastAnswerMs = Number.NEGATIVE_INFINITY
+    this.#fetcher.stop()
+    this.#takeover.forget()
+    this.#session.forget()
     this.#lose([...this.#owned.keys()])
   }
 
@@ -232,38 +257,10 @@ export class MemoryMember implements GroupMember {
     this.#events.onLost(lost.map(({ topic, partition, epoch, position }) => ({ topic, partition, epoch, position })))
   }
 
-  #scheduleBeat(): void {
-    this.#cancelBeat()
-    this.#cancelBeat = this.#state.clock.after(this.#options.heartbeatIntervalMs, () => void this.#beat())
-  }
-
-  async #beat(): Promise<void> {
-    const generation = this.#generation
-    try {
-      await this.#state.faults.pass('heartbeat')
-      if (!this.#joined || generation !== this.#generation) return
-      const standing = this.#group.heartbeat(this.#memberId, generation)
-      if (standing === 'unknown') return this.#expelled()
-      this.#answered()
-      this.#onSuccess()
-      if (standing === 'rebalance') this.#noticeRebalance()
-    } catch (error) {
-      if (!this.#joined || generation !== this.#generation) return
-      this.#onFailure(error)
-    }
-    if (this.#joined) this.#scheduleBeat()
-  }
-
-  #answered(): void {
-    this.#lastAnswerMs = this.#state.clock.now()
-    this.#cancelExpiry()
-    this.#cancelExpiry = this.#state.clock.after(this.#options.sessionTimeoutMs, () => this.#expelled())
-  }
-
   #onSuccess(): void {
     if (!this.#degraded) return
     this.#degraded = false
-    this.#events.onState(this.#rejoining === undefined ? 'joined' : 'rebalancing')
+    this.#events.onState(this.#isSettled ? 'joined' : 'rebalancing')
   }
 
   #onFailure(error: unknown): void {
@@ -279,7 +276,9 @@ export class MemoryMember implements GroupMember {
   #fatal(error: unknown): void {
     if (this.#stop.signal.aborted) return
     this.#fetcher.stop()
-    this.#events.onFatal(RunInferenceError.from(error, 'BUG'))
+    const reason = RunInferenceError.from(error, 'BUG')
+    if (this.#hasStarted) this.#events.onFatal(reason)
+    else this.#started.reject(reason)
   }
 }
 

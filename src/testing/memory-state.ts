@@ -5,6 +5,7 @@ import { partitionKey } from './memory-assignment.ts'
 import type { MemoryFaults } from './memory-faults.ts'
 import { MemoryGroup } from './memory-group.ts'
 import { MemoryLog } from './memory-log.ts'
+import { MemoryTransactions } from './memory-transactions.ts'
 
 export interface MemoryTopic {
   readonly name: string
@@ -24,6 +25,7 @@ export class MemoryState {
   readonly faults: MemoryFaults
   readonly brokerCount: number
   readonly topics = new Map<string, MemoryTopic>()
+  readonly transactions: MemoryTransactions
   readonly #groups = new Map<string, MemoryGroup>()
   readonly #listeners = new Set<() => void>()
   #nextProducerId = 1
@@ -33,6 +35,13 @@ export class MemoryState {
     this.random = random
     this.faults = faults
     this.brokerCount = brokerCount
+    this.transactions = new MemoryTransactions({
+      clock,
+      faults,
+      producerId: () => this.producerId(),
+      offsetsOf: groupId => this.group(groupId).offsets,
+      onEnded: () => this.appended(),
+    })
   }
 
   topic(name: string): MemoryTopic {
@@ -113,5 +122,5 @@ export class MemoryState {
 
 function startOf(log: MemoryLog, start: StartPosition): number {
   if (typeof start === 'object') return log.offsetAt(start.timestampMs)
-  return start === 'latest' ? log.end : log.start
+  return start === 'latest' ? log.lastStableOffset : log.start
 }

@@ -1,6 +1,9 @@
+import { kafkaFencingContract } from './kafka-fencing.contract.ts'
 import { kafkaMemberContract } from './kafka-member.contract.ts'
 import { kafkaRebalanceContract } from './kafka-rebalance.contract.ts'
+import { kafkaTakeoverContract } from './kafka-takeover.contract.ts'
 import { kafkaTopicContract } from './kafka-topic.contract.ts'
+import { kafkaTransactionsContract } from './kafka-transactions.contract.ts'
 import { kafkaWriterContract } from './kafka-writer.contract.ts'
 import type { PortFeatures } from './port-harness.ts'
 
@@ -10,4 +13,7 @@ export function kafkaPortContract(features: PortFeatures): void {
   kafkaWriterContract(features)
   kafkaMemberContract(features)
   kafkaRebalanceContract(features)
+  kafkaTransactionsContract(features)
+  kafkaFencingContract(features)
+  kafkaTakeoverContract(features)
 }

@@ -7,7 +7,6 @@ const clock = createManualClock()
 const STEP_MS = 50
 const broker = createMemoryBroker({ clock })
 
-/** Lets time pass until the promise is decided: a member that starts waits for the heartbeats of the others. */
 kafkaPortContract({
   name: 'memory',
   prefix: 'contract',
@@ -16,6 +15,17 @@ kafkaPortContract({
     const port = broker.connect()
     return {
       ...port,
+      transactionalWriter: options => {
+        const writer = port.transactionalWriter(options)
+        return {
+          fence: () => whileTimePasses(writer.fence()),
+          send: batches => whileTimePasses(writer.send(batches)),
+          sendOffsets: (groupId, offsets) => whileTimePasses(writer.sendOffsets(groupId, offsets)),
+          commit: () => whileTimePasses(writer.commit()),
+          abort: () => whileTimePasses(writer.abort()),
+          close: () => writer.close(),
+        }
+      },
       member: (options, events) => {
         const member = port.member(options, events)
         const start = member.start.bind(member)
@@ -34,6 +44,7 @@ kafkaPortContract({
   },
 })
 
+/** Lets time pass until the promise is decided: a member that starts waits for the heartbeats of the others. */
 async function whileTimePasses<T>(result: Promise<T>): Promise<T> {
   let decided = false
   const done = () => {
