@@ -11,6 +11,8 @@ import { partitionKey } from './partition-key.ts'
 
 export class Ownership {
   readonly #owned = new Map<string, OwnedPartition>()
+  /** Given up in this generation, to be taken again: still claimed, since the group has not taken them away. */
+  readonly #between = new Map<string, OwnedPartition>()
   #memberId = ''
   #generation = -1
   #lastEpoch = 0
@@ -18,7 +20,7 @@ export class Ownership {
   /** What the next JoinGroup says of us. */
   claim(): { generation: number; owned: Map<string, number[]> } {
     const owned = new Map<string, number[]>()
-    for (const { topic, partition } of this.#owned.values()) {
+    for (const { topic, partition } of [...this.#owned.values(), ...this.#between.values()]) {
       const list = owned.get(topic)
       if (list) list.push(partition)
       else owned.set(topic, [partition])
@@ -36,6 +38,7 @@ export class Ownership {
     const continued = generation.memberId === this.#memberId && (step === 0 || step === 1)
     this.#memberId = generation.memberId
     this.#generation = generation.number
+    this.#between.clear()
     const lost: OwnedPartition[] = []
     for (const [key, owned] of this.#owned) {
       if (continued && generation.partitions.get(owned.topic)?.includes(owned.partition)) continue
@@ -51,12 +54,22 @@ export class Ownership {
     return { lost, added }
   }
 
+  /** Gives one up, to take it again; undefined when this epoch is not owned. */
+  release(key: string, epoch: number): OwnedPartition | undefined {
+    const owned = this.#owned.get(key)
+    if (owned?.epoch !== epoch) return undefined
+    this.#owned.delete(key)
+    this.#between.set(key, owned)
+    return owned
+  }
+
   /** Owns new partitions from these positions on. */
   take(partitions: readonly { topic: string; partition: number; position: number }[]): OwnedPartition[] {
     return partitions.map(({ topic, partition, position }) => {
       this.#lastEpoch++
       const owned = { topic, partition, epoch: this.#lastEpoch, position }
       this.#owned.set(partitionKey(topic, partition), owned)
+      this.#between.delete(partitionKey(topic, partition))
       return owned
     })
   }
@@ -65,6 +78,7 @@ export class Ownership {
   clear(): OwnedPartition[] {
     const lost = [...this.#owned.values()]
     this.#owned.clear()
+    this.#between.clear()
     this.#memberId = ''
     this.#generation = -1
     return lost

@@ -1,7 +1,6 @@
 /**
  * Who writes, as the broker sees it: a producer id with an epoch, and the next sequence number of each partition. By
- * these the broker recognises a batch that was sent twice. Kept apart from the sending loop, so that a transactional
- * identity can take the same place.
+ * these the broker recognises a batch that was sent twice.
  */
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import { stampProducer } from '../kafka/record-batch-stamp.ts'
@@ -18,11 +17,13 @@ const TRANSACTION_TIMEOUT_MS = 15_000
 export class ProducerIdentity {
   readonly producerId: number
   readonly epoch: number
+  readonly transactional: boolean
   readonly #next = new Map<string, number>()
 
-  constructor(producerId: number, epoch: number) {
+  constructor(producerId: number, epoch: number, { transactional = false } = {}) {
     this.producerId = producerId
     this.epoch = epoch
+    this.transactional = transactional
   }
 
   /** The sequence of the next record for a partition. */
@@ -32,7 +33,8 @@ export class ProducerIdentity {
 
   /** Writes id, epoch and the partition's next sequence into the batch; the sequence moves only with `advance`. */
   stamp({ topic, partition, bytes }: SealedBatch): void {
-    stampProducer(bytes, this.producerId, this.epoch, this.sequence(partitionKey(topic, partition)))
+    const { producerId, epoch, transactional } = this
+    stampProducer(bytes, producerId, epoch, this.sequence(partitionKey(topic, partition)), { transactional })
   }
 
   /** To be called when a batch was written. */
@@ -48,6 +50,6 @@ export async function newIdentity(cluster: Pick<Cluster, 'anyBroker'>): Promise<
     'InitProducerId',
     { transactionalId: null, transactionTimeout: TRANSACTION_TIMEOUT_MS },
   )
-  assertAnswer(answer.errorCode, 'Asking for a producer id')
+  assertAnswer(answer.errorCode, 'Asking for a producer id', 'Write on the output topics')
   return new ProducerIdentity(Number(answer.producerId), answer.producerEpoch)
 }

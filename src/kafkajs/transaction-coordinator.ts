@@ -1,0 +1,294 @@
+/**
+ * What a transactional id asks of coordinators: its own (InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn) and
+ * those of groups (TxnOffsetCommit). The invariants are numbered in `transactional-writer.ts`.
+ *
+ * A coordinator is looked for once and kept until it moves or does not answer.
+ */
+import type { RunInferenceError } from '../errors.ts'
+import type { PartitionOffset, TopicPartition } from '../kafka/port.ts'
+import { type Clock, sleep } from '../ops/clock.ts'
+import { Backoff } from './backoff.ts'
+import { type Caller, mayHaveBeenSent } from './channel.ts'
+import type { Cluster, CoordinatorType } from './cluster.ts'
+import type { CoordinatorWatch } from './coordinator-watch.ts'
+import { partitionKey } from './partition-key.ts'
+import { ProducerIdentity } from './producer-identity.ts'
+import { answeredName, brokerError, COORDINATOR_MOVED, clientError, errorName } from './protocol-errors.ts'
+import { transactionEnd, transactionLost } from './transaction-verdict.ts'
+import type { Troubles } from './troubles.ts'
+
+/** A transaction that just ended is written out in a few milliseconds; one that is not after 100 ms takes longer. */
+const CONCURRENT_WAIT_MS = 4
+const CONCURRENT_QUICK_TRIES = 25
+const CONCURRENT_LONG_WAIT_MS = 50
+
+export interface CoordinatorCluster extends Pick<Cluster, 'forgetCoordinator'> {
+  coordinator(type: CoordinatorType, key: string, purpose: string): Promise<Caller & { readonly address: string }>
+}
+
+export interface CoordinatorContext {
+  readonly cluster: CoordinatorCluster
+  readonly clock: Clock
+  readonly random: () => number
+  readonly troubles: Troubles
+  readonly watch: CoordinatorWatch
+  readonly purpose: string
+}
+
+/** How long a call goes on trying. When the signal is aborted it ends at once, with the signal's reason. */
+export interface Patience {
+  readonly deadlineMs: number
+  readonly signal: AbortSignal
+}
+
+interface Question<T> {
+  readonly api: string
+  readonly args: object
+  readonly type: CoordinatorType
+  readonly key: string
+  /** For errors. */
+  readonly what: string
+  /** The protocol's name of what the answer says. */
+  readonly nameOf: (answer: T) => string
+  /** What to do when it was sent and no answer came: ask again, take the transaction for lost (T4), or leave it to the caller. */
+  readonly unanswered: 'again' | 'lost' | 'reject'
+  /** For errors, where it is about topics. */
+  readonly topics?: string
+}
+
+type PartitionNames = readonly {
+  readonly topic: string
+  readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[]
+}[]
+
+export class TransactionCoordinator {
+  readonly #context: CoordinatorContext
+  readonly #id: string
+
+  constructor(context: CoordinatorContext, transactionalId: string) {
+    this.#context = context
+    this.#id = transactionalId
+  }
+
+  /** Gets the id's next epoch; waits while a transaction of the one before is being ended. Rejects in an outage. */
+  async initProducerId(timeoutMs: number, patience: Patience): Promise<ProducerIdentity> {
+    const answer = await this.#ask<{ errorCode: number; producerId: string; producerEpoch: number }>(
+      {
+        api: 'InitProducerId',
+        args: { transactionalId: this.#id, transactionTimeout: timeoutMs },
+        ...this.#ours(`Taking over transactional id '${this.#id}' with a time-out of ${timeoutMs} ms`),
+        nameOf: ({ errorCode }) => errorName(errorCode),
+        unanswered: 'reject',
+      },
+      patience,
+    )
+    return new ProducerIdentity(Number(answer.producerId), answer.producerEpoch, { transactional: true })
+  }
+
+  async addPartitions(
+    identity: ProducerIdentity,
+    partitions: readonly TopicPartition[],
+    patience: Patience,
+  ): Promise<void> {
+    const topics = [...Map.groupBy(partitions, p => p.topic)].map(([topic, list]) => ({
+      topic,
+      partitions: list.map(p => p.partition),
+    }))
+    await this.#ask<{ errors: { topic: string; partitionErrors: PartitionNames[number]['partitions'] }[] }>(
+      {
+        api: 'AddPartitionsToTxn',
+        args: { ...this.#who(identity), topics },
+        topics: named(topics),
+        ...this.#ours(`Adding ${listed(partitions)} to the transaction of '${this.#id}'`),
+        nameOf: ({ errors }) =>
+          worst(
+            partitions,
+            errors.map(({ topic, partitionErrors }) => ({ topic, partitions: partitionErrors })),
+          ),
+        unanswered: 'again',
+      },
+      patience,
+    )
+  }
+
+  async addOffsets(identity: ProducerIdentity, groupId: string, patience: Patience): Promise<void> {
+    await this.#ask<{ errorCode: number }>(
+      {
+        api: 'AddOffsetsToTxn',
+        args: { ...this.#who(identity), groupId },
+        ...this.#ours(`Adding offsets of group '${groupId}' to the transaction of '${this.#id}'`),
+        nameOf: ({ errorCode }) => errorName(errorCode),
+        unanswered: 'again',
+      },
+      patience,
+    )
+  }
+
+  /** To be called behind `addOffsets`. */
+  async commitOffsets(
+    identity: ProducerIdentity,
+    groupId: string,
+    offsets: readonly PartitionOffset[],
+    patience: Patience,
+  ): Promise<void> {
+    const topics = [...Map.groupBy(offsets, o => o.topic)].map(([topic, list]) => ({
+      topic,
+      partitions: list.map(({ partition, offset }) => ({ partition, offset: String(offset), metadata: null })),
+    }))
+    await this.#ask<{ topics: PartitionNames }>(
+      {
+        api: 'TxnOffsetCommit',
+        args: { ...this.#who(identity), groupId, topics },
+        topics: named(topics),
+        type: 'group',
+        key: groupId,
+        what: `Committing offsets of ${listed(offsets)} for group '${groupId}' in the transaction of '${this.#id}'`,
+        nameOf: answer => worst(offsets, answer.topics),
+        unanswered: 'lost',
+      },
+      patience,
+    )
+  }
+
+  async end(identity: ProducerIdentity, end: 'commit' | 'abort', patience: Patience): Promise<void> {
+    await this.#ask<{ errorCode: number }>(
+      {
+        api: 'EndTxn',
+        args: { ...this.#who(identity), transactionResult: end === 'commit' },
+        ...this.#ours(`${end === 'commit' ? 'Committing' : 'Aborting'} the transaction of '${this.#id}'`),
+        nameOf: ({ errorCode }) => errorName(errorCode),
+        unanswered: 'lost',
+      },
+      patience,
+    )
+  }
+
+  #ours(what: string): { type: CoordinatorType; key: string; what: string } {
+    return { type: 'transaction', key: this.#id, what }
+  }
+
+  #who({ producerId, epoch }: ProducerIdentity) {
+    return { transactionalId: this.#id, producerId: String(producerId), producerEpoch: epoch }
+  }
+
+  async #ask<T>(question: Question<T>, { deadlineMs, signal }: Patience): Promise<T> {
+    const { clock, random } = this.#context
+    const backoff = new Backoff(clock, random)
+    for (let tries = 1; ; tries++) {
+      const result = await this.#attempt(question)
+      if ('answer' in result) return result.answer
+      if (signal.aborted) throw signal.reason
+      const { failure } = result
+      if (clock.now() >= deadlineMs) {
+        if (question.unanswered === 'reject') throw failure
+        throw transactionLost(`It was tried until the transaction's time was over. ${failure.message}`, failure)
+      }
+      // T6
+      if (answeredName(failure) !== 'CONCURRENT_TRANSACTIONS') await backoff.wait(signal)
+      else if (tries <= CONCURRENT_QUICK_TRIES) await sleep(clock, CONCURRENT_WAIT_MS, signal)
+      else await sleep(clock, CONCURRENT_LONG_WAIT_MS, signal)
+      if (signal.aborted) throw signal.reason
+    }
+  }
+
+  /** Resolves with a failure where trying again can help, throws where it cannot. */
+  async #attempt<T>(question: Question<T>): Promise<{ answer: T } | { failure: RunInferenceError }> {
+    const { cluster, purpose, troubles, watch } = this.#context
+    const { type, key, what, api, args, unanswered } = question
+    let channel: Awaited<ReturnType<CoordinatorCluster['coordinator']>>
+    try {
+      channel = await cluster.coordinator(type, key, purpose)
+      troubles.note('looking for coordinators', undefined)
+    } catch (error) {
+      const failure = clientError(error, what)
+      if (!failure.retriable) throw failure
+      const name = answeredName(failure)
+      if (type === 'transaction' && name === 'GROUP_COORDINATOR_NOT_AVAILABLE') watch.missing(this.#id)
+      if (name === undefined) troubles.note('looking for coordinators', failure)
+      if (name === undefined && unanswered === 'reject') throw failure
+      return { failure }
+    }
+    let answer: T
+    try {
+      answer = await channel.call<T>(api, args)
+      troubles.note(troubleOf(channel), undefined)
+    } catch (error) {
+      const failure = clientError(error, what)
+      cluster.forgetCoordinator(type, key)
+      if (!failure.retriable) throw failure
+      troubles.note(troubleOf(channel), failure)
+      if (unanswered === 'reject') throw failure
+      if (unanswered === 'lost' && mayHaveBeenSent(failure)) {
+        throw transactionLost(
+          `${what}: no answer came, and the broker may carry it out yet. ${failure.message}`,
+          failure,
+        )
+      }
+      return { failure }
+    }
+    return this.#judge(question, answer)
+  }
+
+  #judge<T>(question: Question<T>, answer: T): { answer: T } | { failure: RunInferenceError } {
+    const { cluster, watch } = this.#context
+    const { type, key, what, nameOf } = question
+    const name = nameOf(answer)
+    if (name === 'NONE') {
+      if (type === 'transaction') watch.found()
+      return { answer }
+    }
+    const end = transactionEnd(name, what)
+    if (end !== undefined) throw end
+    if (COORDINATOR_MOVED.has(name)) cluster.forgetCoordinator(type, key)
+    if (type === 'transaction' && name === 'GROUP_COORDINATOR_NOT_AVAILABLE') watch.missing(this.#id)
+    const failure = brokerError(name, what, this.#needs(name, question))
+    if (name === 'INVALID_TRANSACTION_TIMEOUT') failure.message += TIMEOUT_REMEDY
+    // A topic that was just created is unknown to some brokers for a while.
+    if (!failure.retriable && failure.code !== 'TOPIC_MISSING') throw failure
+    return { failure }
+  }
+
+  #needs(name: string, { api, topics = '' }: Pick<Question<unknown>, 'api' | 'topics'>): string {
+    if (name === 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED') return `Write on transactional id '${this.#id}'`
+    if (name === 'GROUP_AUTHORIZATION_FAILED') return 'Read on the group'
+    return `${api === 'TxnOffsetCommit' ? 'Read' : 'Write'} on ${topics}`
+  }
+}
+
+const TIMEOUT_REMEDY = " Lower transactionTimeoutMs, or raise the brokers' transaction.max.timeout.ms."
+
+function troubleOf({ address }: { readonly address: string }): string {
+  return `coordinator ${address}`
+}
+
+function named(topics: readonly { readonly topic: string }[]): string {
+  return `topic ${topics.map(({ topic }) => `'${topic}'`).join(', ')}`
+}
+
+function listed(partitions: readonly TopicPartition[]): string {
+  const [first, ...more] = partitions
+  return `${partitionKey(first!.topic, first!.partition)}${more.length > 0 ? ` and ${more.length} more` : ''}`
+}
+
+/** What an answer says of all partitions that it was asked about: the worst. One without an answer counts as UNKNOWN. */
+function worst(asked: readonly TopicPartition[], answers: PartitionNames): string {
+  const names = new Map<string, string>()
+  for (const { topic, partitions } of answers) {
+    for (const { partition, errorCode } of partitions) names.set(partitionKey(topic, partition), errorName(errorCode))
+  }
+  let found = 'NONE'
+  for (const { topic, partition } of asked) {
+    const name = names.get(partitionKey(topic, partition)) ?? 'UNKNOWN'
+    if (weight(name) > weight(found)) found = name
+  }
+  return found
+}
+
+function weight(name: string): number {
+  if (name === 'NONE') return 0
+  // Said of partitions that nothing is wrong with, when something is wrong with another.
+  if (name === 'OPERATION_NOT_ATTEMPTED') return 1
+  if (transactionEnd(name, '') !== undefined) return 4
+  const { retriable, code } = brokerError(name, '')
+  return retriable || code === 'TOPIC_MISSING' ? 2 : 3
+}
