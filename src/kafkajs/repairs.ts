@@ -9,6 +9,8 @@
  *    zero-filled buffers up to twice its size).
  * R3 An answer is read into one buffer of its own size (kafkajs keeps every chunk of it and then copies them all, so a
  *    large answer costs its memory twice). Chunks may therefore come from a buffer that is used again.
+ * R4 Time-outs and throttling go by the clock that never jumps. kafkajs compares times of day: when the clock of the machine
+ *    is set back by an hour, a request on a silent connection would wait for an hour, and set forward, all would time out.
  */
 import type { Socket } from 'node:net'
 import { RunInferenceError } from '../errors.ts'
@@ -19,15 +21,33 @@ const PINNED_VERSION = '2.2.4'
 const SOURCE = 'kafkajs/src'
 /** While requests are held back for another reason than throttling, an answer sends them; this is the second chance. */
 const RECHECK_MS = 10
+/** How often requests are looked at that may have had their time. */
+const TIMEOUT_CHECK_MS = 100
 /** int32 size, int16 api key, int16 api version, int32 correlation id, int16 length of the client id. */
 const FRAME_FIXED_BYTES = 14
 
+interface SocketRequest {
+  readonly requestTimeout: number
+  timeoutRequest(): void
+}
+
 interface RequestQueue {
-  readonly pending: readonly unknown[]
+  readonly pending: readonly SocketRequest[]
+  readonly inflight: ReadonlyMap<number, SocketRequest>
+  readonly maxInFlightRequests: number | null
+  readonly requestTimeout: number
+  readonly enforceRequestTimeout: boolean
+  readonly isConnected: () => boolean
+  requestTimeoutIntervalId: NodeJS.Timeout | undefined
   throttledUntil: number
   throttleCheckTimeoutId: NodeJS.Timeout | null
   checkPendingRequests(): void
   scheduleCheckPendingRequests(): void
+  scheduleRequestTimeoutCheck(): void
+  canSendSocketRequestImmediately(): boolean
+  maybeThrottle(throttleMs: number | null): void
+  sendSocketRequest(request: SocketRequest): void
+  destroy(): void
 }
 
 type RequestQueueClass = new (...options: never[]) => RequestQueue
@@ -70,7 +90,7 @@ export function installRepairs(require: NodeJS.Require): void {
       'kafkajs was loaded before its repairs; import src/kafkajs/internals.ts before anything that requires kafkajs.',
     )
   }
-  replaceExports<RequestQueueClass>(require, 'network/requestQueue', withoutIdleTimer)
+  replaceExports<RequestQueueClass>(require, 'network/requestQueue', original => timely(withoutIdleTimer(original)))
   replaceExports<FrameRequest>(require, 'protocol/request', framingChunks)
   replaceExports<CreateSocket>(require, 'network/socket', writingChunks)
   // Last: this module loads the three above.
@@ -98,7 +118,7 @@ function withoutIdleTimer(original: RequestQueueClass): RequestQueueClass {
   return class extends original {
     override scheduleCheckPendingRequests(): void {
       if (this.pending.length === 0 || this.throttleCheckTimeoutId) return
-      const throttledMs = this.throttledUntil - Date.now()
+      const throttledMs = this.throttledUntil - performance.now()
       this.throttleCheckTimeoutId = setTimeout(
         () => {
           this.throttleCheckTimeoutId = null
@@ -106,6 +126,42 @@ function withoutIdleTimer(original: RequestQueueClass): RequestQueueClass {
         },
         throttledMs > 0 ? throttledMs : RECHECK_MS,
       )
+    }
+  }
+}
+
+/** R4 */
+function timely(original: RequestQueueClass): RequestQueueClass {
+  return class extends original {
+    readonly #sentAtMs = new WeakMap<SocketRequest, number>()
+
+    override sendSocketRequest(request: SocketRequest): void {
+      this.#sentAtMs.set(request, performance.now())
+      super.sendSocketRequest(request)
+    }
+
+    override scheduleRequestTimeoutCheck(): void {
+      if (!this.enforceRequestTimeout) return
+      this.destroy()
+      this.requestTimeoutIntervalId = setInterval(
+        () => {
+          const now = performance.now()
+          for (const request of this.inflight.values())
+            if (now - (this.#sentAtMs.get(request) ?? now) > request.requestTimeout) request.timeoutRequest()
+          if (!this.isConnected()) this.destroy()
+        },
+        Math.min(this.requestTimeout, TIMEOUT_CHECK_MS),
+      )
+    }
+
+    override maybeThrottle(throttleMs: number | null): void {
+      if (throttleMs === null || throttleMs <= 0) return
+      this.throttledUntil = Math.max(this.throttledUntil, performance.now() + throttleMs)
+    }
+
+    override canSendSocketRequestImmediately(): boolean {
+      const isFull = this.maxInFlightRequests !== null && this.inflight.size >= this.maxInFlightRequests
+      return !isFull && this.throttledUntil <= performance.now()
     }
   }
 }
