@@ -64,10 +64,10 @@ export function readTlsFiles({ ca, cert, key, password }: TlsSettings): TlsFiles
       return note(key, expected, 'a file without "-----BEGIN PRIVATE KEY-----"')
     try {
       return createPrivateKey({ key: pem, ...(password === undefined ? {} : { passphrase: password }) })
-    } catch (error) {
+    } catch {
       const isEncrypted = /-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(pem)
       if (!isEncrypted) return note(key, expected, 'a key that cannot be read')
-      return (error as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE'
+      return password === undefined
         ? note(key, expected, 'an encrypted one', 'Set tlsKeyPasswordFile or tlsKeyPassword')
         : note(key, expected, 'an encrypted one that tlsKeyPassword does not open', 'Correct tlsKeyPassword')
     }

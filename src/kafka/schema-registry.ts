@@ -189,7 +189,7 @@ function translate(error: unknown, what: string): RunInferenceError {
     if (untrusted) return new RunInferenceError('AUTHORISATION', `${what}: ${untrusted}`, { cause: error })
     // A server that expects TLS ends the connection of one who does not begin it.
     if (/socket hang up|ECONNRESET/.test(fault)) {
-      const advice = 'if it goes on, look whether it expects https, and at what stands before it'
+      const advice = 'if it goes on, look whether it expects https, and whether it takes our certificate'
       return new RunInferenceError('REGISTRY_UNAVAILABLE', `${what}: ${fault}; ${advice}`, { cause: error })
     }
   }
