@@ -44,7 +44,10 @@ function request(correlationId: number, sent: number[]) {
   return { entry, expectResponse: true, sendRequest: () => void sent.push(correlationId) }
 }
 
-afterEach(() => mock.timers.reset())
+afterEach(() => {
+  mock.timers.reset()
+  mock.restoreAll()
+})
 
 test('R1: an answered request leaves no timer behind; in the original one re-arms itself for ever', () => {
   for (const [Class, timers] of [
@@ -61,6 +64,7 @@ test('R1: an answered request leaves no timer behind; in the original one re-arm
 
 test('R1: a throttled connection sends what waited when the throttling is over, and not before', () => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'] })
+  mock.method(performance, 'now', () => Date.now())
   const sent: number[] = []
   const queue = queueOf(repaired('kafkajs/src/network/requestQueue') as QueueClass)
   queue.maybeThrottle(500)
