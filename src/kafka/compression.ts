@@ -19,14 +19,14 @@ interface Codec {
   readonly decompress: (bytes: Buffer) => Buffer
 }
 
-/** A batch that grows beyond this is damaged or hostile. */
-const MAX_DECOMPRESSED_BYTES = 512 * 1024 * 1024
+/** A batch that grows beyond this is damaged or hostile: brokers take batches of a mebibyte, unless told otherwise. */
+export const MAX_DECOMPRESSED_BYTES = 128 * 1024 * 1024
 const bounded = { maxOutputLength: MAX_DECOMPRESSED_BYTES }
 
 const CODECS: Readonly<Record<Exclude<CompressionName, 'none'>, Codec>> = {
   gzip: { id: 1, compress: promisify(gzip), decompress: bytes => gunzipSync(bytes, bounded) },
-  snappy: { id: 2, compress: snappyCompress, decompress: snappyDecompress },
-  lz4: { id: 3, compress: lz4Compress, decompress: lz4Decompress },
+  snappy: { id: 2, compress: snappyCompress, decompress: bytes => snappyDecompress(bytes, MAX_DECOMPRESSED_BYTES) },
+  lz4: { id: 3, compress: lz4Compress, decompress: bytes => lz4Decompress(bytes, MAX_DECOMPRESSED_BYTES) },
   zstd: { id: 4, compress: promisify(zstdCompress), decompress: bytes => zstdDecompressSync(bytes, bounded) },
 }
 

@@ -59,11 +59,18 @@ export function readRecordBatchHeader(
   if (end > bytes.length) return undefined
   if (options.checkCrc) compareCrc(bytes, at, end, `${where}: the record batch at offset ${baseOffset}`)
   const attributes = bytes.readInt16BE(at + BATCH.attributes)
+  const lastOffset = baseOffset + bytes.readInt32BE(at + BATCH.lastOffsetDelta)
+  if (lastOffset >= Number.MAX_SAFE_INTEGER) {
+    throw new RunInferenceError(
+      'RECORDS_UNREADABLE',
+      `${where}: the record batch at offset ${baseOffset} ends at offset ${lastOffset}; expected numbers below 2^53, as every broker counts.`,
+    )
+  }
   return {
     start: at,
     end,
     baseOffset,
-    lastOffset: baseOffset + bytes.readInt32BE(at + BATCH.lastOffsetDelta),
+    lastOffset,
     codec: attributes & ATTRIBUTE.codec,
     logAppendTime: (attributes & ATTRIBUTE.logAppendTime) !== 0,
     transactional: (attributes & ATTRIBUTE.transactional) !== 0,

@@ -6,6 +6,9 @@
  *    that compaction thinned or emptied.
  * 3. A batch that the response cuts off is left for the next fetch.
  * 4. No batch is looked into before its CRC has matched.
+ * 5. Memory is in proportion to bytes that are there: a count that they cannot hold is refused, and of batches that are
+ *    much larger than they came the rest is left for the next fetch.
+ * 6. Offsets rise from record to record, inside their batch: what is committed is never behind what was read.
  */
 
 import { type AbortedTransaction, AbortedTransactions } from './aborted-transactions.ts'
@@ -14,7 +17,10 @@ import { FetchedBlock, INDEX_STRIDE } from './fetched-block.ts'
 import { BATCH } from './record-batch-format.ts'
 import { type RecordBatchHeader, readRecordBatchHeader } from './record-batch-header.ts'
 import type { RecordBlock } from './record-block.ts'
-import { indexRecords, type RecordIndex } from './record-index.ts'
+import { indexRecords, MIN_RECORD_BYTES, type RecordIndex, tooMany } from './record-index.ts'
+
+/** Once compressed batches have given so many bytes, those behind are left for the next fetch. */
+const ENOUGH_BYTES = 16 * 1024 * 1024
 
 /** One partition of a Fetch response. */
 export interface FetchedRecords {
@@ -42,26 +48,28 @@ export function readRecordBlock(fetched: FetchedRecords): RecordBlock {
   const options = { checkCrc: fetched.checkCrc ?? true }
   const aborted = fetched.abortedTransactions?.length ? new AbortedTransactions(fetched.abortedTransactions) : undefined
   const wanted: RecordBatchHeader[] = []
+  const sections: Buffer[] = []
   let capacity = 0
   let compressed = false
+  let decompressedBytes = 0
   let nextOffset = startOffset
-  for (let at = 0; ; ) {
+  for (let at = 0; decompressedBytes < ENOUGH_BYTES; ) {
     const batch = readRecordBatchHeader(records, at, where, options)
     if (batch === undefined) break
     at = batch.end
     const skipped = aborted?.covers(batch, records) === true || batch.control || batch.lastOffset < startOffset
     if (batch.lastOffset >= nextOffset) nextOffset = batch.lastOffset + 1
     if (skipped || batch.count <= 0) continue
-    wanted.push(batch)
-    capacity += batch.count
-    if (batch.codec !== 0) compressed = true
-  }
-  const sections = wanted.map(batch => records.subarray(batch.start + BATCH.records, batch.end))
-  if (compressed) {
-    for (const [i, batch] of wanted.entries()) {
-      if (batch.codec === 0) continue
-      sections[i] = decompressRecords(batch.codec, sections[i]!, `${where} offset ${batch.baseOffset}`)
+    let section = records.subarray(batch.start + BATCH.records, batch.end)
+    if (batch.codec !== 0) {
+      section = decompressRecords(batch.codec, section, `${where} offset ${batch.baseOffset}`)
+      compressed = true
+      decompressedBytes += section.length
     }
+    if (batch.count > section.length / MIN_RECORD_BYTES) throw tooMany(batch, section.length, where)
+    wanted.push(batch)
+    sections.push(section)
+    capacity += batch.count
   }
   const bytes = compressed ? Buffer.concat(sections) : records
   const index: RecordIndex = {

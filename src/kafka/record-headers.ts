@@ -45,6 +45,7 @@ export function parseHeaders(bytes: Buffer, start: number, end: number, count: n
     walk.next()
     headers.push([bytes.toString('utf8', walk.nameStart, walk.nameEnd), walk.value()])
   }
+  walk.finish()
   return headers
 }
 
@@ -57,6 +58,7 @@ export function countOfPrefix(bytes: Buffer, start: number, end: number, count: 
     walk.next()
     if (walk.nameBeginsWith(prefix)) found++
   }
+  walk.finish()
   return found
 }
 
@@ -79,6 +81,7 @@ export function withoutPrefix(
     at += bytes.copy(kept, at, headerStart, walk.at)
     keptCount++
   }
+  walk.finish()
   return { bytes: kept.subarray(0, at), count: keptCount }
 }
 
@@ -119,6 +122,15 @@ class HeaderWalk {
         `A record header at byte ${this.nameStart} reaches past the end of its record (${this.#end}); the record was written with wrong lengths.`,
       )
     }
+  }
+
+  /** Throws when the headers, as many as were said to be there, end before their record does. */
+  finish(): void {
+    if (this.#cursor.at === this.#end) return
+    throw new RunInferenceError(
+      'RECORDS_UNREADABLE',
+      `The headers of a record end at byte ${this.#cursor.at}, and their record at ${this.#end}; it was written with a wrong count.`,
+    )
   }
 
   nameBeginsWith(prefix: Buffer): boolean {

@@ -4,6 +4,9 @@ import { saturated } from './int64.ts'
 import type { RecordBatchHeader } from './record-batch-header.ts'
 import { VarintCursor } from './varint.ts'
 
+/** Length, attributes, two deltas, and the lengths of key, value and headers: one byte each, at least. */
+export const MIN_RECORD_BYTES = 7
+
 /** Positions, offsets and timestamps of the records found so far. */
 export interface RecordIndex {
   readonly positions: Int32Array
@@ -27,10 +30,11 @@ export function indexRecords(
   where: string,
 ): void {
   const { positions, offsets, timestamps } = index
-  const { baseOffset, baseTimestamp, logAppendTime } = batch
+  const { baseOffset, lastOffset, baseTimestamp, logAppendTime } = batch
   const appendTime = saturated(batch.maxTimestamp)
   const cursor = new VarintCursor(bytes, start)
   let filled = index.count
+  let before = baseOffset - 1
   for (let i = 0; i < batch.count; i++) {
     const bodyLength = cursor.varint()
     const end = cursor.at + bodyLength
@@ -45,6 +49,9 @@ export function indexRecords(
     if (valueLength > 0) cursor.at += valueLength
     const headerCount = cursor.varint()
     if (bodyLength < 0 || end > limit || cursor.at > end || headerCount < 0) throw misread(batch, i, where)
+    if (headerCount === 0 && cursor.at !== end) throw misread(batch, i, where)
+    if (!(offset > before && offset <= lastOffset)) throw outOfOrder(batch, i, offset, where)
+    before = offset
     if (offset >= startOffset) {
       const at = filled * INDEX_STRIDE
       positions[at + INDEX.keyStart] = keyLength < 0 ? -1 : keyStart
@@ -67,5 +74,20 @@ function misread(batch: RecordBatchHeader, i: number, where: string): RunInferen
   return new RunInferenceError(
     'RECORDS_UNREADABLE',
     `${where}: record ${i} of ${batch.count} in the batch at offset ${batch.baseOffset} has lengths that leave its record; inspect the batch with kafka-dump-log.`,
+  )
+}
+
+function outOfOrder(batch: RecordBatchHeader, i: number, offset: number, where: string): RunInferenceError {
+  return new RunInferenceError(
+    'RECORDS_UNREADABLE',
+    `${where}: record ${i} of ${batch.count} in the batch of offsets ${batch.baseOffset} to ${batch.lastOffset} has offset ${offset}; expected rising ones inside of it. Inspect the batch with kafka-dump-log.`,
+  )
+}
+
+/** A batch that claims more records than its bytes can hold. */
+export function tooMany(batch: RecordBatchHeader, bytes: number, where: string): RunInferenceError {
+  return new RunInferenceError(
+    'RECORDS_UNREADABLE',
+    `${where}: the batch at offset ${batch.baseOffset} claims ${batch.count} records in ${bytes} bytes, and one takes at least ${MIN_RECORD_BYTES}; inspect the batch with kafka-dump-log.`,
   )
 }
