@@ -1,6 +1,7 @@
+import { RunInferenceError } from '../errors.ts'
 import { readInt64 } from '../kafka/int64.ts'
 
-/** Reads the fields of an answer in the protocol's primitive types; throws RangeError past the end. */
+/** Reads the fields of an answer in the protocol's primitive types; throws BROKER_REFUSED past the end. */
 export class AnswerReader {
   readonly #bytes: Buffer
   #at = 0
@@ -10,21 +11,15 @@ export class AnswerReader {
   }
 
   int16(): number {
-    const value = this.#bytes.readInt16BE(this.#at)
-    this.#at += 2
-    return value
+    return this.#bytes.readInt16BE(this.#skip(2))
   }
 
   int32(): number {
-    const value = this.#bytes.readInt32BE(this.#at)
-    this.#at += 4
-    return value
+    return this.#bytes.readInt32BE(this.#skip(4))
   }
 
   int64(): number {
-    const value = readInt64(this.#bytes, this.#at, 'A field of an answer')
-    this.#at += 8
-    return value
+    return readInt64(this.#bytes, this.#skip(8), 'A field of an answer')
   }
 
   string(): string {
@@ -51,7 +46,10 @@ export class AnswerReader {
   #skip(length: number): number {
     const start = this.#at
     if (start + length > this.#bytes.length) {
-      throw new RangeError(`the answer ends at byte ${this.#bytes.length}; a field reaches to ${start + length}`)
+      throw new RunInferenceError(
+        'BROKER_REFUSED',
+        `the answer ends at byte ${this.#bytes.length}; a field reaches to ${start + length}. Is this a Kafka broker, and nothing in between that changes what it says?`,
+      )
     }
     this.#at = start + length
     return start

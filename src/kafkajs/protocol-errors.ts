@@ -141,8 +141,15 @@ export function clientError(error: unknown, what: string): RunInferenceError {
   if (name?.startsWith('KafkaJS')) {
     return new RunInferenceError('BROKER_REFUSED', `${what}: ${message}`, { cause: error })
   }
+  if (code !== undefined && BEYOND_ITS_END.has(code)) {
+    const text = `${what}: the answer ends too early, or has lengths that leave it (${message})`
+    return new RunInferenceError('BROKER_REFUSED', text, { cause: error })
+  }
   return new RunInferenceError('BUG', `${what}: ${message ?? String(error)}`, { cause: error })
 }
+
+/** What Node says to a decoder of kafkajs that reads behind the end of an answer. */
+const BEYOND_ITS_END = new Set(['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS'])
 
 const TLS_SETTINGS = { ca: 'tlsCaFile', cert: 'tlsCertFile', address: 'brokers' }
 
