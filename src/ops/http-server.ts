@@ -23,10 +23,13 @@ export interface OpsServer {
   close(): Promise<void>
 }
 
-/** Listens; rejects SETTINGS_INVALID when the address cannot be had. The server does not keep the process alive. */
-export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
-  const { host = '127.0.0.1', port } = options
-  const server = createServer((request, response) => {
+/** Answers one request; never throws, and a report that cannot be made is a 500. */
+export type OpsListener = (request: OpsRequest, response: ServerResponse) => void
+type OpsRequest = Pick<IncomingMessage, 'method' | 'url' | 'headers'>
+
+/** What the server does with each request. */
+export function opsListener(options: Pick<OpsServerOptions, 'health' | 'resume' | 'metrics'>): OpsListener {
+  return (request, response) => {
     const path = request.url?.split('?')[0]
     if (path === '/resume') {
       answerResume(request, response, options.resume)
@@ -54,7 +57,13 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
     } else {
       respond(response, 404, { error: 'there are /livez, /readyz, /metrics and POST /resume' })
     }
-  })
+  }
+}
+
+/** Listens; rejects SETTINGS_INVALID when the address cannot be had. The server does not keep the process alive. */
+export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
+  const { host = '127.0.0.1', port } = options
+  const server = createServer(opsListener(options))
   await new Promise<void>((resolve, reject) => {
     server.once('error', error => reject(refusal(error as NodeJS.ErrnoException, host, port)))
     server.listen(port, host, resolve)
@@ -69,7 +78,7 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
   }
 }
 
-function answerResume(request: IncomingMessage, response: ServerResponse, resume: OpsServerOptions['resume']): void {
+function answerResume(request: OpsRequest, response: ServerResponse, resume: OpsServerOptions['resume']): void {
   if (request.method !== 'POST') respond(response, 405, { error: 'POST resumes what the flood guard has halted' })
   // A page in a browser on this machine can send such a request; it cannot leave out where it comes from.
   else if (request.headers.origin !== undefined) respond(response, 403, { error: 'not from a web page' })
