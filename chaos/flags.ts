@@ -44,7 +44,7 @@ export function parseFlags(args: readonly string[]): ChaosFlags {
   return {
     seconds,
     calmSeconds: calm === undefined ? Math.min(60, Math.ceil(seconds / 5)) : whole('--calm-seconds', calm, 1, 3_600),
-    guarantee: oneOf('--guarantee', values.guarantee, GUARANTEES),
+    guarantee: guarantee(values.guarantee),
     faults: values.faults === 'none' ? [] : values.faults.split(',').map(each => oneOf('--faults', each, FAULT_KINDS)),
     seed: values.seed === undefined ? Math.floor(Math.random() * 1e9) : whole('--seed', values.seed, 0, 0xffff_ffff),
     rate: whole('--rate', values.rate, 10, 20_000),
@@ -72,6 +72,10 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw new BadFlag((error as Error).message)
   }
+}
+
+export function guarantee(text: string): Guarantee {
+  return oneOf('--guarantee', text, GUARANTEES)
 }
 
 export function whole(flag: string, text: string, least: number, most: number): number {

@@ -6,13 +6,13 @@ import { createRandom } from '../src/testing/random.ts'
 import { registerEventSchema } from './event-schemas.ts'
 import { createFaults, type Fault, type FaultKind, faultOrder } from './faults.ts'
 import { createFleet, type Fleet } from './fleet.ts'
-import { createJudge, type Guarantee, readingOrder, topicsOf, type Verdict } from './judge.ts'
+import { type ChaosTopics, createJudge, type Guarantee, readingOrder, topicsOf, type Verdict } from './judge.ts'
 import { type Producer, startProducer } from './producer.ts'
 import type { Job } from './program.ts'
 import { readBack } from './read-back.ts'
 import type { RunResult } from './report.ts'
 import { BROKERS, PARTITIONS, type Setup } from './setup.ts'
-import { createWatch, type Watch } from './watch.ts'
+import { createWatch, type Partition, type Watch } from './watch.ts'
 
 export interface RunOptions {
   /** Of the topology; no two runs on one cluster have the same. */
@@ -36,6 +36,10 @@ export const ROW_CAP = 256
 const MAX_BYTES_PER_PARTITION = 8_192
 /** The pause between two faults. */
 const PAUSE_MS = 1_000
+/** What comes out while it is calm, of what is written: less, and the backlog would only grow. */
+const KEPT_UP = 0.9
+/** The share of what comes out while it is calm that is written from then on: the rest is for catching up. */
+const LEFT_OVER = 0.6
 
 export function instanceArgs(setup: Setup, name: string, guarantee: Guarantee): readonly string[] {
   const settings = {
@@ -87,8 +91,14 @@ export async function runChaos(options: RunOptions, setup: Setup, job: Job): Pro
   const context = { options, setup, fleet, watch, producer, job }
 
   const course = async () => {
+    await watch.untilMoved(allPartitions(topics), await watch.written())
     const calm = await measured(watch, () => delay(calmSeconds * 1_000, undefined, { signal }))
     say(`calm: ${calm.throughput.toFixed(0)} records/s`)
+    if (calm.throughput < rate * KEPT_UP) {
+      const less = Math.max(1, Math.floor(calm.throughput * LEFT_OVER))
+      say(`this machine cannot keep up with ${rate} records/s; it goes on with ${less}`)
+      producer.setRate(less)
+    }
     const faults: Fault[] = []
     const rough = await measured(watch, async () => {
       if (options.faults.length > 0) await strikeAll(context, faults)
@@ -119,7 +129,7 @@ interface Context {
 /** Faults, one after the other, each after the one before is over, until the time is up. */
 async function strikeAll({ options, setup, fleet, watch, producer, job }: Context, faults: Fault[]): Promise<void> {
   const { signal, say } = job
-  const { input, between } = topicsOf(options.name)
+  const topics = topicsOf(options.name)
   const random = createRandom(options.seed)
   const sleep = (ms: number) => delay(ms, undefined, { signal })
   let version = 0
@@ -128,15 +138,13 @@ async function strikeAll({ options, setup, fleet, watch, producer, job }: Contex
     brokers: { count: BROKERS, end: setup.endBroker, start: index => setup.cluster.startBroker(index) },
     registry: {
       async takeAway() {
-        const next = await registerEventSchema(setup.registryUrl, input, ++version)
+        const next = await registerEventSchema(setup.registryUrl, topics.input, ++version)
         await setup.cluster.killRegistry()
         producer.use(next)
       },
       giveBack: () => setup.cluster.startRegistry(),
     },
-    allPartitions: [input, between].flatMap(topic =>
-      Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition })),
-    ),
+    allPartitions: allPartitions(topics),
     hasTransactions: options.guarantee === 'exactly_once',
   })
   const endAt = performance.now() + options.seconds * 1_000
@@ -152,6 +160,11 @@ async function strikeAll({ options, setup, fleet, watch, producer, job }: Contex
     await watch.untilLag(options.rate)
     await sleep(PAUSE_MS)
   }
+}
+
+/** Those that are read. */
+function allPartitions({ input, between }: Pick<ChaosTopics, 'input' | 'between'>): readonly Partition[] {
+  return [input, between].flatMap(topic => Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition })))
 }
 
 /** Records a second that came out while this went on. */

@@ -1,0 +1,53 @@
+import { parseArgs } from 'node:util'
+import { BadFlag, guarantee, whole } from './flags.ts'
+import type { Guarantee } from './judge.ts'
+
+export interface SoakFlags {
+  readonly minutes: number
+  readonly guarantee: Guarantee
+  /** Undefined: half of what comes through at most. */
+  readonly rate: number | undefined
+  readonly json: boolean
+  readonly help: boolean
+}
+
+export const SOAK_HELP = `Usage: npm run soak [-- flags]
+
+Three brokers, a registry, three instances of kri run, half the load that they can take, and no faults: looks every few
+seconds at memory, file descriptors and lag. Exit code 0 only when they stay where they are. See chaos/README.md.
+
+  --minutes N          how long (default 30)
+  --guarantee NAME     at_least_once (default) or exactly_once
+  --rate N             records a second, instead of half of what comes through at most
+  --json               nothing but one JSON object on standard output; progress goes to standard error
+  --help               this text
+`
+
+/** Throws BadFlag. */
+export function parseSoakFlags(args: readonly string[]): SoakFlags {
+  const { values } = parse(args)
+  return {
+    minutes: whole('--minutes', values.minutes, 1, 10_000),
+    guarantee: guarantee(values.guarantee),
+    rate: values.rate === undefined ? undefined : whole('--rate', values.rate, 1, 20_000),
+    json: values.json,
+    help: values.help,
+  }
+}
+
+function parse(args: readonly string[]) {
+  const boolean = { type: 'boolean', default: false } as const
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        minutes: { type: 'string', default: '30' },
+        guarantee: { type: 'string', default: 'at_least_once' },
+        rate: { type: 'string' },
+        ...{ json: boolean, help: { ...boolean, short: 'h' } },
+      },
+    })
+  } catch (error) {
+    throw new BadFlag((error as Error).message)
+  }
+}

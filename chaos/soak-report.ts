@@ -1,0 +1,86 @@
+/** What a soak came to, and whether everything stayed where it was. */
+import { type Drift, driftOf, isFlat, type Sampled } from './drift.ts'
+
+export interface SoakResult {
+  readonly minutes: number
+  readonly guarantee: string
+  /** Records a second that came through at most, and that were written. */
+  readonly capacity: number
+  readonly rate: number
+  readonly lag: readonly Sampled[]
+  readonly resident: readonly (readonly Sampled[])[]
+  readonly descriptors: readonly (readonly Sampled[])[]
+  /** Of each instance: MB after full collections. */
+  readonly heaps: readonly (readonly Sampled[])[]
+  readonly unexpectedExits: number
+}
+
+/** What comes first is not looked at: code is compiled, buffers find their sizes. */
+const WARM_UP_SHARE = 0.25
+const MB = 2 ** 20
+/** What the line through the samples may gain, from the end of the warm-up to the end. */
+const LIMITS = {
+  heapMb: { absolute: 3, share: 0.1 },
+  residentMb: { absolute: 10, share: 0.1 },
+  descriptors: { absolute: 3, share: 0 },
+} as const
+/** A line through fewer collections says nothing: then resident memory alone has to do. */
+const MIN_COLLECTIONS = 4
+
+export function soakReport(result: SoakResult) {
+  const warm = result.minutes * 60 * WARM_UP_SHARE
+  const problems: string[] = []
+  const instances = result.resident.map((resident, i) => {
+    const drifts = {
+      heapMb: driftOf(result.heaps[i] ?? [], warm),
+      residentMb: driftOf(
+        resident.map(({ at, value }) => ({ at, value: value / MB })),
+        warm,
+      ),
+      descriptors: driftOf(result.descriptors[i]!, warm),
+    }
+    for (const [name, limit] of Object.entries(LIMITS) as [keyof typeof LIMITS, typeof LIMITS.heapMb][]) {
+      const drift = drifts[name]
+      if (name === 'heapMb' && drift.samples < MIN_COLLECTIONS) continue
+      if (!isFlat(drift, limit)) problems.push(`instance ${i + 1}: ${name} grows by ${shown(drift)}`)
+    }
+    return drifts
+  })
+  const lag = driftOf(result.lag, warm)
+  // Half a second of what is written.
+  if (!isFlat(lag, { absolute: result.rate / 2, share: 0 })) problems.push(`the lag grows by ${shown(lag)}`)
+  if (result.unexpectedExits > 0) problems.push(`${result.unexpectedExits} instances ended by themselves`)
+  const { minutes, guarantee, rate } = result
+  const json = {
+    ...{ minutes, guarantee, capacity: round(result.capacity), rate, samples: result.lag.length },
+    instances: instances.map(drifts => ({
+      heapMb: rounded(drifts.heapMb),
+      residentMb: rounded(drifts.residentMb),
+      descriptors: rounded(drifts.descriptors),
+    })),
+    lag: rounded(lag),
+    ...{ isFlat: problems.length === 0, problems },
+  }
+  const lines = instances.map(
+    ({ heapMb, residentMb, descriptors }, i) =>
+      `  instance ${i + 1}: heap ${shown(heapMb)} MB; resident ${shown(residentMb)} MB; descriptors ${shown(descriptors)}`,
+  )
+  const verdict = problems.length === 0 ? ['  all of it is flat'] : problems.map(problem => `  ${problem}`)
+  const head = `${guarantee}: ${minutes} minutes at ${rate} records/s, of ${result.capacity.toFixed(0)} that come through`
+  return { json, problems, text: [head, ...lines, `  lag ${shown(lag)} records`, ...verdict].join('\n') }
+}
+
+function shown({ mean, growth, perHour }: Drift): string {
+  return `${mean.toFixed(1)} on average, ${growth >= 0 ? '+' : ''}${growth.toFixed(1)} (${perHour.toFixed(1)} an hour)`
+}
+
+function rounded({ samples, mean, perHour, growth, most }: Drift) {
+  return {
+    samples,
+    ...{ mean: round(mean), perHour: round(perHour), growth: round(growth), most: samples === 0 ? 0 : round(most) },
+  }
+}
+
+function round(value: number): number {
+  return Number(value.toFixed(2))
+}

@@ -1,0 +1,127 @@
+/** `npm run soak`: whether memory, file descriptors and lag stay where they are at half load; see README.md. */
+import { mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Sampled } from './drift.ts'
+import { registerEventSchema } from './event-schemas.ts'
+import { createFleet, type Instance } from './fleet.ts'
+import { heapAfterCollections } from './heap-trace.ts'
+import { topicsOf } from './judge.ts'
+import { sumOf } from './metrics-text.ts'
+import { type Producer, startProducer } from './producer.ts'
+import { type Job, program, ROOT } from './program.ts'
+import { INSTANCES, instanceArgs } from './run.ts'
+import { PARTITIONS, setUp } from './setup.ts'
+import { parseSoakFlags, SOAK_HELP, type SoakFlags } from './soak-flags.ts'
+import { soakReport } from './soak-report.ts'
+import { until } from './until.ts'
+import { createWatch, type Watch } from './watch.ts'
+
+const NAME = 'soak'
+const SAMPLE_MS = 5_000
+/** What the load at most is told from: how long they take to come out. */
+const PROBE_RECORDS = 12_000
+const PROBE_RATE = 20_000
+const PROBE_DEADLINE_MS = 120_000
+
+process.chdir(ROOT)
+await program('npm run soak', SOAK_HELP, parseSoakFlags, soak)
+
+async function soak(flags: SoakFlags, job: Job): Promise<boolean> {
+  const { signal, resources, say, folder } = job
+  const setup = await setUp({ ...job, root: ROOT })
+  await setup.applyTopics(NAME)
+  const logFolder = join(folder, NAME)
+  mkdirSync(logFolder)
+  const exits: string[] = []
+  const fleet = createFleet({
+    ...{ root: ROOT, args: instanceArgs(setup, NAME, flags.guarantee), nodeArgs: ['--trace-gc'], logFolder },
+    compileCache: join(folder, 'compiled'),
+    onUnexpectedExit: what => {
+      say(what)
+      exits.push(what)
+    },
+  })
+  resources.defer(() => fleet.close())
+  for (let i = 0; i < INSTANCES; i++) fleet.start()
+  await fleet.whenReady(signal)
+  const { input } = topicsOf(NAME)
+  const failed = Promise.withResolvers<never>()
+  const writer = setup.port.writer()
+  resources.defer(() => writer.close())
+  const producer = startProducer({
+    ...{ writer, topic: input, partitions: PARTITIONS, rate: PROBE_RATE, onFailed: failed.reject },
+    schema: await registerEventSchema(setup.registryUrl, input, 0),
+  })
+  resources.defer(() => producer.halt())
+  const watch = createWatch(setup.port.admin, topicsOf(NAME), NAME, signal)
+
+  const course = async () => {
+    const capacity = await capacityOf(producer, watch, signal)
+    const rate = flags.rate ?? Math.max(1, Math.floor(capacity / 2))
+    say(`${capacity.toFixed(0)} records/s come through at most; it goes on with ${rate} for ${flags.minutes} minutes`)
+    producer.setRate(rate)
+    const samples = await sampled(flags.minutes, fleet.running, watch, job)
+    await producer.stop()
+    await watch.untilDrained()
+    return { capacity, rate, samples }
+  }
+  const { capacity, rate, samples } = await Promise.race([course(), failed.promise])
+  const heaps = fleet.running.map(({ log }) => heapAfterCollections(log()))
+  const { minutes, guarantee } = flags
+  const report = soakReport({ minutes, guarantee, capacity, rate, ...samples, heaps, unexpectedExits: exits.length })
+  process.stdout.write(flags.json ? `${JSON.stringify(report.json)}\n` : `${report.text}\n`)
+  return report.problems.length === 0
+}
+
+/** Records a second that come through when there are always more. */
+async function capacityOf(producer: Producer, watch: Watch, signal: AbortSignal): Promise<number> {
+  const startedAt = performance.now()
+  const isWritten = () => producer.acknowledged >= PROBE_RECORDS
+  await until('the probe is written', isWritten, { signal, deadlineMs: PROBE_DEADLINE_MS, everyMs: 10 })
+  producer.setRate(0)
+  await watch.untilDrained()
+  return producer.acknowledged / ((performance.now() - startedAt) / 1_000)
+}
+
+export interface SoakSamples {
+  /** Records behind, of all partitions together. */
+  readonly lag: readonly Sampled[]
+  /** Of each instance: bytes. */
+  readonly resident: readonly (readonly Sampled[])[]
+  /** Of each instance: open file descriptors. */
+  readonly descriptors: readonly (readonly Sampled[])[]
+}
+
+async function sampled(
+  minutes: number,
+  instances: readonly Instance[],
+  watch: Watch,
+  { signal, say }: Job,
+): Promise<SoakSamples> {
+  const lag: Sampled[] = []
+  const resident = instances.map((): Sampled[] => [])
+  const descriptors = instances.map((): Sampled[] => [])
+  const startedAt = performance.now()
+  const seconds = () => (performance.now() - startedAt) / 1_000
+  let told = 0
+  while (seconds() < minutes * 60) {
+    await delay(SAMPLE_MS, undefined, { signal })
+    lag.push({ at: seconds(), value: (await watch.progress()).lag })
+    for (const [i, instance] of instances.entries()) {
+      const metrics = await instance.metrics()
+      if (metrics === undefined) continue
+      resident[i]!.push({ at: seconds(), value: sumOf(metrics, 'process_resident_memory_bytes') })
+      descriptors[i]!.push({ at: seconds(), value: readdirSync(`/proc/${instance.pid}/fd`).length })
+    }
+    if (Math.floor(seconds() / 60) > told) {
+      told = Math.floor(seconds() / 60)
+      say(`minute ${told}: lag ${lag.at(-1)!.value}, resident ${resident.map(each => megabytes(each)).join(', ')} MB`)
+    }
+  }
+  return { lag, resident, descriptors }
+}
+
+function megabytes(samples: readonly Sampled[]): string {
+  return ((samples.at(-1)?.value ?? 0) / 2 ** 20).toFixed(0)
+}
