@@ -7,8 +7,8 @@ import { type ConsumerGroup, consumerGroups } from './consumer-groups.ts'
 import { isRetriable, RunInferenceError } from './errors.ts'
 import { groupMembers, type MemberOfTopics } from './group-members.ts'
 import type { GroupMember, TopicDescription } from './kafka/port.ts'
-import { replayTopic } from './kafka/topic-names.ts'
 import { thinTopics } from './kafka/thin-topics.ts'
+import { replayTopic } from './kafka/topic-names.ts'
 import { planTopics, requireApplied, topicNames } from './kafka/topics.ts'
 import { requireResources } from './models/required-resources.ts'
 import { sleep } from './ops/clock.ts'
@@ -218,7 +218,10 @@ class Running implements RunningTopology {
 
   #tellOfTransactions(topics: readonly TopicDescription[]): void {
     const { logger } = this.#parts
-    const transactionalIds = transactionalId(this.#topology.applicationId, { topic: '<topic>', partition: '<partition>' })
+    const transactionalIds = transactionalId(this.#topology.applicationId, {
+      topic: '<topic>',
+      partition: '<partition>',
+    })
     logger.info({ transactionalIds }, 'exactly once: outputs, dead letters and offsets are committed in transactions')
     const thin = thinTopics(topics)
     if (thin.length === 0) return

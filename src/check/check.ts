@@ -20,6 +20,7 @@ import { checkResources } from './check-resources.ts'
 import { checkSchemas } from './check-schemas.ts'
 import { checkTopics } from './check-topics.ts'
 import { newestRecords, recordsOfFile } from './example-records.ts'
+import { warnOfSideEffects, warnOfThinTopics } from './guarantee-warnings.ts'
 import type { CheckReport, ExampleReport, Findings, TopicReport } from './report.ts'
 import { warnOfSizes, warnOfSteps } from './step-warnings.ts'
 import { within } from './within.ts'
@@ -57,12 +58,14 @@ export async function checkTopology(topology: Topology, parts: CheckParts, findi
   const loadable = topology.steps.filter(step => modelProblems(step).length === 0)
   warnOfSteps(topology.steps, findings)
   warnOfSizes(loadable, parts.settings, findings)
+  warnOfSideEffects(topology.steps, parts.settings, findings)
   checkResources(topology.steps, parts.machine, findings)
   const [models, schemas, { reports: topics, existing }] = await Promise.all([
     checkModels(topology, loadable, parts, findings),
     checkSchemas(topology, parts, findings),
     reachTopics(topology, parts, findings),
   ])
+  warnOfThinTopics(topology, existing, parts.settings, findings)
   // Topics that are missing say nothing about what functions and models do with a record.
   const examples = findings.clean('topology', 'models', 'schemas')
     ? await checkExamples(topology, existing, parts, findings)

@@ -20,6 +20,7 @@ export async function workersHealth(workers: readonly WorkerView[]): Promise<Hea
     live: reports.every(({ live }) => live),
     ready: reports.every(({ ready }) => ready),
     state: reports.find(({ state }) => state !== 'joined')?.state ?? 'joined',
+    processingGuarantee: reports.find(report => report.processingGuarantee !== undefined)?.processingGuarantee,
     groups: groupStates(reports),
     problems: Object.fromEntries(problems),
     models: reports.flatMap(({ models }) => models),
@@ -98,7 +99,7 @@ function notReady({
   process,
   ...rest
 }: Pick<HealthReport, 'live' | 'state'> & { readonly process: string }): HealthReport {
-  return { ...rest, ready: false, groups: {}, problems: { process }, models: [] }
+  return { ...rest, ready: false, processingGuarantee: undefined, groups: {}, problems: { process }, models: [] }
 }
 
 async function ask(url: URL): Promise<{ readonly body: string }> {

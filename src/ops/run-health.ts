@@ -11,6 +11,8 @@ export interface HealthReport {
   /** Topics checked, models warm, joined, not halted. */
   readonly ready: boolean
   readonly state: ConnectionState | 'starting' | 'failed'
+  /** What a fault can do to outputs; undefined: of workers that have not told yet. */
+  readonly processingGuarantee: RunSettings['processingGuarantee'] | undefined
   /** The state in each consumer group: parts of a topology behind a `through` have groups of their own. */
   readonly groups: Readonly<Record<string, ConnectionState>>
   /** What is being waited for, and why; empty when all is well. */
@@ -55,6 +57,7 @@ export function createHealth(applicationId: string, lanes: readonly Lane[], sett
         live: state !== 'failed' && stuck.length === 0,
         ready: ready && state !== 'failed' && !problems.has(HALTED),
         state,
+        processingGuarantee: settings.processingGuarantee,
         groups: Object.fromEntries(groups),
         problems: Object.fromEntries(all),
         models: models(),

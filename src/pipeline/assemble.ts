@@ -1,17 +1,16 @@
 /** Builds the parts of a pipeline and connects them; `pipeline.ts` says what they do together. */
 import { RunInferenceError } from '../errors.ts'
 import type { StepNode } from '../graph.ts'
-import type { GroupMember, KafkaWriter } from '../kafka/port.ts'
+import type { GroupMember, MemberEvents } from '../kafka/port.ts'
 import type { Header } from '../kafka/record-block.ts'
 import { replayTopic } from '../kafka/topic-names.ts'
 import { type ServedModel, servedModels } from '../models/served-models.ts'
 import type { RunParts } from '../run-parts.ts'
 import type { Topology } from '../topology.ts'
 import { Admission } from './admission.ts'
+import { buildDelivery } from './assemble-delivery.ts'
 import { buildSteps, modelEvents } from './assemble-steps.ts'
-import { Commits } from './commits.ts'
 import { type CompiledGraph, compile } from './compile.ts'
-import { encodeFailure } from './dead-letter.ts'
 import { DeadLetterLog } from './dead-letter-log.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { FailurePoints } from './failure-points.ts'
@@ -20,11 +19,10 @@ import { FloodGuard } from './flood-guard.ts'
 import { functionsInWorker } from './function-lanes.ts'
 import { metricNames } from './metric-names.ts'
 import { openGraph } from './open-graph.ts'
-import { Outbox, type OutboxOptions } from './outbox.ts'
 import { Pipeline, type SourceOfTopic } from './pipeline.ts'
 import { ReplayMarks } from './replay-marks.ts'
 import { RunningFunctions } from './running-functions.ts'
-import { type Outputs, UnitBuilder } from './unit-builder.ts'
+import type { Outputs } from './unit-builder.ts'
 
 export interface AssembleParts extends RunParts {
   readonly note: (what: string) => void
@@ -39,11 +37,13 @@ export interface AssembleParts extends RunParts {
 
 export interface Assembly {
   readonly pipeline: Pipeline
+  /** Exactly-once: what a member has to wait for before partitions are assigned. */
+  readonly beforeAssigned: MemberEvents['beforeAssigned']
   /** What runs where, now. */
   models(): readonly ServedModel[]
   /** Goes on after a halt. */
   resume(): void
-  /** Closes the writer and stops timers; lanes belong to whoever made them. */
+  /** Closes the writers and stops timers; lanes belong to whoever made them. */
   close(): Promise<void>
 }
 
@@ -136,15 +136,20 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     }),
     deadLetters: opened.deadLetters,
   }
-  const member: Pick<GroupMember, 'commit' | 'alive' | 'pause' | 'resume'> = {
+  const member: Omit<GroupMember, 'start' | 'stop' | 'heartbeatAgeMs'> = {
     commit: offsets => parts.member().commit(offsets),
     alive: () => parts.member().alive(),
     pause: partition => parts.member().pause(partition),
     resume: partition => parts.member().resume(partition),
+    restart: partition => parts.member().restart(partition),
   }
-  const outbox = buildOutbox(topology, parts, writer, points, outputs, member, {
+  const delivery = buildDelivery(topology, parts, writer, points, outputs, member, {
     onAcknowledged: unit => pipeline.acknowledged(unit),
     onQuiet: () => pipeline.noticeIdle(),
+    isDraining: topic => pipeline.isDraining(topic),
+    onOutage,
+    onRecovered,
+    onFatal,
   })
   const deadLetterLog = new DeadLetterLog(parts.logger, clock)
   const pipeline: Pipeline = new Pipeline({
@@ -152,19 +157,16 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     outletCount: graph.outlets.length,
     admission: new Admission(
       { maxRows: settings.maxInFlightRows, maxBytes: settings.maxInFlightBytes },
-      flow => member.pause(flow),
+      flow => {
+        member.pause(flow)
+        delivery.paused(flow)
+      },
       flow => member.resume(flow),
     ),
     dispatcher,
     guard,
-    outbox,
-    commits: new Commits(
-      member,
-      clock,
-      settings.commitIntervalMs,
-      ({ topic, partition, committed }) => metrics.committed(topic, partition, committed),
-      onFatal,
-    ),
+    outbox: delivery.outbox,
+    commits: delivery.commits,
     deadLetterLog,
     clock,
     random,
@@ -177,6 +179,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
   })
   return {
     pipeline,
+    beforeAssigned: delivery.beforeAssigned,
     models,
     resume() {
       guard.reset()
@@ -184,11 +187,12 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
       pipeline.resume()
     },
     async close() {
-      outbox.close()
+      const delivered = delivery.close()
       dispatcher.close()
       for (const set of opened.models.values()) set.close()
       deadLetterLog.close()
       await functions.close()
+      await delivered
       await writer.close()
     },
   }
@@ -196,33 +200,6 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
 
 function stepNamed({ steps, whole }: Topology, name: string): StepNode | undefined {
   return (whole?.steps ?? steps).find(({ step }) => step === name)
-}
-
-function buildOutbox(
-  topology: Topology,
-  { clock, onFatal }: AssembleParts,
-  writer: KafkaWriter,
-  points: FailurePoints,
-  outputs: Outputs,
-  member: Pick<GroupMember, 'alive'>,
-  events: Pick<OutboxOptions, 'onAcknowledged' | 'onQuiet'>,
-): Outbox {
-  const builder = new UnitBuilder({
-    provenance: topology.provenance,
-    wallTime: () => clock.wallTime(),
-    encodeFailure: (work, row, failure, maxBytes) =>
-      encodeFailure(topology.applicationId, clock.wallTime(), work, row, failure, maxBytes),
-  })
-  return new Outbox({
-    builder,
-    outputs,
-    writer,
-    member,
-    clock,
-    refusedPoint: sink => points.ofSink(topology.sinks[sink]!),
-    ...events,
-    onFatal,
-  })
 }
 
 /** Replay topics take the way of their source. */

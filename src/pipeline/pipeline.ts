@@ -22,7 +22,6 @@ import type { Commits } from './commits.ts'
 import type { DeadLetterLog } from './dead-letter-log.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { FloodGuard } from './flood-guard.ts'
-import type { Outbox } from './outbox.ts'
 import { PartitionFlow } from './partition-flow.ts'
 import type { PipelineMetrics } from './pipeline-metrics.ts'
 import { Preparation } from './preparation.ts'
@@ -45,6 +44,14 @@ export interface SourceOfTopic {
   readonly markOf: (headers: readonly Header[]) => ReplayMark | undefined
 }
 
+/** Writes what is done: `outbox.ts`, or `transactional-outbox.ts`. */
+export interface UnitOutbox {
+  /** Rows of this partition may have become done. */
+  advance(flow: PartitionFlow): void
+  /** The partition is gone, and everything that was taken of it. */
+  lost?(flow: PartitionFlow): void
+}
+
 export interface PipelineParts {
   readonly sourceOf: (topic: string) => SourceOfTopic
   readonly outletCount: number
@@ -52,8 +59,8 @@ export interface PipelineParts {
   readonly dispatcher: Dispatcher
   readonly guard: FloodGuard
   readonly functions: Pick<RunningFunctions, 'dropLost' | 'halted'>
-  readonly outbox: Outbox
-  readonly commits: Commits
+  readonly outbox: UnitOutbox
+  readonly commits: Pick<Commits, 'mark' | 'flush'>
   readonly deadLetterLog: DeadLetterLog
   readonly clock: Clock
   readonly random: () => number
@@ -98,12 +105,13 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   }
 
   onLost(partitions: readonly OwnedPartition[]): void {
-    const { admission, dispatcher, functions, metrics } = this.#parts
+    const { admission, dispatcher, functions, metrics, outbox } = this.#parts
     for (const lost of partitions) {
       const flow = this.#flows.get(idOf(lost))
       if (!flow || flow.epoch !== lost.epoch) continue
       this.#flows.delete(idOf(lost))
       flow.lost = true
+      outbox.lost?.(flow)
       metrics.lost(flow.topic, flow.rows)
       metrics.forgetPartition(flow.topic, flow.partition)
       for (const work of flow.blocks) {
@@ -170,9 +178,16 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     await this.#drain('shutdown', () => true)
   }
 
+  /** Whether somebody waits until what is in flight of this topic is committed. */
+  isDraining(topic: string): boolean {
+    return this.#isEnding || this.#revoking.has(topic)
+  }
+
   async #drain(reason: CloseReason, concerns: (flow: PartitionFlow) => boolean): Promise<void> {
-    const { dispatcher, commits } = this.#parts
+    const { dispatcher, commits, outbox } = this.#parts
     dispatcher.flush(reason)
+    // What is done need not wait for its interval.
+    for (const flow of this.#flows.values()) if (concerns(flow)) outbox.advance(flow)
     await new Promise<void>(resolve => {
       this.#idleWaiters.push({ concerns, resolve })
       this.noticeIdle()

@@ -10,7 +10,10 @@ export interface TransactionalWritersOptions {
 }
 
 /** Under which name the transactions of an input partition are known to the brokers; whoever fenced it last has the partition. */
-export function transactionalId(applicationId: string, { topic, partition }: TopicPartition): string {
+export function transactionalId(
+  applicationId: string,
+  { topic, partition }: { readonly topic: string; readonly partition: number | string },
+): string {
   return `${applicationId}-${topic}-${partition}`
 }
 
