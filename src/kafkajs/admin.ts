@@ -53,7 +53,8 @@ export class Admin implements KafkaAdmin {
       for (const { name, errorCode } of answers) {
         // Whether it is there is not told to who may not see it.
         const failure = brokerError(errorName(errorCode), `Topic '${name}'`, needsToSee(name))
-        if (failure.code === 'AUTHORISATION') throw failure
+        // One of which a broker cannot say anything for the moment is not one that is missing.
+        if (failure.code === 'AUTHORISATION' || failure.retriable) throw failure
       }
       const found = answers.filter(topic => topic.errorCode === 0)
       const configs = await describeTopicConfigs(
