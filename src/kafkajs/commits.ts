@@ -11,7 +11,7 @@
 import type { RunInferenceError } from '../errors.ts'
 import type { CommitRequest } from '../kafka/port.ts'
 import type { Backoff } from './backoff.ts'
-import { type CommitSession, sendOffsetCommit } from './offset-commit.ts'
+import { type CommitSession, needsToCommit, sendOffsetCommit } from './offset-commit.ts'
 import { partitionKey } from './partition-key.ts'
 import { brokerError, clientError } from './protocol-errors.ts'
 
@@ -129,7 +129,11 @@ export class Commits {
         if (session.generation === generation) session.expelled(name)
         continue
       }
-      const failure = brokerError(name, `Committing ${key} for group '${groupId}'`)
+      const failure = brokerError(
+        name,
+        `Committing ${key} for group '${groupId}'`,
+        needsToCommit(name, groupId, entry.topic),
+      )
       if (failure.retriable || failure.code === 'TOPIC_MISSING') {
         again.push(entry)
         trouble = failure

@@ -15,7 +15,7 @@ import type { Caller } from './channel.ts'
 import type { Cluster } from './cluster.ts'
 import { divideGroup, type JoinedMember, type LeaderCluster } from './group-leader.ts'
 import { GROUP_PROTOCOLS, type GroupProtocol, type Share } from './group-protocol.ts'
-import { brokerError, clientError, errorName } from './protocol-errors.ts'
+import { brokerError, COORDINATOR_MOVED, clientError, errorName } from './protocol-errors.ts'
 
 export interface GroupSessionOptions {
   readonly groupId: string
@@ -60,12 +60,6 @@ interface SyncAnswer {
   readonly errorCode: number
   readonly memberAssignment: Buffer
 }
-
-/** Answers after which to look for the coordinator again. */
-export const COORDINATOR_MOVED: ReadonlySet<string> = new Set([
-  'GROUP_COORDINATOR_NOT_AVAILABLE',
-  'NOT_COORDINATOR_FOR_GROUP',
-])
 
 export class GroupSession {
   readonly #cluster: SessionCluster
@@ -264,7 +258,16 @@ export class GroupSession {
     return leftMs
   }
 
+  /** A heartbeat now. True: the coordinator answered that this member stands, in the generation that it was sent in. */
+  async confirm(): Promise<boolean> {
+    const generation = this.#generation
+    const askedAtMs = this.#clock.now()
+    if (generation >= 0) await this.#beat(generation)
+    return generation >= 0 && generation === this.#generation && this.#stoodAtMs >= askedAtMs
+  }
+
   #scheduleBeat(delayMs = this.#options.heartbeatIntervalMs): void {
+    this.#cancelBeat()
     this.#cancelBeat = this.#clock.after(delayMs, () => void this.#beat(this.#generation))
   }
 

@@ -1,7 +1,8 @@
 /**
  * The Kafka port on real brokers. Everything that knows kafkajs is in this folder; nothing else imports it.
  *
- * channel → cluster → { group-session, reader, commits → member }, { produce-loop → writer }, scan, admin → this file.
+ * channel → cluster → { group-session, reader, commits, takeover → member }, { produce-loop → writer },
+ * { transaction-coordinator, transaction-produce → transactional-writer }, scan, admin → this file.
  */
 import type { ConnectionOptions } from 'node:tls'
 import { RunInferenceError } from '../errors.ts'
@@ -11,19 +12,17 @@ import type { Logger } from '../ops/logger.ts'
 import { Admin } from './admin.ts'
 import { parseAddress } from './channel.ts'
 import { Cluster } from './cluster.ts'
+import { CoordinatorWatch } from './coordinator-watch.ts'
 import { kafkajsLogger } from './log-bridge.ts'
 import { Member } from './member.ts'
+import { type SaslOptions, saslSettings } from './sasl.ts'
 import { scan } from './scan.ts'
+import { TransactionLanes } from './transaction-lanes.ts'
+import { TransactionWriter } from './transactional-writer.ts'
+import { Troubles } from './troubles.ts'
 import { Writer } from './writer.ts'
 
-/** How this client proves who it is. Passwords and tokens are never logged. */
-export type SaslOptions =
-  | {
-      readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
-      readonly username: string
-      readonly password: string
-    }
-  | { readonly mechanism: 'oauthbearer'; readonly oauthBearerProvider: () => Promise<{ readonly value: string }> }
+export type { SaslOptions } from './sasl.ts'
 
 export interface KafkaPortOptions {
   /** `host:port` of at least one broker. */
@@ -57,7 +56,7 @@ export function createKafkaPort(options: KafkaPortOptions): KafkaPort {
     connection: {
       clientId: options.clientId,
       ssl: options.ssl,
-      sasl: options.sasl,
+      sasl: options.sasl && saslSettings(options.sasl),
       connectionTimeoutMs: options.connectionTimeoutMs ?? 5_000,
       requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
       logger: kafkajsLogger(logger),
@@ -71,6 +70,9 @@ export function createKafkaPort(options: KafkaPortOptions): KafkaPort {
     lastUser++
     return { cluster, clock, random, logger, purpose: `${kind}-${lastUser}` }
   }
+  const lanes = new TransactionLanes('transactions', purpose => cluster.closePurposes(purpose))
+  const watch = new CoordinatorWatch(clock, logger)
+  const shared = { cluster, clock, random, watch, troubles: new Troubles(logger, () => {}) }
   return {
     admin: new Admin({ ...context('admin'), patienceMs: options.adminPatienceMs ?? 30_000 }),
     member: (memberOptions, events) =>
@@ -80,8 +82,9 @@ export function createKafkaPort(options: KafkaPortOptions): KafkaPort {
         events,
       ),
     writer: () => new Writer(context('writer')),
-    transactionalWriter: () => {
-      throw new RunInferenceError('BUG', 'transactions are not there yet')
+    transactionalWriter: writerOptions => {
+      const { purpose, leave } = lanes.enter()
+      return new TransactionWriter({ ...shared, purpose, leave }, writerOptions)
     },
     scan: (ranges, { signal } = {}) => scan(context('scan'), ranges, signal),
     close: async () => cluster.close(),

@@ -1,5 +1,6 @@
 import { RunInferenceError } from '../errors.ts'
 import type { TopicPartition } from '../kafka/port.ts'
+import type { Caller } from './channel.ts'
 import type { Cluster } from './cluster.ts'
 import { partitionKey } from './partition-key.ts'
 import { assertAnswer } from './protocol-errors.ts'
@@ -15,6 +16,11 @@ export interface OffsetQuestion extends TopicPartition {
   readonly timestampMs: number
 }
 
+/** What asking for offsets needs of the cluster. */
+export interface OffsetsCluster extends Pick<Cluster, 'leader'> {
+  channel(nodeId: number, purpose: string): Caller
+}
+
 interface ListOffsetsAnswer {
   readonly responses: readonly {
     readonly topic: string
@@ -27,7 +33,7 @@ interface ListOffsetsAnswer {
  * BROKER_UNAVAILABLE while a partition has no leader, or another broker than the metadata says: refresh and try again.
  */
 export async function listOffsets(
-  cluster: Cluster,
+  cluster: OffsetsCluster,
   purpose: string,
   questions: readonly OffsetQuestion[],
 ): Promise<Map<string, number>> {
@@ -48,7 +54,7 @@ export async function listOffsets(
       .call<ListOffsetsAnswer>('ListOffsets', { isolationLevel: READ_COMMITTED, topics })
     for (const { topic, partitions } of answer.responses) {
       for (const { partition, errorCode, offset } of partitions) {
-        assertAnswer(errorCode, `Asking for offsets of ${topic}/${partition}`)
+        assertAnswer(errorCode, `Asking for offsets of ${topic}/${partition}`, `Describe on topic '${topic}'`)
         offsets.set(partitionKey(topic, partition), Number(offset))
       }
     }

@@ -1,6 +1,7 @@
 /**
  * A member of a consumer group: owns partitions, reads them, commits for them, and gives them up in time. The group's
- * protocol is in `group-session.ts`, reading in `reader.ts`, commits in `commits.ts`; here stands what happens when.
+ * protocol is in `group-session.ts`, reading in `reader.ts`, commits in `commits.ts`, how partitions are taken in
+ * `takeover.ts`; here stands what happens when.
  *
  * G1 On notice of a rebalance fetching stops, heartbeats go on, and work in flight has `drainBudgetMs` to be finished
  *    and committed; then the member joins again.
@@ -28,7 +29,7 @@ import { Ownership } from './ownership.ts'
 import { partitionKey } from './partition-key.ts'
 import { clientError } from './protocol-errors.ts'
 import { Reader } from './reader.ts'
-import { startPositionsInTime } from './start-positions.ts'
+import { fencing, Takeover } from './takeover.ts'
 import { requireTopics } from './topic-check.ts'
 import { Troubles } from './troubles.ts'
 
@@ -52,6 +53,7 @@ export class Member implements GroupMember {
   readonly #session: GroupSession
   readonly #reader: Reader
   readonly #commits: Commits
+  readonly #takeover: Takeover
   readonly #troubles: Troubles
   readonly #backoff: Backoff
   readonly #stopped = new AbortController()
@@ -63,7 +65,9 @@ export class Member implements GroupMember {
   #counted: ReadonlyMap<string, number> | undefined
   /** Resolves when the present generation has to be left; true when work may be drained first. */
   #leave = Promise.withResolvers<boolean>()
-  #leaving = false
+  /** Aborted at the same time. */
+  #over = new AbortController()
+  #failed = false
 
   constructor(context: MemberContext, options: MemberOptions, events: MemberEvents) {
     const { cluster, clock, random, logger, purpose } = context
@@ -76,7 +80,11 @@ export class Member implements GroupMember {
     this.#session = new GroupSession({ cluster, clock, logger, purpose: `${purpose}:group` }, groupOptions, {
       onRebalance: () => this.#leaveGeneration(true),
       onExpelled: reason => this.#expelled(reason),
-      onHeartbeat: failure => this.#troubles.note('heartbeat', failure),
+      onHeartbeat: failure => {
+        // The session would go on for a while; nothing that is done meanwhile could be committed.
+        if (failure && !failure.retriable) this.#fatal(failure)
+        else this.#troubles.note('heartbeat', failure)
+      },
     })
     this.#reader = new Reader({
       ...context,
@@ -91,6 +99,17 @@ export class Member implements GroupMember {
       backoff: new Backoff(clock, random),
       owns: (key, epoch) => this.#ownership.owns(key, epoch),
       onTrouble: failure => this.#troubles.note('commit', failure),
+    })
+    this.#takeover = new Takeover({
+      ...{ cluster, clock, random, session: this.#session, ownership: this.#ownership },
+      purpose: `${purpose}:group`,
+      groupId: options.groupId,
+      starts: new Map(options.sources.map(source => [source.topic, source.start])),
+      beforeAssigned: fencing(events),
+      onTaken: partitions => this.#taken(partitions),
+      onLost: partitions => this.#lost(partitions),
+      onTrouble: (what, failure) => this.#troubles.note(what, failure),
+      onFatal: error => this.#fatal(error),
     })
     this.#ignoreRefreshes = cluster.onRefresh(() => this.#noticeGrowth())
     // Who calls start() hears of a rejection; where nobody did, it must not end the process.
@@ -114,8 +133,8 @@ export class Member implements GroupMember {
     return this.#commits.commit(offsets)
   }
 
-  restart(_partition: TopicPartition & { readonly epoch: number }): void {
-    throw new RunInferenceError('BUG', 'taking a partition over anew is not there yet')
+  restart(partition: TopicPartition & { readonly epoch: number }): void {
+    this.#takeover.restart(partition)
   }
 
   alive(): boolean {
@@ -180,7 +199,7 @@ export class Member implements GroupMember {
     const generation = await this.#session.join(this.#ownership.claim())
     if (generation === undefined || this.#stopped.signal.aborted) return false
     this.#leave = Promise.withResolvers()
-    this.#leaving = false
+    this.#over = new AbortController()
     await this.#enter(generation)
     return true
   }
@@ -191,40 +210,20 @@ export class Member implements GroupMember {
     this.#lost(lost)
     this.#commits.resume()
     this.#reader.run()
-    const positions = await this.#positions(added, generation.freshTopics)
-    if (positions === undefined) return
-    const taken = this.#ownership.take(
-      added.map(({ topic, partition }) => ({
-        topic,
-        partition,
-        position: positions.get(partitionKey(topic, partition))!,
-      })),
-    )
+    if (!(await this.#takeover.begin(added, generation.freshTopics, this.#over.signal))) return
     this.#context.logger.info(
-      { generation: generation.number, added: taken.length, lost: lost.length },
+      { generation: generation.number, added: added.length, lost: lost.length },
       'joined the group',
     )
-    if (taken.length > 0) this.#events.onAssigned(taken)
     this.#setPhase('joined')
-    this.#reader.add(taken)
     this.#started.resolve()
   }
 
-  #positions(added: readonly TopicPartition[], fresh: ReadonlySet<string>): Promise<Map<string, number> | undefined> {
-    const { cluster, purpose } = this.#context
-    const { groupId, sources } = this.#options
-    const context = {
-      cluster,
-      groupId,
-      session: this.#session,
-      purpose: `${purpose}:group`,
-      starts: new Map(sources.map(source => [source.topic, source.start])),
-      backoff: this.#backoff,
-      signal: this.#stopped.signal,
-      isOver: () => this.#leaving,
-      onTrouble: (failure: RunInferenceError | undefined) => this.#troubles.note('start positions', failure),
-    }
-    return startPositionsInTime(context, added, fresh)
+  #taken(partitions: readonly OwnedPartition[]): void {
+    if (partitions.length > 0) this.#events.onAssigned(partitions)
+    const owns = ({ topic, partition, epoch }: OwnedPartition) =>
+      this.#ownership.owns(partitionKey(topic, partition), epoch)
+    this.#reader.add(partitions.filter(owns))
   }
 
   /** G1 */
@@ -243,7 +242,7 @@ export class Member implements GroupMember {
   }
 
   #leaveGeneration(mayDrain: boolean): void {
-    this.#leaving = true
+    this.#over.abort()
     this.#leave.resolve(mayDrain)
   }
 
@@ -269,7 +268,7 @@ export class Member implements GroupMember {
 
   /** The leader divides anew when a topic has grown: new partitions belong to nobody until then. */
   #noticeGrowth(): void {
-    if (this.#leaving || this.#counted === undefined) return
+    if (this.#over.signal.aborted || this.#counted === undefined) return
     for (const [topic, count] of this.#counted) {
       const now = this.#context.cluster.topic(topic)?.leaders.length ?? 0
       if (now <= count) continue
@@ -281,6 +280,8 @@ export class Member implements GroupMember {
   }
 
   #fatal(error: RunInferenceError): void {
+    if (this.#failed) return
+    this.#failed = true
     this.#reader.halt()
     if (this.#phase === 'connecting') this.#started.reject(error)
     else this.#events.onFatal(error)

@@ -1,7 +1,6 @@
 import type { Caller } from './channel.ts'
-import { COORDINATOR_MOVED } from './group-session.ts'
 import { partitionKey } from './partition-key.ts'
-import { errorName } from './protocol-errors.ts'
+import { COORDINATOR_MOVED, errorName } from './protocol-errors.ts'
 
 /** What commits need of a group session. */
 export interface CommitSession {
@@ -24,6 +23,11 @@ interface OffsetCommitAnswer {
     readonly topic: string
     readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[]
   }[]
+}
+
+/** What a commit that is not authorised asks for: the group is read, and so is the topic. */
+export function needsToCommit(name: string, groupId: string, topic: string): string {
+  return name === 'GROUP_AUTHORIZATION_FAILED' ? `Read on group '${groupId}'` : `Read on topic '${topic}'`
 }
 
 /**

@@ -6,28 +6,35 @@
  */
 import { RunInferenceError } from '../errors.ts'
 import type { StartPosition, TopicPartition } from '../kafka/port.ts'
+import type { Clock } from '../ops/clock.ts'
 import type { Backoff } from './backoff.ts'
 import type { Cluster } from './cluster.ts'
 import { fetchCommitted } from './group-offsets.ts'
-import type { GroupSession } from './group-session.ts'
-import { EARLIEST, LATEST, listOffsets, type OffsetQuestion } from './list-offsets.ts'
-import { sendOffsetCommit } from './offset-commit.ts'
+import { EARLIEST, LATEST, listOffsets, type OffsetQuestion, type OffsetsCluster } from './list-offsets.ts'
+import { type CommitSession, needsToCommit, sendOffsetCommit } from './offset-commit.ts'
 import { partitionKey } from './partition-key.ts'
-import { brokerError, clientError } from './protocol-errors.ts'
+import { answeredName, brokerError, clientError } from './protocol-errors.ts'
+
+/** A topic may be unknown to a broker that starts, or that has not heard of it yet; not for longer. */
+const TOPIC_MISSING_MS = 30_000
+/** The group has gone on without this member, as the next heartbeat says, too: that ends the generation. */
+const GONE_ON: ReadonlySet<string | undefined> = new Set(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID'])
 
 export interface StartContext {
-  readonly cluster: Cluster
-  readonly session: GroupSession
+  readonly cluster: OffsetsCluster & Pick<Cluster, 'refresh'> & Parameters<typeof fetchCommitted>[0]
+  readonly session: CommitSession
   readonly purpose: string
   readonly groupId: string
   readonly starts: ReadonlyMap<string, StartPosition>
 }
 
 export interface StartLoop extends StartContext {
+  readonly clock: Pick<Clock, 'now'>
   readonly backoff: Backoff
-  readonly signal: AbortSignal
-  /** True when the generation is over: the next one asks again. */
-  readonly isOver: () => boolean
+  /** Aborted when the generation is over: the next one asks again. */
+  readonly over: AbortSignal
+  /** Comes first in every attempt. */
+  readonly before: () => Promise<void>
   readonly onTrouble: (failure: RunInferenceError | undefined) => void
 }
 
@@ -37,24 +44,31 @@ export async function startPositionsInTime(
   partitions: readonly TopicPartition[],
   freshTopics: ReadonlySet<string>,
 ): Promise<Map<string, number> | undefined> {
-  const { cluster, session, backoff, signal, isOver, onTrouble } = context
+  const { cluster, clock, session, backoff, over, before, onTrouble } = context
   let positions: Map<string, number> | undefined
-  while (positions === undefined && !isOver()) {
+  let missingSinceMs: number | undefined
+  while (positions === undefined && !over.aborted) {
     try {
+      await before()
       // A partition that the leader of the group has found may be newer than what is known here.
       if (partitions.some(({ topic, partition }) => cluster.leader(topic, partition) < 0)) await cluster.refresh()
       positions = await startPositions(context, partitions, freshTopics)
     } catch (error) {
+      if (over.aborted) break
       const failure = clientError(error, 'Reading start positions')
-      if (!failure.retriable) throw failure
+      if (failure.code !== 'TOPIC_MISSING') missingSinceMs = undefined
+      else missingSinceMs ??= clock.now()
+      const isMissing = missingSinceMs !== undefined && clock.now() - missingSinceMs > TOPIC_MISSING_MS
+      const mayPass = failure.retriable || GONE_ON.has(answeredName(failure)) || missingSinceMs !== undefined
+      if (!mayPass || isMissing) throw failure
       onTrouble(failure)
       session.forgetCoordinator()
-      await backoff.wait(signal)
+      await backoff.wait(over)
       await cluster.refresh().catch(() => {}) // The next attempt meets the same outage and reports it.
     }
   }
   onTrouble(undefined)
-  return isOver() ? undefined : positions
+  return over.aborted ? undefined : positions
 }
 
 /** Positions by `partitionKey`. Rejects OFFSET_OUT_OF_RANGE where `none` was asked for and nothing is committed. */
@@ -85,7 +99,9 @@ async function startPositions(
   })
   const names = await sendOffsetCommit(context.session, groupId, entries)
   for (const [key, name] of names) {
-    if (name !== 'NONE') throw brokerError(name, `Committing the start position of ${key} for group '${groupId}'`)
+    if (name === 'NONE') continue
+    const what = `Committing the start position of ${key} for group '${groupId}'`
+    throw brokerError(name, what, needsToCommit(name, groupId, key.replace(/\/\d+$/, '')))
   }
   for (const { topic, partition, offset } of entries) positions.set(partitionKey(topic, partition), offset)
   return positions

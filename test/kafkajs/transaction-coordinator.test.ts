@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { RunInferenceError } from '../../src/errors.ts'
 import { Channel, mayHaveBeenSent } from '../../src/kafkajs/channel.ts'
 import { kafkajsLogger } from '../../src/kafkajs/log-bridge.ts'
 import { TransactionLanes } from '../../src/kafkajs/transaction-lanes.ts'
@@ -105,7 +106,8 @@ describe('the connections of transactional writers', () => {
     const settings = { clientId: 'c', ssl: undefined, sasl: undefined, logger: kafkajsLogger(silentLogger) }
     // Port 1 on loopback: nobody listens.
     const channel = new Channel('127.0.0.1:1', { ...settings, connectionTimeoutMs: 1_000, requestTimeoutMs: 1_000 })
-    const failure = await channel.call('EndTxn', {}).then(assert.fail, error => error)
+    const failure = await channel.call('EndTxn', {}).catch((error: RunInferenceError) => error)
+    assert.ok(failure instanceof RunInferenceError)
     assert.equal(mayHaveBeenSent(failure), false)
   })
 })

@@ -67,7 +67,7 @@ describe('a transactional writer', () => {
       for (const [code, as] of ends) {
         await writer.send([batch(1, 'z', 3)])
         answer(step, code)
-        const failure = await STEPS[step](writer).then(assert.fail, error => error)
+        const failure = await STEPS[step](writer).catch((error: unknown) => error)
         withCode(as)(failure)
         requests.length = 0
         for (const again of Object.values(STEPS)) await assert.rejects(again(writer), error => error === failure)
