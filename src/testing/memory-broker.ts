@@ -10,6 +10,7 @@ import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { Clock } from '../ops/clock.ts'
 import { memoryClient } from './memory-client.ts'
 import { type FaultPoint, type LosablePoint, MemoryFaults, type SlowPoint } from './memory-faults.ts'
+import { MemoryLink } from './memory-link.ts'
 import type { RefusalCode } from './memory-log.ts'
 import { MemoryState } from './memory-state.ts'
 
@@ -39,6 +40,10 @@ export interface MemoryBroker {
   refuse(concerns: (batch: SealedBatch) => boolean, code: RefusalCode): () => void
   /** The next requests of this kind are done, but their answers are lost; default: one batch, which the writer sends again. */
   loseResponse(times?: number, point?: LosablePoint): void
+  /** Requests of this client wait until the returned function is called, and come then, late: the others go on without it. */
+  cut(client: KafkaPort): () => void
+  /** Ends delays, and forgets failures and lost answers that are still to come. Refusals and cuts stay. */
+  mend(): void
   /** Transactional ids with a transaction that is open, not yet decided. */
   openTransactions(): readonly string[]
   /** Aborts the open transaction of this id, as if its time-out were over. */
@@ -58,8 +63,14 @@ export interface MemoryBroker {
 export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
   const faults = new MemoryFaults(options.clock)
   const state = new MemoryState(options.clock, options.random ?? (() => 0.5), faults, options.brokerCount ?? 1)
+  const links = new WeakMap<KafkaPort, MemoryLink>()
   return {
-    connect: () => memoryClient(state),
+    connect() {
+      const link = new MemoryLink(faults)
+      const client = memoryClient(state, link)
+      links.set(client, link)
+      return client
+    },
     down: () => faults.down(),
     up: () => {
       faults.up()
@@ -69,6 +80,8 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
     delay: (point, ms) => faults.delay(point, ms),
     refuse: (concerns, code) => faults.refuse(concerns, code),
     loseResponse: (times = 1, point = 'produce') => faults.loseResponses(point, times),
+    cut: client => links.get(client)?.cut() ?? (() => {}),
+    mend: () => faults.mend(),
     openTransactions: () => state.transactions.open,
     timeOutTransaction: transactionalId => state.transactions.timeOut(transactionalId),
     members: groupId => state.group(groupId).memberIds,

@@ -3,6 +3,7 @@ import { limitBlock } from '../kafka/limited-block.ts'
 import type { KafkaAdmin, KafkaPort, NewTopic, ScanRange } from '../kafka/port.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
 import { partitionKey } from './memory-assignment.ts'
+import type { MemoryLink } from './memory-link.ts'
 import { MemoryLog } from './memory-log.ts'
 import { MemoryMember } from './memory-member.ts'
 import type { MemoryState } from './memory-state.ts'
@@ -20,19 +21,19 @@ const DEFAULT_CONFIGS: Readonly<Record<string, string>> = {
 }
 
 /** One client of the broker in memory. */
-export function memoryClient(state: MemoryState): KafkaPort {
+export function memoryClient(state: MemoryState, link: MemoryLink): KafkaPort {
   return {
-    admin: memoryAdmin(state),
-    member: (options, events) => new MemoryMember(state, options, events),
-    writer: () => new MemoryWriter(state),
-    transactionalWriter: options => new MemoryTransactionalWriter(state, options),
-    scan: (ranges, options = {}) => scan(state, ranges, options.signal),
+    admin: memoryAdmin(state, link),
+    member: (options, events) => new MemoryMember(state, link, options, events),
+    writer: () => new MemoryWriter(state, link),
+    transactionalWriter: options => new MemoryTransactionalWriter(state, link, options),
+    scan: (ranges, options = {}) => scan(state, link, ranges, options.signal),
     close: async () => {},
   }
 }
 
-function memoryAdmin(state: MemoryState): KafkaAdmin {
-  const reach = () => state.faults.pass('admin')
+function memoryAdmin(state: MemoryState, link: MemoryLink): KafkaAdmin {
+  const reach = () => link.pass('admin')
   return {
     async describeTopics(names) {
       await reach()
@@ -87,6 +88,7 @@ function create(state: MemoryState, { name, partitions, replicationFactor, confi
 
 async function* scan(
   state: MemoryState,
+  link: MemoryLink,
   ranges: readonly ScanRange[],
   signal: AbortSignal | undefined,
 ): AsyncGenerator<RecordBlock> {
@@ -97,10 +99,10 @@ async function* scan(
   for (const { log, from, to } of fixed) {
     for (let at = from; at < to; ) {
       signal?.throwIfAborted()
-      await state.faults.pass('fetch')
+      await link.pass('fetch')
       const block = limitBlock(log.read(at, SCAN_BYTES), to)
       // The range goes beyond what can be read so far.
-      if (block.nextOffset === at) await state.faults.backOff(signal)
+      if (block.nextOffset === at) await link.backOff(signal)
       at = block.nextOffset
       if (block.count > 0) yield block
     }

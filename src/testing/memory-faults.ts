@@ -53,6 +53,12 @@ export class MemoryFaults {
     this.#delays.set(point, ms)
   }
 
+  mend(): void {
+    this.#failures.clear()
+    this.#delays.clear()
+    this.#lostResponses.clear()
+  }
+
   refuse(concerns: (batch: SealedBatch) => boolean, code: RefusalCode): () => void {
     const refusal = { concerns, code }
     this.#refusals.push(refusal)

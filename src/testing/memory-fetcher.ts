@@ -1,6 +1,7 @@
 import { isRetriable } from '../errors.ts'
 import type { MemberOptions, TopicPartition } from '../kafka/port.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
+import type { MemoryLink } from './memory-link.ts'
 import type { MemoryState } from './memory-state.ts'
 
 /** A partition that a member owns, and how far it was read. */
@@ -20,6 +21,7 @@ interface FetchEvents {
 /** Brings the records of a member's partitions, woken by writes instead of long polls. */
 export class MemoryFetcher {
   readonly #state: MemoryState
+  readonly #link: MemoryLink
   readonly #options: MemberOptions
   readonly #owned: ReadonlyMap<string, OwnedState>
   readonly #events: FetchEvents
@@ -29,8 +31,15 @@ export class MemoryFetcher {
   /** Changes with every stop: a fetch that was under way then is dropped. */
   #run = 0
 
-  constructor(state: MemoryState, options: MemberOptions, owned: ReadonlyMap<string, OwnedState>, events: FetchEvents) {
+  constructor(
+    state: MemoryState,
+    link: MemoryLink,
+    options: MemberOptions,
+    owned: ReadonlyMap<string, OwnedState>,
+    events: FetchEvents,
+  ) {
     this.#state = state
+    this.#link = link
     this.#options = options
     this.#owned = owned
     this.#events = events
@@ -70,7 +79,7 @@ export class MemoryFetcher {
       if (ready.length === 0) return
       const before = ready.map(({ epoch, position }) => [epoch, position] as const)
       try {
-        await this.#state.faults.pass('fetch')
+        await this.#link.pass('fetch')
         if (!this.#isRunning || run !== this.#run) return
         this.#deliver(ready, before)
         this.#events.onSuccess()
@@ -78,7 +87,7 @@ export class MemoryFetcher {
         if (!this.#isRunning || run !== this.#run) return
         this.#events.onFailure(error)
         if (!isRetriable(error)) return this.stop()
-        await this.#state.faults.backOff()
+        await this.#link.backOff()
       }
     }
   }

@@ -13,12 +13,14 @@ import { sleep } from '../ops/clock.ts'
 import { partitionKey, partitionOfKey } from './memory-assignment.ts'
 import { MemoryFetcher, type OwnedState } from './memory-fetcher.ts'
 import type { JoinAnswer, MemoryGroup } from './memory-group.ts'
+import type { MemoryLink } from './memory-link.ts'
 import { MemorySession } from './memory-session.ts'
 import type { MemoryState } from './memory-state.ts'
 import { MemoryTakeover } from './memory-takeover.ts'
 
 export class MemoryMember implements GroupMember {
   readonly #state: MemoryState
+  readonly #link: MemoryLink
   readonly #options: MemberOptions
   readonly #events: MemberEvents
   readonly #group: MemoryGroup
@@ -37,23 +39,24 @@ export class MemoryMember implements GroupMember {
   #hasStarted = false
   #degraded = false
 
-  constructor(state: MemoryState, options: MemberOptions, events: MemberEvents) {
+  constructor(state: MemoryState, link: MemoryLink, options: MemberOptions, events: MemberEvents) {
     this.#state = state
+    this.#link = link
     this.#options = options
     this.#events = events
     this.#group = state.group(options.groupId)
     const outcome = { onFailure: (error: unknown) => this.#onFailure(error), onSuccess: () => this.#onSuccess() }
-    this.#session = new MemorySession(state, this.#group, options, {
+    this.#session = new MemorySession(state.clock, link, this.#group, options, {
       ...outcome,
       onRebalance: () => this.#noticeRebalance(),
       onExpelled: () => this.#expelled(),
     })
-    this.#fetcher = new MemoryFetcher(state, options, this.#owned, {
+    this.#fetcher = new MemoryFetcher(state, link, options, this.#owned, {
       ...outcome,
       onBlock: (block, epoch) => events.onBlock(block, epoch),
     })
     this.#takeover = new MemoryTakeover({
-      faults: state.faults,
+      link,
       stopped: this.#stop.signal,
       beforeAssigned: events.beforeAssigned && (async partitions => events.beforeAssigned?.(partitions)),
       confirm: () => this.#session.confirm(),
@@ -107,10 +110,10 @@ export class MemoryMember implements GroupMember {
       if (this.#stop.signal.aborted) throw closed()
       if (!offsets.some(isOwned)) return offsets.map(() => false)
       try {
-        await this.#state.faults.pass('commit')
+        await this.#link.pass('commit')
       } catch (error) {
         if (!isRetriable(error)) throw error
-        await this.#state.faults.backOff(this.#stop.signal)
+        await this.#link.backOff(this.#stop.signal)
         continue
       }
       if (this.#isJoining) continue
@@ -132,7 +135,7 @@ export class MemoryMember implements GroupMember {
     const { memberId } = this.#session
     this.#loseEverything()
     // In an outage nobody hears the goodbye: the session runs out instead.
-    if (this.#state.faults.isUp) this.#group.remove(memberId)
+    if (this.#link.isUp) this.#group.remove(memberId)
     this.#events.onState('stopped')
   }
 
@@ -161,7 +164,7 @@ export class MemoryMember implements GroupMember {
     const session = this.#session
     while (!this.#stop.signal.aborted) {
       try {
-        await this.#state.faults.pass('join')
+        await this.#link.pass('join')
         if (this.#stop.signal.aborted) return undefined
         if (session.memberId === '') session.memberId = this.#state.memberId()
         const { groupId: _, ...options } = this.#options
@@ -173,7 +176,7 @@ export class MemoryMember implements GroupMember {
       } catch (error) {
         if (!isRetriable(error)) throw error
         this.#onFailure(error)
-        await this.#state.faults.backOff(this.#stop.signal)
+        await this.#link.backOff(this.#stop.signal)
       }
     }
     return undefined

@@ -1,5 +1,6 @@
+import type { Clock } from '../ops/clock.ts'
 import type { MemoryGroup } from './memory-group.ts'
-import type { MemoryState } from './memory-state.ts'
+import type { MemoryLink } from './memory-link.ts'
 
 interface SessionEvents {
   /** The group wants its members to join again. */
@@ -12,7 +13,8 @@ interface SessionEvents {
 
 /** A member's standing in its group: heartbeats from one join to the next, and the time since the last that was answered. */
 export class MemorySession {
-  readonly #state: MemoryState
+  readonly #clock: Clock
+  readonly #link: MemoryLink
   readonly #group: MemoryGroup
   readonly #options: { readonly heartbeatIntervalMs: number; readonly sessionTimeoutMs: number }
   readonly #events: SessionEvents
@@ -26,12 +28,14 @@ export class MemorySession {
   #cancelExpiry = () => {}
 
   constructor(
-    state: MemoryState,
+    clock: Clock,
+    link: MemoryLink,
     group: MemoryGroup,
     options: { readonly heartbeatIntervalMs: number; readonly sessionTimeoutMs: number },
     events: SessionEvents,
   ) {
-    this.#state = state
+    this.#clock = clock
+    this.#link = link
     this.#group = group
     this.#options = options
     this.#events = events
@@ -61,13 +65,13 @@ export class MemorySession {
   }
 
   ageMs(): number {
-    return this.#state.clock.now() - this.#lastAnswerMs
+    return this.#clock.now() - this.#lastAnswerMs
   }
 
   /** One heartbeat now. True: the member stands, and the group is not about to divide its partitions anew. */
   async confirm(): Promise<boolean> {
     const run = this.#run
-    await this.#state.faults.pass('heartbeat')
+    await this.#link.pass('heartbeat')
     if (run !== this.#run) return false
     const standing = this.#group.heartbeat(this.memberId, this.generation)
     if (standing === 'unknown') {
@@ -83,7 +87,7 @@ export class MemorySession {
   #schedule(): void {
     this.#cancelBeat()
     const run = this.#run
-    this.#cancelBeat = this.#state.clock.after(this.#options.heartbeatIntervalMs, () => void this.#beat(run))
+    this.#cancelBeat = this.#clock.after(this.#options.heartbeatIntervalMs, () => void this.#beat(run))
   }
 
   async #beat(run: number): Promise<void> {
@@ -96,8 +100,8 @@ export class MemorySession {
   }
 
   #answered(): void {
-    this.#lastAnswerMs = this.#state.clock.now()
+    this.#lastAnswerMs = this.#clock.now()
     this.#cancelExpiry()
-    this.#cancelExpiry = this.#state.clock.after(this.#options.sessionTimeoutMs, () => this.#events.onExpelled())
+    this.#cancelExpiry = this.#clock.after(this.#options.sessionTimeoutMs, () => this.#events.onExpelled())
   }
 }

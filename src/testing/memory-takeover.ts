@@ -8,10 +8,10 @@
 import { isRetriable } from '../errors.ts'
 import type { MemberEvents } from '../kafka/port.ts'
 import { partitionOfKey } from './memory-assignment.ts'
-import type { MemoryFaults } from './memory-faults.ts'
+import type { MemoryLink } from './memory-link.ts'
 
 interface TakeoverContext {
-  readonly faults: MemoryFaults
+  readonly link: MemoryLink
   readonly stopped: AbortSignal
   readonly beforeAssigned: MemberEvents['beforeAssigned']
   /** True: the coordinator says that this is still a member, and of this generation. */
@@ -67,7 +67,7 @@ export class MemoryTakeover {
   }
 
   async #takeInTurn(keys: readonly string[], confirms: boolean, run: number): Promise<void> {
-    const { beforeAssigned, confirm, faults, onFailure, stopped } = this.#context
+    const { beforeAssigned, confirm, link, onFailure, stopped } = this.#context
     while (run === this.#run) {
       try {
         if (confirms && !(await confirm())) return
@@ -79,7 +79,7 @@ export class MemoryTakeover {
         if (run !== this.#run) return
         onFailure(error)
         if (!isRetriable(error)) return
-        await faults.backOff(stopped)
+        await link.backOff(stopped)
       }
     }
   }

@@ -13,6 +13,7 @@ import { sleep } from '../ops/clock.ts'
 import { partitionKey } from './memory-assignment.ts'
 import type { TransactionEnd } from './memory-control-batch.ts'
 import type { LosablePoint } from './memory-faults.ts'
+import type { MemoryLink } from './memory-link.ts'
 import { isSenderError } from './memory-log.ts'
 import type { MemoryState } from './memory-state.ts'
 import type { ProducerIdentity, TransactionError } from './memory-transactions.ts'
@@ -35,12 +36,14 @@ interface Tenure {
 
 export class MemoryTransactionalWriter implements TransactionalWriter {
   readonly #state: MemoryState
+  readonly #link: MemoryLink
   readonly #options: TransactionalWriterOptions
   readonly #closed = new AbortController()
   #tenure: Tenure | undefined
 
-  constructor(state: MemoryState, options: TransactionalWriterOptions) {
+  constructor(state: MemoryState, link: MemoryLink, options: TransactionalWriterOptions) {
     this.#state = state
+    this.#link = link
     this.#options = options
   }
 
@@ -50,7 +53,7 @@ export class MemoryTransactionalWriter implements TransactionalWriter {
     this.#tenure = undefined
     for (;;) {
       this.#refuseWhenClosed()
-      await faults.pass('fence')
+      await this.#link.pass('fence')
       this.#refuseWhenClosed()
       const identity = transactions.begin(transactionalId, timeoutMs)
       if (faults.takeLostResponse('fence'))
@@ -161,7 +164,7 @@ export class MemoryTransactionalWriter implements TransactionalWriter {
       this.#refuseWhenOver(tenure)
       let answer: T | TransactionError | 'NONE' = 'NONE'
       try {
-        await faults.pass(point)
+        await this.#link.pass(point)
         this.#refuseWhenOver(tenure)
         answer = run()
         if (faults.takeLostResponse(point)) answer = 'NONE'
@@ -173,7 +176,7 @@ export class MemoryTransactionalWriter implements TransactionalWriter {
       if (answer === 'INVALID_TXN_STATE') throw this.#broken(tenure, this.#lost('the broker has it otherwise'))
       if (answer !== 'NONE' && answer !== 'CONCURRENT_TRANSACTIONS') return answer as Exclude<T, TransactionError>
       if (clock.now() >= deadlineMs) throw this.#broken(tenure, this.#lost('the broker has not answered in time'))
-      if (answer === 'NONE') await faults.backOff(this.#closed.signal)
+      if (answer === 'NONE') await this.#link.backOff(this.#closed.signal)
       else await sleep(clock, CONCURRENT_RETRY_MS, this.#closed.signal)
     }
   }

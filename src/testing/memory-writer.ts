@@ -8,6 +8,7 @@ import type { KafkaWriter, SendResult, WritePermit } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import { stampProducer } from '../kafka/record-batch-stamp.ts'
 import { partitionKey } from './memory-assignment.ts'
+import type { MemoryLink } from './memory-link.ts'
 import { isSenderError } from './memory-log.ts'
 import type { MemoryState } from './memory-state.ts'
 
@@ -15,6 +16,7 @@ const SEQUENCES = 2 ** 31
 
 export class MemoryWriter implements KafkaWriter {
   readonly #state: MemoryState
+  readonly #link: MemoryLink
   readonly #producerId: number
   /** Of partitions whose first one was given up. */
   readonly #laterIds = new Map<string, number>()
@@ -23,8 +25,9 @@ export class MemoryWriter implements KafkaWriter {
   readonly #tails = new Map<string, Promise<unknown>>()
   readonly #closed = new AbortController()
 
-  constructor(state: MemoryState) {
+  constructor(state: MemoryState, link: MemoryLink) {
     this.#state = state
+    this.#link = link
     this.#producerId = state.producerId()
   }
 
@@ -71,12 +74,12 @@ export class MemoryWriter implements KafkaWriter {
       } catch (error) {
         if (!isRetriable(error)) throw error
       }
-      await this.#state.faults.backOff(this.#closed.signal)
+      await this.#link.backOff(this.#closed.signal)
     }
   }
 
   async #sendOnce(key: string, batch: SealedBatch, sequence: number): Promise<SendResult | undefined> {
-    await this.#state.faults.pass('produce')
+    await this.#link.pass('produce')
     return this.#write(key, batch, sequence)
   }
 

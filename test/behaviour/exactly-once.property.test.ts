@@ -70,9 +70,17 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
     }),
   },
   {
-    weight: 7,
+    weight: 2,
     arbitrary: fc.record({
-      kind: fc.constantFrom('rebalance' as const, 'expire', 'timeOut', 'join', 'leave'),
+      kind: fc.constant('cut' as const),
+      which: fc.nat({ max: 1 }),
+      ms: fc.constantFrom(300, 3_000, 8_000, 30_000),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('join' as const, 'rebalance' as const, 'expire', 'timeOut', 'leave'),
       which: fc.nat({ max: 5 }),
     }),
   },

@@ -1,4 +1,5 @@
 import { handlerAt } from '../../src/handler-place.ts'
+import type { KafkaPort } from '../../src/kafka/port.ts'
 import type { FindHandler } from '../../src/models/custom-session.ts'
 import { createInThreadExecutor } from '../../src/models/in-thread-executor.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
@@ -50,20 +51,24 @@ export async function feed(driver: TopologyDriver, records: readonly InputRecord
   await driver.advance(1_000)
 }
 
-/** Another instance of the topology in the same group, on the broker and the clock of the driver. `isBad`: see `failRowsWhere`. */
+/**
+ * Another instance of the topology in the same group, on the broker and the clock of the driver. `isBad`: see `failRowsWhere`.
+ * With a `port` of its own a test can cut it off.
+ */
 export async function secondInstance(
   driver: TopologyDriver,
   topology: Topology,
   settings: Partial<RunSettings> = {},
   isBad?: RowPredicate,
+  port: KafkaPort = driver.broker.connect(),
 ): Promise<RunningTopology> {
-  const { clock, broker, registry } = driver
+  const { clock, registry } = driver
   const find: FindHandler = place => handlerAt(topology, place)
   const inThread = createInThreadExecutor({ lanes: 1, maxBatchRows: 256 }, { logger: silentLogger, clock, find })
   const executor = createFaultyExecutor(inThread, { clock })
   executor.failRowsWhere(isBad)
   const running = startTopology(topology, {
-    port: broker.connect(),
+    port,
     executor,
     registry,
     readSchema: async () => '',
