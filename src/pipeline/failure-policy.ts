@@ -39,7 +39,7 @@ export function failurePolicy(
     // Rows that fail with their batch are one.
     const isSame = isPerBatch && batch !== undefined && batch === lastBatch
     lastBatch = batch
-    meter?.failed(work, isSame ? 0 : 1, isCounted)
+    meter?.failed(work, isSame ? 0 : 1, isCounted, failure.error)
     return 'dead-letter'
   }
 }

@@ -19,6 +19,8 @@ import type { Clock } from '../ops/clock.ts'
 import type { WorkBlock } from './work-block.ts'
 
 const BUCKETS = 10
+/** Of the message of the last failure. */
+const SHOWN_CHARS = 300
 
 export interface FloodLimits {
   /** Of steps that have no threshold of their own; 1: never. */
@@ -36,8 +38,11 @@ export interface FloodGuardOptions extends FloodLimits {
 export interface FloodMeter {
   /** So many came here, and have not failed so far. */
   passed(work: WorkBlock, units: number, records: number): void
-  /** A record failed; `units`: 0 where its batch was told already. `isCounted`: it was told to have passed before. */
-  failed(work: WorkBlock, units: 0 | 1, isCounted: boolean): void
+  /**
+   * A record failed; `units`: 0 where its batch was told already. `isCounted`: it was told to have passed before. `error`: for
+   * whoever asks why, since nothing may be written yet of what has failed.
+   */
+  failed(work: WorkBlock, units: 0 | 1, isCounted: boolean, error?: RunInferenceError): void
 }
 
 interface Counts {
@@ -128,6 +133,7 @@ class Meter implements FloodMeter {
   #blocks = new WeakMap<WorkBlock, Counts>()
   /** Something has failed since it looked last. */
   #isTroubled = false
+  #lastError: RunInferenceError | undefined
 
   constructor(options: MeterOptions) {
     this.#options = options
@@ -139,8 +145,9 @@ class Meter implements FloodMeter {
     counts.records += records
   }
 
-  failed(work: WorkBlock, units: 0 | 1, isCounted: boolean): void {
+  failed(work: WorkBlock, units: 0 | 1, isCounted: boolean, error?: RunInferenceError): void {
     const counts = this.#countsOf(work)
+    this.#lastError = error
     counts.bad += units
     if (!isCounted) {
       counts.total += units
@@ -199,7 +206,8 @@ class Meter implements FloodMeter {
     if (records < minRecords || !(bad > total * limit)) return
     const where = perBlock ? 'one block' : `the last ${windowMs / 1_000} s`
     const share = `${bad} of ${total} ${units} failed in ${where}, and ${limitName} is ${limit}`
-    trip(new RunInferenceError('TOO_MANY_DEAD_LETTERS', `${place}: ${share}`))
+    const last = this.#lastError ? `; the last one: ${this.#lastError.message.slice(0, SHOWN_CHARS)}` : ''
+    trip(new RunInferenceError('TOO_MANY_DEAD_LETTERS', `${place}: ${share}${last}`))
   }
 }
 
