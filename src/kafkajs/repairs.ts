@@ -45,7 +45,7 @@ interface RequestQueue {
   scheduleCheckPendingRequests(): void
   scheduleRequestTimeoutCheck(): void
   canSendSocketRequestImmediately(): boolean
-  maybeThrottle(throttleMs: number | null): void
+  maybeThrottle(throttleMs: number | null | undefined): void
   sendSocketRequest(request: SocketRequest): void
   destroy(): void
 }
@@ -154,8 +154,9 @@ function timely(original: RequestQueueClass): RequestQueueClass {
       )
     }
 
-    override maybeThrottle(throttleMs: number | null): void {
-      if (throttleMs === null || throttleMs <= 0) return
+    override maybeThrottle(throttleMs: number | null | undefined): void {
+      // Answers of a login, and others, have no such field.
+      if (!throttleMs || throttleMs < 0) return
       this.throttledUntil = Math.max(this.throttledUntil, performance.now() + throttleMs)
     }
 

@@ -120,4 +120,17 @@ describe('a clock that is set while requests are under way', () => {
     answer(asked[1]!, Buffer.from('go on'))
     assert.equal((await second).text, 'go on')
   })
+
+  it('R4 an answer that says nothing of throttling, as those of a login, holds up nothing', async () => {
+    const { channel, asked } = await channelTo()
+    const { request } = ask()
+    const first = channel.send({ request, response: { decode: async (payload: Buffer) => payload.toString() } })
+    await eventually('it was asked', () => asked.length === 1)
+    answer(asked[0]!, Buffer.from('yes'))
+    assert.equal(await first, 'yes')
+    const second = channel.send(ask())
+    await eventually('the next one was asked', () => asked.length === 2, 2_000)
+    answer(asked[1]!, Buffer.from('go on'))
+    assert.equal((await second).text, 'go on')
+  })
 })
