@@ -88,7 +88,8 @@ Written by \`npm run docs\` from \`src/settings-schema.ts\`; a test keeps it so.
 A setting is taken from the first of these that has it: a flag, the environment, the settings file, its default. The file
 is \`kri.json\` in the working directory, or what \`--config\` names: a JSON object by the names of the first column, e.g.
 \`{ "brokers": "kafka-1:9092,kafka-2:9092", "lanes": 4 }\`. All problems of all sources are told at once, each with where
-its value came from. Passwords belong into the environment: they are masked wherever settings are shown.
+its value came from. Passwords belong into files or the environment ([security.md](security.md)): they are masked wherever
+settings are shown.
 
 ${sections.join('\n')}
 ## Variables for local clusters

@@ -54,7 +54,10 @@ export const ERROR_CODES = {
   SETTINGS_INVALID: entry('application', 'A setting or parameter is missing or out of range; all of them are listed.'),
   TOPIC_MISSING: entry('application', 'A topic that the topology needs does not exist.'),
   TOPIC_POLICY: entry('application', 'A topic exists with settings under which records would be lost.'),
-  AUTHORISATION: entry('application', 'The broker or the registry refuses these credentials for this operation.'),
+  AUTHORISATION: entry(
+    'application',
+    'The broker or the registry refuses these credentials for this operation, or one side the certificate of the other.',
+  ),
   OFFSET_OUT_OF_RANGE: entry(
     'application',
     'The committed offset is no longer, or not yet, in the log; skipping is refused.',
