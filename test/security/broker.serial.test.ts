@@ -1,0 +1,13 @@
+// One broker with every kind of listener and an authorizer, for all that has to do with credentials and rights.
+import { after, describe } from 'node:test'
+import { securedCluster } from '../support/secured-cluster.ts'
+import { ACL_USERS, aclSuite } from './acls.suite.ts'
+import { connectionSuite } from './connections.suite.ts'
+
+const secured = await securedCluster({ plainUsers: ACL_USERS })
+
+describe('a secured broker', { skip: secured.skip }, () => {
+  after(() => secured.stop())
+  connectionSuite(secured)
+  aclSuite(secured)
+})
