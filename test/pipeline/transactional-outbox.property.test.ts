@@ -44,7 +44,7 @@ describe('the transactional outbox, whatever happens when', () => {
         await course.run()
         course.check()
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     )
   })
 })

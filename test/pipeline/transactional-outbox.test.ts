@@ -21,17 +21,18 @@ describe('the transactional outbox', () => {
     assert.deepEqual([instance.ends, instance.underWay], [['in committed'], 0])
   })
 
-  it('X2: acknowledges nothing of a partition that is lost while the broker commits', async () => {
-    const { clock, brokers, instance, flow, outbox } = await transactionalFlow()
-    const release = brokers.hold('commit')
-    done(flow, 0)
-    outbox.advance(flow)
-    await clock.settle()
-    instance.lose(flow)
-    release()
-    await clock.settle()
-    assert.deepEqual([instance.units, instance.fatal], [[], []])
-  })
+  for (const point of ['commit', 'committed'] as const)
+    it(`X2: acknowledges nothing of a partition that is lost while the broker commits (${point})`, async () => {
+      const { clock, brokers, instance, flow, outbox } = await transactionalFlow()
+      const release = brokers.hold(point)
+      done(flow, 0)
+      outbox.advance(flow)
+      await clock.settle()
+      instance.lose(flow)
+      release()
+      await clock.settle()
+      assert.deepEqual([instance.units, instance.fatal, brokers.closed], [[], [], ['app-in-0']])
+    })
 
   it('X3: has one transaction of a partition open; what is done meanwhile goes with the next', async () => {
     const { clock, brokers, flow, outbox, written, commits, instance } = await transactionalFlow()
@@ -140,6 +141,8 @@ describe('the transactional outbox', () => {
     assert.equal(commits(), 2, '60 × 95 kB in transactions of about 4 MiB')
     const [first] = instance.units
     assert.ok(first!.rows >= 44 && first!.rows <= 46, `${first!.rows} rows`)
+    const completed = instance.units.flatMap(({ ranges }) => ranges).filter(({ work, to }) => to === work.block.count)
+    assert.equal(completed.length, MANY, 'each block is told to be done once')
   })
 
   it('a block without records, and one whose rows were all dropped, move the offset', async () => {

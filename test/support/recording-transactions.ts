@@ -15,6 +15,8 @@ export interface RecordingTransactions {
   readonly offsets: ReadonlyMap<string, number>
   /** Every call that came through, `send app-in-0`. */
   readonly calls: readonly string[]
+  /** Ids of writers that were closed. */
+  readonly closed: readonly string[]
   /** Ids of the transactions that are open. */
   readonly open: readonly string[]
   /** The next call that comes to this point is rejected with this error. */
@@ -46,6 +48,7 @@ export function recordingTransactions(
   const logs = new Map<string, TestRecord[]>()
   const offsets = new Map<string, number>()
   const calls: string[] = []
+  const closed: string[] = []
   const failures = new Map<TransactionPoint, RunInferenceError>()
   const gates = new Map<TransactionPoint, Promise<void>>()
 
@@ -128,6 +131,7 @@ export function recordingTransactions(
           identity.open = undefined
         }),
       async close() {
+        closed.push(id)
         gone = new RunInferenceError('CLOSED', `the writer of ${id} was closed`)
       },
     }
@@ -138,6 +142,7 @@ export function recordingTransactions(
     logs,
     offsets,
     calls,
+    closed,
     get open() {
       return [...identities].flatMap(([id, { open }]) => (open ? [id] : []))
     },
