@@ -17,6 +17,7 @@ import { kafkajsLogger } from './log-bridge.ts'
 import { Member } from './member.ts'
 import { type SaslOptions, saslSettings } from './sasl.ts'
 import { scan } from './scan.ts'
+import { TopicSightings } from './topic-sightings.ts'
 import { TransactionLanes } from './transaction-lanes.ts'
 import { TransactionWriter } from './transactional-writer.ts'
 import { Troubles } from './troubles.ts'
@@ -71,8 +72,12 @@ export function createKafkaPort(options: KafkaPortOptions): KafkaPort {
     return { cluster, clock, random, logger, purpose: `${kind}-${lastUser}` }
   }
   const lanes = new TransactionLanes('transactions', purpose => cluster.closePurposes(purpose))
-  const watch = new CoordinatorWatch(clock, logger)
-  const shared = { cluster, clock, random, watch, troubles: new Troubles(logger, () => {}) }
+  const ofTransactions = {
+    ...{ cluster, clock, random },
+    watch: new CoordinatorWatch(clock, logger),
+    sightings: new TopicSightings(),
+    troubles: new Troubles(logger, () => {}),
+  }
   return {
     admin: new Admin({ ...context('admin'), patienceMs: options.adminPatienceMs ?? 30_000 }),
     member: (memberOptions, events) =>
@@ -84,7 +89,7 @@ export function createKafkaPort(options: KafkaPortOptions): KafkaPort {
     writer: () => new Writer(context('writer')),
     transactionalWriter: writerOptions => {
       const { purpose, leave } = lanes.enter()
-      return new TransactionWriter({ ...shared, purpose, leave }, writerOptions)
+      return new TransactionWriter({ ...ofTransactions, purpose, leave }, writerOptions)
     },
     scan: (ranges, { signal } = {}) => scan(context('scan'), ranges, signal),
     close: async () => cluster.close(),

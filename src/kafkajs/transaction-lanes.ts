@@ -7,7 +7,7 @@
  * one for itself.
  */
 const MAX_LANES = 4
-const WRITERS_PER_LANE = 4
+const WRITERS_PER_LANE = 2
 
 export class TransactionLanes {
   readonly #prefix: string

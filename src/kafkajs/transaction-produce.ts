@@ -14,6 +14,7 @@ import { type ProduceAnswer, type ProducedPartition, produceRequest } from './pr
 import { produceVerdict } from './produce-verdict.ts'
 import type { ProducerIdentity } from './producer-identity.ts'
 import { brokerError, clientError, errorName } from './protocol-errors.ts'
+import type { TopicSightings } from './topic-sightings.ts'
 import type { Patience } from './transaction-coordinator.ts'
 import { transactionEnd, transactionLost } from './transaction-verdict.ts'
 import type { Troubles } from './troubles.ts'
@@ -22,9 +23,6 @@ import type { Troubles } from './troubles.ts'
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024
 /** How long the broker may wait for its replicas before it answers REQUEST_TIMED_OUT. */
 const REPLICATION_TIMEOUT_MS = 8_000
-/** How long a topic may be missing: one that was never seen, and one that was there before. */
-const NEVER_SEEN_MS = 2_000
-const VANISHED_MS = 30_000
 
 export interface TransactionProduceCluster extends Pick<Cluster, 'track' | 'refresh' | 'topic' | 'leader'> {
   channel(nodeId: number, purpose: string): Sender
@@ -35,6 +33,7 @@ export interface TransactionProduceContext {
   readonly clock: Clock
   readonly random: () => number
   readonly troubles: Troubles
+  readonly sightings: TopicSightings
   readonly purpose: string
 }
 
@@ -48,8 +47,6 @@ interface Outgoing {
 export class TransactionProduce {
   readonly #context: TransactionProduceContext
   readonly #transactionalId: string
-  readonly #seen = new Set<string>()
-  readonly #missingSinceMs = new Map<string, number>()
 
   constructor(context: TransactionProduceContext, transactionalId: string) {
     this.#context = context
@@ -191,8 +188,7 @@ export class TransactionProduce {
   #exists(topic: string, partition: number): boolean {
     const info = this.#context.cluster.topic(topic)
     const exists = info !== undefined && info.errorCode === 0 && partition < info.leaders.length
-    if (exists && !this.#seen.has(topic)) this.#seen.add(topic)
-    if (exists && this.#missingSinceMs.size > 0) this.#missingSinceMs.delete(topic)
+    if (exists) this.#context.sightings.seen(topic)
     return exists
   }
 
@@ -205,11 +201,8 @@ export class TransactionProduce {
       `Write on topic '${topic}'`,
     )
     if (!failure.retriable && failure.code !== 'TOPIC_MISSING') throw failure
-    const now = this.#context.clock.now()
-    const sinceMs = this.#missingSinceMs.get(topic) ?? now
-    this.#missingSinceMs.set(topic, sinceMs)
-    const patienceMs = this.#seen.has(topic) ? VANISHED_MS : NEVER_SEEN_MS
-    if (failure.code === 'TOPIC_MISSING' && now - sinceMs > patienceMs) throw failure
+    const { clock, sightings } = this.#context
+    if (failure.code === 'TOPIC_MISSING' && sightings.isGone(topic, clock.now())) throw failure
   }
 
   #what(topic: string, partition: number): string {

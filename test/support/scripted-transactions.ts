@@ -6,6 +6,7 @@ import { AnswerReader } from '../../src/kafkajs/answer-reader.ts'
 import { CoordinatorWatch } from '../../src/kafkajs/coordinator-watch.ts'
 import type { Protocol } from '../../src/kafkajs/internals.ts'
 import type { ProduceAnswer } from '../../src/kafkajs/produce-request.ts'
+import { TopicSightings } from '../../src/kafkajs/topic-sightings.ts'
 import { TransactionWriter } from '../../src/kafkajs/transactional-writer.ts'
 import { Troubles } from '../../src/kafkajs/troubles.ts'
 import type { WirePayload } from '../../src/kafkajs/wire-payload.ts'
@@ -129,6 +130,7 @@ export function scriptedTransactions({ logger = silentLogger }: { logger?: Logge
       clock,
       random: () => 1,
       troubles: new Troubles(logger, () => {}),
+      sightings: new TopicSightings(),
       watch: new CoordinatorWatch(clock, logger),
       purpose: 'p',
       leave: () => {
