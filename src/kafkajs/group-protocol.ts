@@ -4,12 +4,14 @@
  *
  * While a new version is rolled out both share the group, and either may lead it. So:
  * V1 Under one name fields may be added, never given another meaning. What is not known is ignored, what is missing or
- *    cannot be read has a default that is safe: such a member owns nothing, no topic is fresh.
+ *    cannot be read has a default that is safe: such a member owns nothing, no topic is fresh; one whose claim is none gets nothing.
  * V2 What older members cannot read gets a name of its own, offered before the old one. The broker takes a name that all
  *    members offer, of several the one that most of them prefer: the new one as soon as the last old member is gone.
  * V3 A name may be dropped one release after the one that brought its successor: two that have no name in common cannot
  *    share a group, and the broker refuses the one that comes later.
  */
+
+import { AnswerReader } from './answer-reader.ts'
 import { assignPartitions, type GroupMemberClaim, type Partitions } from './assigner.ts'
 import { MemberAssignment, MemberMetadata } from './internals.ts'
 
@@ -51,7 +53,7 @@ const stickyV1: GroupProtocol = {
     return MemberMetadata.encode({ version: ENVELOPE_VERSION, topics, userData: toBytes(userData) })
   },
   decodeClaim(id, bytes) {
-    const { topics, userData } = MemberMetadata.decode(bytes)
+    const { topics, userData } = subscriptionIn(bytes)
     const { v, g, owned } = fieldsOf(userData)
     return { id, topics, version: wholeOr(0, v), generation: wholeOr(-1, g), owned: partitionsOf(owned) }
   },
@@ -62,22 +64,36 @@ const stickyV1: GroupProtocol = {
     return MemberAssignment.encode({ version: ENVELOPE_VERSION, assignment, userData })
   },
   decodeShare(bytes) {
-    const decoded = bytes.length === 0 ? null : MemberAssignment.decode(bytes)
-    const { fresh } = fieldsOf(decoded?.userData ?? null)
-    return { partitions: new Map(Object.entries(decoded?.assignment ?? {})), freshTopics: new Set(namesOf(fresh)) }
+    if (bytes.length === 0) return { partitions: new Map(), freshTopics: new Set() }
+    const reader = new AnswerReader(bytes)
+    reader.int16() // version of the envelope
+    const partitions = reader.array(() => [reader.string(), reader.array(() => reader.int32())] as const)
+    const { fresh } = fieldsOf(reader.bytes())
+    return { partitions: new Map(partitions), freshTopics: new Set(namesOf(fresh)) }
   },
 }
 
 /** What this version offers, the one that it prefers first (V2). */
 export const GROUP_PROTOCOLS: readonly GroupProtocol[] = [stickyV1]
 
+/** kafkajs's own decoder makes room for as many topics as a member claims to have, up to 2^31. */
+function subscriptionIn(bytes: Buffer): { readonly topics: readonly string[]; readonly userData: Buffer } {
+  try {
+    const reader = new AnswerReader(bytes)
+    reader.int16() // version of the envelope
+    return { topics: reader.array(() => reader.string()), userData: reader.bytes() }
+  } catch {
+    return { topics: [], userData: Buffer.alloc(0) } // V1
+  }
+}
+
 function toBytes(userData: object): Buffer {
   return Buffer.from(JSON.stringify(userData))
 }
 
-function fieldsOf(bytes: Buffer | null): Readonly<Record<string, unknown>> {
+function fieldsOf(bytes: Buffer): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(bytes?.toString() || '{}')
+    const value: unknown = JSON.parse(bytes.toString() || '{}')
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
   } catch {
     return {} // V1

@@ -47,6 +47,22 @@ describe('what members of a group tell each other', () => {
     assert.deepEqual(odd.owned, new Map([['t', [3]]]))
   })
 
+  it('V1 a claim that is none gets nothing, and takes no time and memory: a count of topics is only a count', () => {
+    const bytes = current.encodeClaim({ topics: ['t'], generation: 3, owned: new Map() })
+    bytes.writeInt32BE(0x7fffffff, 2)
+    const before = process.memoryUsage().rss
+    for (const claim of [bytes, Buffer.alloc(0), Buffer.of(0), bytes.subarray(0, 8)])
+      assert.deepEqual(current.decodeClaim('m', claim).topics, [])
+    assert.ok(process.memoryUsage().rss - before < 100_000_000)
+  })
+
+  it('V1 a share that is none is the word of a broken leader, not a bug of ours', () => {
+    const bytes = current.encodeShare(new Map([['t', [0, 1]]]), [])
+    bytes.writeInt32BE(0x7fffffff, 2)
+    for (const share of [bytes, bytes.subarray(0, 9)])
+      assert.throws(() => current.decodeShare(share), { code: 'BROKER_REFUSED' })
+  })
+
   it('V1 a share whose own part cannot be read still gives its partitions', () => {
     for (const userData of [null, 7, { fresh: 't' }, { fresh: [1, null] }]) {
       const { partitions, freshTopics } = current.decodeShare(shareOf(userData))
