@@ -43,7 +43,8 @@ class JsonWriter {
     if (!Number.isFinite(value)) throw this.#refused(String(value))
     // With a BigInt for every long integer, a number that is large must not look like one.
     const looksLong = this.#longs === 'bigint' && Number.isInteger(value) && !Number.isSafeInteger(value)
-    return looksLong ? value.toExponential() : String(value)
+    if (looksLong) return value.toExponential()
+    return Object.is(value, -0) ? '-0' : String(value)
   }
 
   #bigint(value: bigint): string {
