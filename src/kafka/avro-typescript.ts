@@ -69,6 +69,12 @@ function shapeOf(file: string, schema: string, options: AvroOptions): Shape {
 
 /** Declares the named types of a type, itself first. */
 function collect(shape: Shape, file: string, declared: Map<string, Declared>): void {
+  if ((shape.fields ?? shape.symbols) !== undefined && shape.name === undefined) {
+    throw new RunInferenceError(
+      'TOPOLOGY_INVALID',
+      `${file} is not an Avro schema that kri types can use: a ${shape.typeName} in it has no name. Give it one: "name": …`,
+    )
+  }
   const text = shape.fields ? interfaceOf(shape, file) : shape.symbols ? enumOf(shape, file) : undefined
   if (text !== undefined) {
     const name = shortName(shape)

@@ -72,4 +72,14 @@ suite('TypeScript of Avro schemas', () => {
     const file = { file: 'no.avsc', schema: '{"type":"nothing"}' }
     assert.throws(() => typesOf([file]), { code: 'TOPOLOGY_INVALID', message: /no\.avsc is not an Avro schema/ })
   })
+
+  test('a record or enum without a name is refused, wherever it stands', () => {
+    for (const nameless of [
+      { type: 'record', fields: [] },
+      { type: 'enum', symbols: ['A'] },
+    ]) {
+      const file = { file: 'no.avsc', schema: JSON.stringify({ type: 'array', items: nameless }) }
+      assert.throws(() => typesOf([file]), { code: 'TOPOLOGY_INVALID', message: /no\.avsc.*has no name/ })
+    }
+  })
 })
