@@ -17,7 +17,7 @@ import { FetchedBlock, INDEX_STRIDE } from './fetched-block.ts'
 import { BATCH } from './record-batch-format.ts'
 import { type RecordBatchHeader, readRecordBatchHeader } from './record-batch-header.ts'
 import type { RecordBlock } from './record-block.ts'
-import { indexRecords, MIN_RECORD_BYTES, type RecordIndex, tooMany } from './record-index.ts'
+import { indexRecords, MIN_RECORD_BYTES, overlapping, type RecordIndex, tooMany } from './record-index.ts'
 
 /** Once compressed batches have given so many bytes, those behind are left for the next fetch. */
 const ENOUGH_BYTES = 16 * 1024 * 1024
@@ -53,10 +53,13 @@ export function readRecordBlock(fetched: FetchedRecords): RecordBlock {
   let compressed = false
   let decompressedBytes = 0
   let nextOffset = startOffset
+  let behindLast = 0
   for (let at = 0; decompressedBytes < ENOUGH_BYTES; ) {
     const batch = readRecordBatchHeader(records, at, where, options)
     if (batch === undefined) break
     at = batch.end
+    if (batch.baseOffset < behindLast) throw overlapping(batch, behindLast, where)
+    behindLast = batch.lastOffset + 1
     const skipped = aborted?.covers(batch, records) === true || batch.control || batch.lastOffset < startOffset
     if (batch.lastOffset >= nextOffset) nextOffset = batch.lastOffset + 1
     if (skipped || batch.count <= 0) continue

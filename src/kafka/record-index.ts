@@ -91,3 +91,11 @@ export function tooMany(batch: RecordBatchHeader, bytes: number, where: string):
     `${where}: the batch at offset ${batch.baseOffset} claims ${batch.count} records in ${bytes} bytes, and one takes at least ${MIN_RECORD_BYTES}; inspect the batch with kafka-dump-log.`,
   )
 }
+
+/** A batch with offsets that the batches in front of it, or the log, cannot have left. */
+export function overlapping(batch: RecordBatchHeader, expected: number, where: string): RunInferenceError {
+  return new RunInferenceError(
+    'RECORDS_UNREADABLE',
+    `${where}: a record batch of offsets ${batch.baseOffset} to ${batch.lastOffset} stands where offsets from ${expected} on were expected; inspect the partition with kafka-dump-log.`,
+  )
+}

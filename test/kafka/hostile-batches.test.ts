@@ -51,6 +51,14 @@ test('6: offsets that do not rise, or leave their batch, are refused', () => {
   assert.throws(() => read(storedBatch(early)), { code: 'RECORDS_UNREADABLE' })
 })
 
+test('6: batches that overlap, or do not rise, are refused', () => {
+  for (const second of [0, 1, 4]) {
+    const response = Buffer.concat([valuesAt(4, ['a', 'b']), valuesAt(second, ['c'])])
+    assert.throws(() => read(response), { code: 'RECORDS_UNREADABLE', message: /from 6 on were expected/ })
+  }
+  assert.throws(() => read(valuesAt(-5, ['a'])), { code: 'RECORDS_UNREADABLE' })
+})
+
 test('6: a batch that ends beyond 2^53 is refused, since the offset behind it is no number', () => {
   const bytes = valuesAt(Number.MAX_SAFE_INTEGER - 1, ['a', 'b'])
   assert.throws(() => read(bytes), { code: 'RECORDS_UNREADABLE', message: /below 2\^53/ })
