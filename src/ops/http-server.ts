@@ -40,7 +40,7 @@ export function opsListener(options: Pick<OpsServerOptions, 'health' | 'resume' 
       return
     }
     if (path === '/livez' || path === '/readyz') {
-      Promise.resolve(options.health()).then(
+      later(options.health).then(
         report => {
           const good = path === '/livez' ? report.live : report.live && report.ready
           respond(response, good ? 200 : 503, report)
@@ -48,7 +48,7 @@ export function opsListener(options: Pick<OpsServerOptions, 'health' | 'resume' 
         (error: Error) => respond(response, 500, { error: error.message }),
       )
     } else if (path === '/metrics') {
-      options.metrics.text().then(
+      later(() => options.metrics.text()).then(
         text => {
           response.writeHead(200, { 'content-type': options.metrics.contentType }).end(text)
         },
@@ -83,11 +83,16 @@ function answerResume(request: OpsRequest, response: ServerResponse, resume: Ops
   // A page in a browser on this machine can send such a request; it cannot leave out where it comes from.
   else if (request.headers.origin !== undefined) respond(response, 403, { error: 'not from a web page' })
   else {
-    Promise.resolve(resume()).then(
+    later(resume).then(
       resumed => respond(response, resumed ? 200 : 409, resumed ? { resumed } : { resumed, error: 'it is not halted' }),
       (error: Error) => respond(response, 500, { error: error.message }),
     )
   }
+}
+
+/** What it gives, or throws, at once or later: an error that escaped here would end the process. */
+async function later<T>(give: () => T | Promise<T>): Promise<T> {
+  return give()
 }
 
 function respond(response: ServerResponse, status: number, body: object): void {

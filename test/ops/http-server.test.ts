@@ -58,6 +58,24 @@ suite('health and metrics over HTTP', () => {
     assert.deepEqual([await ask({ method: 'POST' }), await ask({ method: 'POST' })], [200, 409])
   })
 
+  test('a report that cannot be made is a 500, and not the end of the process', async t => {
+    const fail = () => {
+      throw new RangeError('asked for')
+    }
+    const options = { port: 0, health: fail, resume: fail, metrics: { contentType: 'text/plain', text: fail } }
+    const server = await startOpsServer(options)
+    t.after(() => server.close())
+    const asked: [path: string, method: string][] = [
+      ['/livez', 'GET'],
+      ['/metrics', 'GET'],
+      ['/resume', 'POST'],
+    ]
+    for (const [path, method] of asked) {
+      const response = await fetch(server.url + path, { method })
+      assert.deepEqual([response.status, await response.json()], [500, { error: 'asked for' }])
+    }
+  })
+
   test('anything else is refused', async t => {
     const { url } = await serve(t)
     assert.equal((await fetch(`${url}/`)).status, 404)
