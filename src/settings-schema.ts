@@ -187,8 +187,15 @@ export interface SettingHelp {
   readonly fallback: unknown
 }
 
+let help: readonly SettingHelp[] | undefined
+
 /** For `--help`, in the order above. */
 export function settingsHelp(): readonly SettingHelp[] {
+  help ??= describeAll()
+  return help
+}
+
+function describeAll(): readonly SettingHelp[] {
   return Object.entries(settingsSchema.shape).map(([key, field]) => {
     const name = key as SettingName
     const group = isOneOf(name, CONNECTION) ? 'connection' : isOneOf(name, TOPICS) ? 'topics' : 'run'
