@@ -10,6 +10,8 @@ import { must, type Target, type TargetSource } from '../target.ts'
 const FETCH = 0
 const PRODUCE = 1
 const FRAMES = 2
+const MAX_ANSWER_BYTES = 512 * 1024 * 1024
+const MOST_BYTES = 64 * 1024
 
 const fetchAnswer = fetchRequest({
   partitions: [],
@@ -68,6 +70,18 @@ function cut(bytes: Buffer): readonly Buffer[] {
   return pieces
 }
 
+/** Room for an answer is made when its size is known: of up to half a gibibyte, which is allowed, and slow to do each time. */
+function withoutHuge(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes)
+  for (let at = 0; at + 4 <= copy.length; ) {
+    const size = copy.readInt32BE(at)
+    if (size < 0 || size > MAX_ANSWER_BYTES) break
+    if (size > MOST_BYTES) copy.writeInt32BE(size % MOST_BYTES, at)
+    at += 4 + copy.readInt32BE(at)
+  }
+  return copy
+}
+
 function readFrames(bytes: Buffer): string {
   const answers: string[] = []
   const frames = new AnswerFrames(answer => answers.push(answer.toString('hex')))
@@ -83,7 +97,7 @@ async function run(bytes: Buffer): Promise<void> {
   const body = bytes.subarray(1)
   const kind = (bytes[0] ?? 0) % 3
   try {
-    if (kind === FRAMES) readFrames(body)
+    if (kind === FRAMES) readFrames(withoutHuge(body))
     else if (kind === FETCH) {
       const { partitions } = await fetchAnswer.response.decode(body)
       const taken = partitions.reduce(

@@ -1,5 +1,6 @@
 /** Texts that are to be Avro schemas: of the project, or out of a registry, with a value behind. */
 import { avro } from '../../src/kafka/avro-codec.ts'
+import { avroWriter, compileAvro } from '../../src/kafka/avro-types.ts'
 import { typesOf } from '../../src/kafka/avro-typescript.ts'
 import type { RegisteredSchema, SchemaRegistryPort } from '../../src/kafka/codec.ts'
 import { codecContext } from '../../test/support/codec-context.ts'
@@ -57,6 +58,17 @@ const TOKENS = [
 
 const OWN = JSON.stringify(PAIRS[0]!.reader)
 
+/** Each schema, a zero byte, and a value of it. */
+const SEEDS = PAIRS.flatMap(({ reader, writer, options, values }) => {
+  const into = Buffer.alloc(4096)
+  const text = JSON.stringify(writer)
+  const write = avroWriter(compileAvro(text, options))
+  const written = values.map(value =>
+    Buffer.concat([Buffer.from(`${text}\0`), into.subarray(0, write(value, into, 0))]),
+  )
+  return reader === writer ? written : [...written, Buffer.from(`${JSON.stringify(reader)}\0\x02\x04`)]
+})
+
 async function run(bytes: Buffer): Promise<void> {
   const cut = bytes.indexOf(0)
   const schema = bytes.toString('utf8', 0, cut < 0 ? bytes.length : cut)
@@ -88,9 +100,7 @@ export const avroSchemas: TargetSource = {
   name: 'avro-schemas',
   about: 'texts of Avro schemas, of the project and out of a registry, and a value that one of them wrote',
   open: (): Target => ({
-    seeds: PAIRS.flatMap(({ reader, writer }) => [reader, writer]).map(schema =>
-      Buffer.from(`${JSON.stringify(schema)}\0\x02\x04\x06`),
-    ),
+    seeds: SEEDS,
     tokens: TOKENS,
     codes: ['TOPOLOGY_INVALID', 'DECODE_SCHEMA', 'DECODE_MALFORMED'],
     run,

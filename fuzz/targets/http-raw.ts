@@ -1,5 +1,4 @@
 /** Bytes to the port of the real server: whatever comes, it goes on answering. */
-import { once } from 'node:events'
 import { connect } from 'node:net'
 import { startOpsServer } from '../../src/ops/http-server.ts'
 import type { HealthReport } from '../../src/ops/run-health.ts'
@@ -65,7 +64,7 @@ export const httpRaw: TargetSource = {
       })
       // It may have closed before we had written everything.
       socket.on('error', () => {})
-      const closed = once(socket, 'close')
+      const closed = new Promise(resolve => socket.once('close', resolve))
       socket.end(bytes)
       await closed
       return answer

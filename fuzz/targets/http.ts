@@ -53,7 +53,7 @@ async function run(bytes: Buffer): Promise<void> {
     { method, url: rest.length > 3 ? undefined : url, headers } as unknown as IncomingMessage,
     response as unknown as ServerResponse,
   )
-  for (let turn = 0; turn < 8 && answer.times === 0; turn++) await undefined
+  for (let turn = 0; turn < 16 && answer.times === 0; turn++) await undefined
   must(answer.times === 1, 'every request is answered, once')
   must([200, 403, 404, 405, 409, 500, 503].includes(answer.status), `status ${answer.status}`)
   if (answer.type === 'application/json') JSON.parse(answer.body)

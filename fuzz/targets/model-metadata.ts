@@ -17,7 +17,7 @@ function run(bytes: Buffer): void {
   if (!(published instanceof Map)) return
   for (const [i, { keys = [] }] of node.handler.cohorts.entries())
     for (const key of keys)
-      must(cohorts[i]?.modelId === published.get(key)?.modelId || !cohorts[i], 'a key has what was published for it')
+      must((cohorts[i]?.modelId ?? '') === (published.get(key)?.modelId ?? ''), 'a key has what was published for it')
 }
 
 /** Text that is no JSON: nothing was published. */

@@ -17,6 +17,9 @@ const CODECS: readonly Codec<never>[] = [
   float16(2, null),
 ] as unknown as readonly Codec<never>[]
 
+/** Bytes of a row, by codec. */
+const SIZES = [6, 16, 8, 7, 8, 8, 12, 32, 9, 8]
+
 export const tensors: TargetSource = {
   name: 'tensors',
   about: 'raw tensor rows of every type, fixed and open shapes',
@@ -29,7 +32,10 @@ export const tensors: TargetSource = {
       })),
     )
     return {
-      seeds: CODECS.map((_, i) => Buffer.concat([Buffer.of(i, 3), Buffer.alloc(8 + (i % 3) * 8, i)])),
+      // Behind five bytes, so that rows are aligned and not; of a size that each shape takes.
+      seeds: SIZES.flatMap((size, i) =>
+        [3, 5].map(at => Buffer.concat([Buffer.of(i, at), Buffer.alloc(at + size, i)])),
+      ),
       codes: ['DECODE_SIZE'],
       run(bytes) {
         const { decoder, encoder } = codecs[(bytes[0] ?? 0) % codecs.length]!

@@ -72,6 +72,8 @@ export const wireFormat: TargetSource = {
     const decoders = await Promise.all(open.map(opened => opened()))
     return {
       seeds: [
+        inputOf(0, framed(1, Buffer.of(2)), framed(2, Buffer.of(2, 2, 65)), framed(1, Buffer.of(8))),
+        inputOf(1, framed(6, '{"n":1}'), framed(6, '{"n":2,"more":[]}')),
         inputOf(0, framed(1, Buffer.of(2)), framed(2, Buffer.of(2, 2, 65)), framed(3, Buffer.of(2, 65))),
         inputOf(0, framed(4, 'x'), framed(5, 'x'), framed(6, '{"n":1}'), framed(99, 'x'), Buffer.from('plain')),
         inputOf(1, framed(6, '{"n":1}'), framed(6, '{"n":"1"}'), framed(1, Buffer.of(2)), Buffer.of(0, 0)),
@@ -106,7 +108,7 @@ export const wireFormat: TargetSource = {
       must(end === into.length && readSchemaId(into, 2, end, context) === 7, 'an id that was written is read')
       must(into.subarray(7).equals(value), 'what stands behind an id is as it was')
       const needed = raw.encode(value, into.subarray(0, end - 1), 2)
-      must(needed < 0 && -needed <= value.length + 5, 'what does not fit is told')
+      must(needed < 0 && -needed <= value.length + 6, 'what does not fit is told')
     }
   },
 }

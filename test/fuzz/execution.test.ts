@@ -1,0 +1,84 @@
+// The one that looks must see: each kind of fault, put in on purpose.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { execute, MAX_CPU_MS } from '../../fuzz/execution.ts'
+import { must, type Target } from '../../fuzz/target.ts'
+import { RunInferenceError } from '../../src/errors.ts'
+
+const targetOf = (run: Target['run']): Target => ({ seeds: [], codes: ['DECODE_MALFORMED'], run })
+const input = Buffer.from('x')
+
+async function faultOf(run: Target['run']) {
+  return (await execute(targetOf(run), input)).fault
+}
+
+test('what is refused with a code that fits is no fault, and what is taken neither', async () => {
+  assert.deepEqual(
+    await execute(
+      targetOf(() => {}),
+      input,
+    ),
+    { code: undefined, fault: undefined },
+  )
+  const refuse = () => {
+    throw new RunInferenceError('DECODE_MALFORMED', 'no')
+  }
+  assert.deepEqual(await execute(targetOf(refuse), input), { code: 'DECODE_MALFORMED', fault: undefined })
+})
+
+test('another code, another error, a broken promise and a broken rule are faults', async () => {
+  const wrong = [
+    () => {
+      throw new RunInferenceError('BUG', 'of ours')
+    },
+    () => {
+      throw new TypeError('x is undefined')
+    },
+    () => Promise.reject(new RangeError('later')),
+    () => must(false, 'it holds'),
+  ]
+  const found = []
+  for (const run of wrong) found.push((await faultOf(run))?.what.split(/[:(]/)[0])
+  assert.deepEqual(found, ['RunInferenceError', 'TypeError', 'RangeError', 'it holds'])
+})
+
+test('inputs that differ in numbers and quoted text only show one fault', async () => {
+  const faults = new Set<string | undefined>()
+  for (const i of [1, 22, 333]) {
+    faults.add(
+      (
+        await faultOf(() => {
+          throw new RangeError(`"${'x'.repeat(i)}" at ${i}`)
+        })
+      )?.what,
+    )
+  }
+  assert.equal(faults.size, 1)
+})
+
+test('time out of proportion is a fault when it is the processor’s own', async () => {
+  const spin = () => {
+    const until = process.cpuUsage().user + (MAX_CPU_MS + 50) * 1000
+    while (process.cpuUsage().user < until);
+  }
+  assert.equal((await faultOf(spin))?.kind, 'slow')
+  assert.equal(await faultOf(() => new Promise(resolve => setTimeout(resolve, 100))), undefined, 'waiting is none')
+})
+
+test('memory out of proportion is a fault', async () => {
+  let held: Buffer | undefined
+  const fault = await faultOf(() => {
+    held = Buffer.alloc(200 * 1024 * 1024, 1)
+  })
+  assert.equal(held?.length, 200 * 1024 * 1024)
+  assert.equal(fault?.kind, 'memory')
+})
+
+test('something left behind in objects that all share is a fault', async () => {
+  const shared = Object.prototype as Record<string, unknown>
+  const fault = await faultOf(() => {
+    shared.polluted = 1
+  })
+  delete shared.polluted
+  assert.match(fault?.what ?? '', /polluted/)
+})
