@@ -20,7 +20,10 @@ export interface AdmissionLimits {
   readonly maxBytes: number
 }
 
-/** What one block costs, beside its fetch buffer: row bookkeeping, staged tensors and encoded outputs, as a rough factor. */
+/**
+ * What one block costs with its fetch buffer: row bookkeeping, staged tensors and encoded outputs, as a rough factor. Outputs that
+ * are larger than what was fetched are counted as they are.
+ */
 const WORKING_FACTOR = 2
 
 export class Admission {
@@ -55,6 +58,12 @@ export class Admission {
     flow.bytes -= bytes
     this.rows -= rows
     this.bytes -= bytes
+  }
+
+  /** Outputs of a block have grown beyond what it is reckoned to hold; negative when they are written, or dropped. */
+  takeOutputs(flow: PartitionFlow, bytes: number): void {
+    flow.bytes += bytes
+    this.bytes += bytes
   }
 
   /** No partition is opened any more: the application stops. */

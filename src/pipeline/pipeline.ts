@@ -116,6 +116,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
       metrics.forgetPartition(flow.topic, flow.partition)
       for (const work of flow.blocks) {
         admission.give(flow, 0, work.block.retainedBytes)
+        admission.takeOutputs(flow, -work.outputBytes)
         this.#undecoded.delete(work)
       }
       admission.give(flow, flow.rows, 0)
@@ -204,6 +205,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
       const complete = to === work.block.count
       admission.give(flow, to - from + work.madeOf(from, to), complete ? work.block.retainedBytes : 0)
       if (!complete) continue
+      admission.takeOutputs(flow, -work.outputBytes)
       flow.blocks.splice(flow.blocks.indexOf(work), 1)
       guard.blockDone(work)
       work.release()
@@ -219,12 +221,12 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   progressed(works: Iterable<WorkBlock>): void {
     this.#parts.guard.look()
     const flows = new Set<PartitionFlow>()
-    let made = 0
+    let hasMade = false
     for (const work of works) {
-      made += this.#takeMade(work)
+      if (this.#takeMade(work)) hasMade = true
       flows.add(work.flow)
     }
-    if (made > 0) this.#balance()
+    if (hasMade) this.#balance()
     for (const flow of flows) this.#parts.outbox.advance(flow)
     // What has failed may have halted the application.
     this.noticeIdle()
@@ -241,7 +243,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
       const begin = row
       row = stage.process(work, begin)
       guard.decoded(work, row - begin)
-      if (this.#takeMade(work) > 0) this.#balance()
+      if (this.#takeMade(work)) this.#balance()
       // Lanes work on it while the rest is still being decoded, and the guard hears of what came.
       dispatcher.dispatchFull()
       guard.look()
@@ -252,14 +254,16 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     this.noticeIdle()
   }
 
-  /** Elements that were made of records take credits like these, and return them with their record (I5). */
-  #takeMade(work: WorkBlock): number {
+  /** Elements that were made of records, and large outputs, take credits, and return them with their record (I5). True: some. */
+  #takeMade(work: WorkBlock): boolean {
     const made = work.takeUncounted()
-    if (made === 0 || work.lost) return 0
+    const outputBytes = work.takeOutputBytes()
+    if (work.lost || (made === 0 && outputBytes === 0)) return false
     const { admission, metrics } = this.#parts
     admission.take(work.flow, made, 0)
-    metrics.childrenMade(work.flow.topic, made)
-    return made
+    admission.takeOutputs(work.flow, outputBytes)
+    if (made > 0) metrics.childrenMade(work.flow.topic, made)
+    return true
   }
 
   #setHalted(isHalted: boolean): void {

@@ -45,6 +45,7 @@ export class WorkBlock {
   /** How many elements were made of each row. */
   #made: Int32Array | undefined
   #uncounted = 0
+  #outputBytes = 0
 
   constructor(block: RecordBlock, flow: PartitionFlow, outlets: number, nowMs: number, pool = new ColumnPool()) {
     this.block = block
@@ -96,6 +97,20 @@ export class WorkBlock {
     const count = this.#uncounted
     this.#uncounted = 0
     return count
+  }
+
+  /** What its outputs hold beyond what every block is reckoned to (I5): as much again as was fetched. */
+  get outputBytes(): number {
+    return this.#outputBytes
+  }
+
+  /** How many bytes that has become more since this was asked last. */
+  takeOutputBytes(): number {
+    let held = 0
+    for (const column of this.#columns) held += column?.used ?? 0
+    const before = this.#outputBytes
+    this.#outputBytes = Math.max(before, held - this.block.retainedBytes)
+    return this.#outputBytes - before
   }
 
   /** Whether something was made of this element. */
@@ -230,6 +245,7 @@ export class WorkBlock {
   release(): void {
     for (const column of this.#columns) if (column) this.#pool.give(column)
     this.#columns.fill(undefined)
+    this.#outputBytes = 0
   }
 }
 

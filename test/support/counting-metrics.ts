@@ -18,6 +18,9 @@ export interface CountingMetrics extends PipelineMetrics {
   /** The most rows that were in flight at once, and how many are now. */
   readonly mostInFlight: number
   readonly inFlightNow: number
+  /** The same in bytes. */
+  readonly mostBytesInFlight: number
+  readonly bytesInFlightNow: number
   /** Records of lost partitions. */
   readonly lostRecords: number
   readonly clamped: number
@@ -34,7 +37,7 @@ export function countingMetrics(): CountingMetrics {
   const ceilings: number[] = []
   const breaker: string[] = []
   const halts: boolean[] = []
-  const counts = { mostInFlight: 0, inFlightNow: 0, lostRecords: 0, clamped: 0, retries: 0 }
+  const counts = { mostInFlight: 0, inFlightNow: 0, mostBytes: 0, bytesNow: 0, lostRecords: 0, clamped: 0, retries: 0 }
   return {
     ...nullMetrics,
     batches,
@@ -49,6 +52,12 @@ export function countingMetrics(): CountingMetrics {
     },
     get inFlightNow() {
       return counts.inFlightNow
+    },
+    get mostBytesInFlight() {
+      return counts.mostBytes
+    },
+    get bytesInFlightNow() {
+      return counts.bytesNow
     },
     get lostRecords() {
       return counts.lostRecords
@@ -72,9 +81,11 @@ export function countingMetrics(): CountingMetrics {
     },
     breakerState: (_step, state) => void breaker.push(state),
     halted: isHalted => void halts.push(isHalted),
-    inFlight(rows) {
+    inFlight(rows, bytes) {
       counts.inFlightNow = rows
       counts.mostInFlight = Math.max(counts.mostInFlight, rows)
+      counts.bytesNow = bytes
+      counts.mostBytes = Math.max(counts.mostBytes, bytes)
     },
     lost(_topic, records) {
       counts.lostRecords += records
