@@ -40,8 +40,11 @@ export interface MemoryBroker {
   refuse(concerns: (batch: SealedBatch) => boolean, code: RefusalCode): () => void
   /** The next requests of this kind are done, but their answers are lost; default: one batch, which the writer sends again. */
   loseResponse(times?: number, point?: LosablePoint): void
-  /** Requests of this client wait until the returned function is called, and come then, late: the others go on without it. */
-  cut(client: KafkaPort): () => void
+  /**
+   * Requests of this client, or only those of some kinds, wait until the returned function is called, and come then, late:
+   * the others go on without it.
+   */
+  cut(client: KafkaPort, points?: readonly FaultPoint[]): () => void
   /** Ends delays, and forgets failures and lost answers that are still to come. Refusals and cuts stay. */
   mend(): void
   /** Transactional ids with a transaction that is open, not yet decided. */
@@ -80,7 +83,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
     delay: (point, ms) => faults.delay(point, ms),
     refuse: (concerns, code) => faults.refuse(concerns, code),
     loseResponse: (times = 1, point = 'produce') => faults.loseResponses(point, times),
-    cut: client => links.get(client)?.cut() ?? (() => {}),
+    cut: (client, points) => links.get(client)?.cut(points) ?? (() => {}),
     mend: () => faults.mend(),
     openTransactions: () => state.transactions.open,
     timeOutTransaction: transactionalId => state.transactions.timeOut(transactionalId),

@@ -55,9 +55,11 @@ function memoryAdmin(state: MemoryState, link: MemoryLink): KafkaAdmin {
       const topic = state.topic(name)
       topic.configs = { ...topic.configs, ...configs }
     },
-    async offsets(topic) {
+    async offsets(topic, upTo) {
       await reach()
-      return state.topic(topic).partitions.map(({ start, lastStableOffset }) => ({ start, end: lastStableOffset }))
+      return state.topic(topic).partitions.map(({ start, end, lastStableOffset }) => {
+        return { start, end: upTo === 'written' ? end : lastStableOffset }
+      })
     },
     async committed(groupId, topic) {
       await reach()

@@ -54,10 +54,10 @@ export class MemoryTransactionalWriter implements TransactionalWriter {
     for (;;) {
       this.#refuseWhenClosed()
       await this.#link.pass('fence')
-      this.#refuseWhenClosed()
       const identity = transactions.begin(transactionalId, timeoutMs)
       if (faults.takeLostResponse('fence'))
         throw new RunInferenceError('BROKER_UNAVAILABLE', `The answer to the fence of ${transactionalId} was lost`)
+      this.#refuseWhenClosed()
       if (identity !== 'CONCURRENT_TRANSACTIONS') {
         const [sequences, openedAtMs, broken] = [new Map<string, number>(), undefined, undefined]
         this.#tenure = { identity, sequences, openedAtMs, hasRefused: false, isBusy: false, broken }
@@ -165,8 +165,9 @@ export class MemoryTransactionalWriter implements TransactionalWriter {
       let answer: T | TransactionError | 'NONE' = 'NONE'
       try {
         await this.#link.pass(point)
-        this.#refuseWhenOver(tenure)
+        // What was on its way arrives, whatever has become of its sender.
         answer = run()
+        this.#refuseWhenOver(tenure)
         if (faults.takeLostResponse(point)) answer = 'NONE'
       } catch (error) {
         if (!isRetriable(error) || isOutcome(error)) throw this.#broken(tenure, error)

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { from, type KV, keyed, modelHandler, topology } from 'kafka-run-inference'
 import { RunInferenceError } from '../../src/errors.ts'
 import type { KafkaPort } from '../../src/kafka/port.ts'
+import type { PipelineMetrics } from '../../src/pipeline/pipeline-metrics.ts'
 import type { RunningTopology } from '../../src/run.ts'
 import type { RunSettings } from '../../src/run-settings.ts'
 import type { OutputRecord, TopologyDriver } from '../../src/testing/index.ts'
@@ -77,7 +78,7 @@ export type Fault =
   | { readonly kind: 'lose'; readonly point: LosablePoint; readonly times: number }
   | { readonly kind: 'fail'; readonly point: LosablePoint | 'commit' | 'fetch' | 'heartbeat' | 'join' }
   | { readonly kind: 'slow'; readonly point: SlowPoint; readonly ms: number }
-  | { readonly kind: 'cut'; readonly which: number; readonly ms: number }
+  | { readonly kind: 'cut' | 'zombies'; readonly which: number; readonly ms: number }
   | { readonly kind: 'rebalance' | 'expire' | 'timeOut' | 'join' | 'leave'; readonly which: number }
 
 interface Place {
@@ -87,14 +88,17 @@ interface Place {
 
 export class DeliveryCourse {
   readonly #driver: TopologyDriver
+  readonly #metrics: PipelineMetrics
   readonly #guarantee: RunSettings['processingGuarantee']
   readonly #others: { readonly running: RunningTopology; readonly port: KafkaPort }[] = []
   /** By key: what was fed. */
   readonly #fed = new Map<string, Place & { readonly kind: Kind }>()
   readonly #counts = new Array<number>(PARTITIONS).fill(0)
 
-  constructor(driver: TopologyDriver, guarantee: RunSettings['processingGuarantee']) {
+  /** @param metrics what all instances tell */
+  constructor(driver: TopologyDriver, guarantee: RunSettings['processingGuarantee'], metrics: PipelineMetrics) {
     this.#driver = driver
+    this.#metrics = metrics
     this.#guarantee = guarantee
     for (const topic of ['between', 'out'])
       driver.broker.refuse(batch => batch.topic === topic && batch.bytes.includes(`refuse-${topic}`), 'INVALID_RECORD')
@@ -116,6 +120,7 @@ export class DeliveryCourse {
     else if (fault.kind === 'expire') this.#expire(fault.which)
     else if (fault.kind === 'timeOut') for (const id of broker.openTransactions()) broker.timeOutTransaction(id)
     else if (fault.kind === 'cut') this.#cut(fault.which, fault.ms)
+    else if (fault.kind === 'zombies') this.#zombies(fault.ms)
     else if (fault.kind === 'join') await this.#join()
     else await this.#leave(fault.which)
   }
@@ -192,11 +197,23 @@ export class DeliveryCourse {
     if (other) clock.after(ms, broker.cut(other.port))
   }
 
+  /** The other instances are dropped from their groups, do not hear of it, and go on writing. */
+  #zombies(ms: number): void {
+    const { broker, clock } = this.#driver
+    for (const { port } of this.#others) clock.after(ms, broker.cut(port, ['heartbeat']))
+    for (const group of ['t', 't.between'])
+      for (const member of broker.members(group)) broker.expireMember(group, member)
+  }
+
   async #join(): Promise<void> {
     if (this.#others.length === 2) return
     const settings = { ...COURSE_SETTINGS, processingGuarantee: this.#guarantee }
     const port = this.#driver.broker.connect()
-    this.#others.push({ running: await secondInstance(this.#driver, twoSteps(), settings, undefined, port), port })
+    const metrics = this.#metrics
+    this.#others.push({
+      running: await secondInstance(this.#driver, twoSteps(), settings, undefined, { port, metrics }),
+      port,
+    })
   }
 
   async #leave(which: number): Promise<void> {

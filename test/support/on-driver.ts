@@ -4,6 +4,7 @@ import type { FindHandler } from '../../src/models/custom-session.ts'
 import { createInThreadExecutor } from '../../src/models/in-thread-executor.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
+import type { PipelineMetrics } from '../../src/pipeline/pipeline-metrics.ts'
 import { type RunningTopology, startTopology } from '../../src/run.ts'
 import { DEFAULT_RUN_SETTINGS, type RunSettings } from '../../src/run-settings.ts'
 import { createFaultyExecutor, type FaultyExecutor, type RowPredicate } from '../../src/testing/faulty-executor.ts'
@@ -60,15 +61,15 @@ export async function secondInstance(
   topology: Topology,
   settings: Partial<RunSettings> = {},
   isBad?: RowPredicate,
-  port: KafkaPort = driver.broker.connect(),
+  also: { readonly port?: KafkaPort; readonly metrics?: PipelineMetrics } = {},
 ): Promise<RunningTopology> {
-  const { clock, registry } = driver
+  const { clock, broker, registry } = driver
   const find: FindHandler = place => handlerAt(topology, place)
   const inThread = createInThreadExecutor({ lanes: 1, maxBatchRows: 256 }, { logger: silentLogger, clock, find })
   const executor = createFaultyExecutor(inThread, { clock })
   executor.failRowsWhere(isBad)
   const running = startTopology(topology, {
-    port,
+    port: also.port ?? broker.connect(),
     executor,
     registry,
     readSchema: async () => '',
@@ -76,7 +77,7 @@ export async function secondInstance(
     clock,
     random: () => 0.5,
     logger: silentLogger,
-    metrics: nullMetrics,
+    metrics: also.metrics ?? nullMetrics,
   })
   await passed(driver, running.whenReady())
   return running

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import { RunInferenceError } from '../../src/errors.ts'
 import { createManualClock } from '../../src/testing/manual-clock.ts'
 import { createMemoryBroker } from '../../src/testing/memory-broker.ts'
-import { batchOf, recordsOf, TestMember, withCode } from '../contract/port-harness.ts'
+import { batchOf, recordsOf, withCode } from '../contract/port-harness.ts'
 
 const TIMEOUT_MS = 5_000
 const isLost = withCode('TRANSACTION_LOST')
@@ -212,107 +212,34 @@ suite('memory broker: transactions under faults', () => {
     assert.equal(await values(), 'b')
   })
 
+  test('what a client sends while it is cut off comes late, and is refused when the id was taken over meanwhile', async () => {
+    const { clock, broker, open, values } = await setup()
+    const client = broker.connect()
+    const former = client.transactionalWriter({ transactionalId: 'id', timeoutMs: TIMEOUT_MS })
+    await former.fence()
+    const batch = () => batchOf('t', 0, [{ value: 'x' }], clock.wallTime())
+    await former.send([batch()])
+    const mend = broker.cut(client)
+    const late = former.send([batch()])
+    late.catch(() => {})
+    await former.close()
+    const present = open()
+    const fenced = present.fence()
+    await clock.advance(10)
+    await fenced
+    mend()
+    await clock.settle()
+    await assert.rejects(late, withCode('CLOSED'))
+    await present.send([batch()])
+    await present.commit()
+    assert.equal(await values(), 'x')
+  })
+
   test('one call at a time', async () => {
     const { batch, writer } = await setup()
     const first = writer.send([batch('a')])
     await assert.rejects(writer.commit(), withCode('BUG'))
     await first
     await assert.rejects(writer.send([batch('b'), batch('c')]), withCode('BUG'))
-  })
-})
-
-suite('memory broker: taking over under faults', () => {
-  async function joined() {
-    const { clock, broker, port } = await setup()
-    const writer = port.writer()
-    await writer.send([batchOf('t', 0, [{ value: 'a' }, { value: 'b' }], clock.wallTime())])
-    const options = {
-      groupId: 'group',
-      sources: [{ topic: 't', start: 'earliest' as const }],
-      sessionTimeoutMs: 10_000,
-      heartbeatIntervalMs: 500,
-      rebalanceTimeoutMs: 20_000,
-      drainBudgetMs: 3_000,
-      maxBytesPerPartition: 1_000,
-      maxBytesPerFetch: 10_000,
-      maxFetchWaitMs: 500,
-    }
-    const asked = { before: async () => {} }
-    const member = new TestMember(port, options, () => asked.before())
-    await member.member.start()
-    await clock.settle()
-    const own = () => [...member.owned.values()][0]!
-    return { clock, broker, member, own, asked }
-  }
-
-  test('a member that the group has dropped hears so before anybody is fenced', async () => {
-    const { clock, broker, member, own } = await joined()
-    member.log.length = 0
-    broker.expireMember('group', broker.members('group')[0]!)
-    member.member.restart(own())
-    await clock.advance(1_000)
-    assert.deepEqual(member.log, ['lost:t/0', 'state:rebalancing', 'before:t/0', 'assigned:t/0', 'state:joined'])
-    assert.equal(broker.members('group').length, 1)
-    await member.member.stop()
-  })
-
-  test('in an outage a restart waits for the coordinator, and tells of trouble meanwhile', async () => {
-    const { clock, broker, member, own } = await joined()
-    member.log.length = 0
-    broker.down()
-    member.member.restart(own())
-    await clock.advance(5_000)
-    assert.deepEqual(member.log, ['lost:t/0', 'state:degraded'])
-    broker.up()
-    await clock.settle()
-    assert.deepEqual(member.log.slice(2), ['state:joined', 'before:t/0', 'assigned:t/0'])
-    await member.member.stop()
-  })
-
-  test('a fence that fails in an outage is tried again, and the member is degraded until then', async () => {
-    const { clock, member, own, asked } = await joined()
-    member.log.length = 0
-    asked.before = async () => {
-      throw unavailable()
-    }
-    member.member.restart(own())
-    await clock.advance(250)
-    asked.before = async () => {}
-    await clock.advance(250)
-    assert.equal(member.owned.size, 1)
-    assert.deepEqual(
-      member.log.filter(line => line.startsWith('state:')),
-      ['state:degraded', 'state:joined', 'state:degraded', 'state:joined', 'state:degraded', 'state:joined'],
-    )
-    await member.member.stop()
-  })
-
-  test('when the session ends while the fence is under way, the partition is taken in the next one, once', async () => {
-    const { clock, broker, member, own, asked } = await joined()
-    const { promise, resolve } = Promise.withResolvers<void>()
-    asked.before = () => promise
-    member.member.restart(own())
-    await clock.advance(600)
-    broker.expireMember('group', broker.members('group')[0]!)
-    await clock.advance(600)
-    assert.equal(member.owned.size, 0)
-    resolve()
-    await clock.settle()
-    assert.equal(member.owned.size, 1)
-    assert.equal(member.log.filter(line => line.startsWith('assigned:')).length, 2)
-    await member.member.stop()
-  })
-
-  test('a member that stops while it is fencing is told nothing more', async () => {
-    const { clock, member, own, asked } = await joined()
-    const { promise, resolve } = Promise.withResolvers<void>()
-    asked.before = () => promise
-    member.member.restart(own())
-    await clock.advance(100)
-    await member.member.stop()
-    member.log.length = 0
-    resolve()
-    await clock.advance(1_000)
-    assert.deepEqual(member.log, [])
   })
 })
