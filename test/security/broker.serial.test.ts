@@ -2,12 +2,14 @@
 import { after, describe } from 'node:test'
 import { securedCluster } from '../support/secured-cluster.ts'
 import { ACL_USERS, aclSuite } from './acls.suite.ts'
+import { commandSuite } from './commands.suite.ts'
 import { connectionSuite } from './connections.suite.ts'
 
-const secured = await securedCluster({ plainUsers: ACL_USERS })
+const secured = await securedCluster({ plainUsers: ACL_USERS, registry: true })
 
 describe('a secured broker', { skip: secured.skip }, () => {
   after(() => secured.stop())
   connectionSuite(secured)
+  commandSuite(secured)
   aclSuite(secured)
 })

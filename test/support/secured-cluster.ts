@@ -18,7 +18,9 @@ export type ListenerName = 'plain' | 'tls' | 'mtls' | 'login' | 'secure' | 'expi
 /** User names with their passwords, made anew for each cluster. */
 export interface Secrets {
   readonly alice: string
-  readonly mallory: string
+  /** Her password may be changed. */
+  readonly carol: string
+  readonly registry: string
   readonly keyPassword: string
 }
 
@@ -35,7 +37,10 @@ export interface SecuredCluster {
   stop(): Promise<void>
 }
 
-const FILES = ['ca', 'otherCa', 'client', 'clientKey', 'encryptedKey', 'otherClient', 'otherKey', 'server'] as const
+const FILES = [
+  ...(['ca', 'otherCa', 'client', 'clientKey', 'encryptedKey', 'otherClient', 'otherKey', 'server'] as const),
+  'serverKey',
+] as const
 const HOUR_MS = 3_600_000
 /** kafkajs renews a session when ten seconds are left of it: here after two. */
 const SESSION_MS = 12_000
@@ -55,7 +60,9 @@ export async function securedCluster({
     writeFileSync(path, content, { mode: 0o600 })
     return path
   }
-  const secrets = { alice: secret('alice'), mallory: secret('mallory'), keyPassword: secret('key') }
+  const secrets = {
+    ...{ alice: secret('alice'), carol: secret('carol'), registry: secret('registry'), keyPassword: secret('key') },
+  }
   const ca = makeCertificate({ commonName: 'ca' })
   const otherCa = makeCertificate({ commonName: 'other ca' })
   const server = makeCertificate({ commonName: 'broker', issuer: ca, hosts: ['127.0.0.1'] })
@@ -73,6 +80,7 @@ export async function securedCluster({
     otherClient: file('other-client.pem', otherClient.cert),
     otherKey: file('other-key.pem', otherClient.key),
     server: file('server.pem', bundle(server)),
+    serverKey: file('server-key.pem', server.key),
   }
   const expiredFile = file('expired.pem', bundle(expired))
   const [tls, mtls, login, secure, outOfDate] = (await freePorts(5)) as [number, number, number, number, number]
@@ -98,7 +106,7 @@ export async function securedCluster({
       ].join(),
       'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
       // ANONYMOUS: who comes through a listener that asks nobody who he is, as the broker itself does.
-      'super.users': 'User:ANONYMOUS;User:CN=client;User:alice',
+      'super.users': 'User:ANONYMOUS;User:CN=client;User:alice;User:carol',
       'ssl.keystore.type': 'PEM',
       'ssl.keystore.location': files.server,
       'ssl.truststore.type': 'PEM',
@@ -119,7 +127,10 @@ export async function securedCluster({
   })
   const [plain = ''] = cluster.brokers
   const users = kafkaUsers([plain])
-  if (cluster.skip === false) await users.setScramPassword('alice', secrets.alice)
+  if (cluster.skip === false) {
+    await users.setScramPassword('alice', secrets.alice)
+    await users.setScramPassword('carol', secrets.carol)
+  }
   const at = (port: number) => `127.0.0.1:${port}`
   return {
     skip: cluster.skip,
