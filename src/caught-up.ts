@@ -1,5 +1,5 @@
 import { consumerGroups, sourcesByDistance } from './consumer-groups.ts'
-import type { KafkaAdmin } from './kafka/port.ts'
+import type { KafkaAdmin, LogEnd } from './kafka/port.ts'
 import type { Topology } from './topology.ts'
 
 export interface CaughtUpParts {
@@ -15,7 +15,7 @@ export interface CaughtUpParts {
 
 /**
  * Resolves true when the groups of a topology have committed everything that is in its topics now, and what that becomes on
- * its way from part to part; false when it was stopped before.
+ * its way from part to part, and all of it can be read; false when it was stopped before.
  */
 export async function caughtUp(topology: Topology, parts: CaughtUpParts): Promise<boolean> {
   const groups = consumerGroups(topology)
@@ -25,12 +25,37 @@ export async function caughtUp(topology: Topology, parts: CaughtUpParts): Promis
       const { id } = groups.find(group => group.sources.includes(source))!
       return { topic: source.topic, group: id }
     })
-    // Those above have committed: what they wrote is there by now.
+    // Those above have committed: what they wrote is there by now, though perhaps not to be read yet.
+    const own = sources.flatMap(({ topic, writtenBy }) => (writtenBy === undefined ? [] : [topic]))
+    if (!(await canBeRead(own, parts))) return false
     const done = await caughtUpTo(topics, before, parts)
     if (done === undefined) return false
     before += done
   }
-  return true
+  return canBeRead(
+    topology.sinks.map(({ topic }) => topic),
+    parts,
+  )
+}
+
+/**
+ * Waits for what is written in these topics by now. The offsets of a transaction may be seen as committed a moment before its
+ * outputs can be read: its end is written into each partition by itself.
+ */
+async function canBeRead(
+  topics: readonly string[],
+  { admin, whenAvailable, pause, isStopping }: CaughtUpParts,
+): Promise<boolean> {
+  const ends = (end: LogEnd) =>
+    whenAvailable(() => Promise.all(topics.map(async topic => (await admin.offsets(topic, end)).map(each => each.end))))
+  const written = await ends('written')
+  while (!isStopping()) {
+    const stable = await ends('stable')
+    if (written.every((partitions, i) => partitions.every((end, partition) => stable[i]![partition]! >= end)))
+      return true
+    await pause()
+  }
+  return false
 }
 
 /** How many offsets there were to commit; undefined when it was stopped before. */

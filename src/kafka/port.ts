@@ -51,6 +51,8 @@ export interface NewTopic {
   readonly configs: Readonly<Record<string, string>>
 }
 
+export type LogEnd = 'stable' | 'written'
+
 export interface KafkaAdmin {
   /** Those of the named topics that exist. */
   describeTopics(names: readonly string[]): Promise<readonly TopicDescription[]>
@@ -58,8 +60,11 @@ export interface KafkaAdmin {
   createTopics(topics: readonly NewTopic[]): Promise<void>
   deleteTopics(names: readonly string[]): Promise<void>
   setTopicConfigs(name: string, configs: Readonly<Record<string, string>>): Promise<void>
-  /** Log start and last stable offset of each partition, by partition number. */
-  offsets(topic: string): Promise<readonly { readonly start: number; readonly end: number }[]>
+  /**
+   * Log start and end of each partition, by partition number. The end is the last stable offset, up to which can be read;
+   * `written`: the high watermark, which open transactions count in.
+   */
+  offsets(topic: string, end?: LogEnd): Promise<readonly { readonly start: number; readonly end: number }[]>
   /** Committed offsets of a group by partition number, −1 where there is none. */
   committed(groupId: string, topic: string): Promise<readonly number[]>
   brokerCount(): Promise<number>

@@ -1,5 +1,5 @@
 /** Topics, settings and offsets. Each call tries again through short outages, up to a deadline, and then says what failed. */
-import type { KafkaAdmin, NewTopic, TopicDescription } from '../kafka/port.ts'
+import type { KafkaAdmin, LogEnd, NewTopic, TopicDescription } from '../kafka/port.ts'
 import type { Clock } from '../ops/clock.ts'
 import { Backoff } from './backoff.ts'
 import type { Cluster } from './cluster.ts'
@@ -128,7 +128,7 @@ export class Admin implements KafkaAdmin {
     })
   }
 
-  offsets(topic: string): Promise<readonly { readonly start: number; readonly end: number }[]> {
+  offsets(topic: string, end?: LogEnd): Promise<readonly { readonly start: number; readonly end: number }[]> {
     return this.#persist(`Reading the offsets of topic '${topic}'`, async () => {
       const partitions = await this.#partitionsOf(topic)
       const ask = (timestampMs: number) =>
@@ -136,6 +136,7 @@ export class Admin implements KafkaAdmin {
           this.#cluster,
           this.#purpose,
           partitions.map(partition => ({ topic, partition, timestampMs })),
+          end,
         )
       const [starts, ends] = [await ask(EARLIEST), await ask(LATEST)]
       return partitions.map(partition => {

@@ -1,5 +1,5 @@
 import { RunInferenceError } from '../errors.ts'
-import type { TopicPartition } from '../kafka/port.ts'
+import type { LogEnd, TopicPartition } from '../kafka/port.ts'
 import type { Caller } from './channel.ts'
 import type { Cluster } from './cluster.ts'
 import { partitionKey } from './partition-key.ts'
@@ -9,10 +9,11 @@ import { assertAnswer } from './protocol-errors.ts'
 export const LATEST = -1
 export const EARLIEST = -2
 
-const READ_COMMITTED = 1
+/** Where LATEST is. */
+const ISOLATION_LEVEL: Readonly<Record<LogEnd, number>> = { written: 0, stable: 1 }
 
 export interface OffsetQuestion extends TopicPartition {
-  /** LATEST (the last stable offset), EARLIEST, or milliseconds since 1970: the first offset at or after that time. */
+  /** LATEST, EARLIEST, or milliseconds since 1970: the first offset at or after that time. */
   readonly timestampMs: number
 }
 
@@ -36,6 +37,7 @@ export async function listOffsets(
   cluster: OffsetsCluster,
   purpose: string,
   questions: readonly OffsetQuestion[],
+  end: LogEnd = 'stable',
 ): Promise<Map<string, number>> {
   const byLeader = Map.groupBy(questions, ({ topic, partition }) => cluster.leader(topic, partition))
   const offsets = new Map<string, number>()
@@ -51,7 +53,7 @@ export async function listOffsets(
     }))
     const answer = await cluster
       .channel(leader, purpose)
-      .call<ListOffsetsAnswer>('ListOffsets', { isolationLevel: READ_COMMITTED, topics })
+      .call<ListOffsetsAnswer>('ListOffsets', { isolationLevel: ISOLATION_LEVEL[end], topics })
     for (const { topic, partitions } of answer.responses) {
       for (const { partition, errorCode, offset } of partitions) {
         assertAnswer(errorCode, `Asking for offsets of ${topic}/${partition}`, `Describe on topic '${topic}'`)

@@ -45,6 +45,7 @@ export function kafkaTransactionsContract(features: PortFeatures): void {
       await writer.send([h.numbered(topic, 0, 1, 2)])
       await h.writeNumbered(topic, 0, 3, 1)
       assert.equal(await stable(h, topic), 1)
+      assert.equal((await h.port.admin.offsets(topic, 'written'))[0]!.end, 4)
       assert.deepEqual(await valuesOf(h, topic), ['0:0'])
       const member = h.member(h.name('group'), [{ topic, start: 'earliest' }])
       await member.member.start()
