@@ -13,9 +13,9 @@ import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
 import { startTopology } from '../../src/run.ts'
 import { DEFAULT_RUN_SETTINGS, type RunSettings } from '../../src/run-settings.ts'
 import { granted, type NeededAcl, neededAcls } from '../support/acl-table.ts'
-
 import { classifier, strings } from '../support/digit-topology.ts'
 import { eventually } from '../support/eventually.ts'
+import type { Acl } from '../support/kafka-users.ts'
 import { sealedBatch } from '../support/record-batches.ts'
 import type { SecuredCluster } from '../support/secured-cluster.ts'
 
@@ -26,6 +26,8 @@ interface Case {
   readonly id: string
   readonly guarantee: Guarantee
   readonly lacks: NeededAcl | undefined
+  /** It may describe what it may not read or write: then it is refused later. */
+  readonly mayDescribe: boolean
 }
 
 const needed = neededAcls()
@@ -33,12 +35,25 @@ const needsOf = (guarantee: Guarantee) =>
   needed.filter(({ command }) => command === 'run' || (command === 'run, exactly_once' && guarantee === 'exactly_once'))
 const GUARANTEES = ['at_least_once', 'exactly_once'] as const
 
-const cases: readonly Case[] = GUARANTEES.flatMap((guarantee, g) =>
-  [undefined, ...needsOf(guarantee)].map((lacks, i) => ({ id: `app${g}x${i}`, guarantee, lacks })),
-)
+const cases: readonly Case[] = GUARANTEES.flatMap((guarantee, g) => {
+  const lacking = needsOf(guarantee).flatMap(lacks => [
+    { lacks, mayDescribe: false },
+    ...(lacks.operation === 'DescribeConfigs' ? [] : [{ lacks, mayDescribe: true }]),
+  ])
+  const all = [{ lacks: undefined, mayDescribe: false }, ...lacking]
+  return all.map((each, i) => ({ id: `app${g}x${i}`, guarantee, ...each }))
+})
+
+function grantsOf({ id, guarantee, lacks, mayDescribe }: Case): readonly Acl[] {
+  const needs = needsOf(guarantee).flatMap((need): NeededAcl[] => {
+    if (need !== lacks) return [need]
+    return mayDescribe ? [{ ...need, operation: 'Describe' }] : []
+  })
+  return needs.map(need => granted(need, id, namesOf(id)))
+}
 
 /** They are users of the broker, each with its name as password. */
-export const ACL_USERS = cases.map(({ id }) => id)
+export const ACL_USERS = [...cases.map(({ id }) => id), 'produce', 'consume', 'nobody']
 
 const namesOf = (id: string) => ({
   ...{ applicationId: id, topology: id, step: 'classify' },
@@ -72,19 +87,19 @@ export function aclSuite(secured: SecuredCluster): void {
       await admin.admin.createTopics(
         topics.map(name => ({ name, partitions: 1, replicationFactor: 1, configs: own(name) })),
       )
-      await secured.users.allow(
-        cases.flatMap(({ id, guarantee, lacks }) =>
-          needsOf(guarantee)
-            .filter(need => need !== lacks)
-            .map(need => granted(need, id, namesOf(id))),
-        ),
-      )
+      const tools = needed.filter(({ command }) => command === 'produce' || command === 'consume')
+      const grants = tools.map(need => granted(need, need.command, namesOf(cases[0]!.id)))
+      await secured.users.allow([...grants, ...cases.flatMap(grantsOf)])
       const last = cases.at(-1)!
       const port = connect(secured.listeners.login, loginOf(last))
-      await eventually('the broker goes by the grants', async () => {
-        const seen = await port.admin.describeTopics(topicNames(topologyOf(last.id))).catch(() => [])
-        return seen.length > 0
-      })
+      await eventually(
+        'the broker goes by the grants',
+        async () => {
+          const seen = await port.admin.describeTopics(topicNames(topologyOf(last.id))).catch(() => [])
+          return seen.length > 0
+        },
+        30_000,
+      )
       await port.close()
       const writer = admin.writer()
       const record = (key: string, value: string) => ({
@@ -118,7 +133,7 @@ export function aclSuite(secured: SecuredCluster): void {
     }
 
     for (const each of cases) {
-      const { guarantee, lacks, id } = each
+      const { guarantee, lacks, mayDescribe, id } = each
       if (lacks === undefined) {
         it(`${guarantee}: those of the page suffice`, async () => {
           await run(each)
@@ -132,7 +147,8 @@ export function aclSuite(secured: SecuredCluster): void {
         continue
       }
       const { operation, name } = granted(lacks, id, namesOf(id))
-      it(`${guarantee}: without ${operation} on ${lacks.resource} ${lacks.template} it ends, and says so`, async () => {
+      const what = `${operation} on ${lacks.resource} ${lacks.template}${mayDescribe ? ', but with Describe,' : ''}`
+      it(`${guarantee}: without ${what} it ends, and says so`, async () => {
         const started = performance.now()
         await assert.rejects(run(each), (error: unknown) => {
           assert.ok(error instanceof RunInferenceError && error.code === 'AUTHORISATION', String(error))
@@ -144,5 +160,39 @@ export function aclSuite(secured: SecuredCluster): void {
         assert.ok(performance.now() - started < 20_000)
       })
     }
+
+    const { source, output } = namesOf(cases[0]!.id)
+    const as = (id: string) => connect(secured.listeners.login, loginOf({ id }))
+
+    it('produce: those of the page suffice, and without them it is told what is missing', async () => {
+      const write = async (id: string) => {
+        const port = as(id)
+        const writer = port.writer()
+        const record = { timestamp: Date.now(), key: null, value: Buffer.from('5'), headers: [] }
+        try {
+          await writer.topic(source)
+          return await writer.send([sealedBatch([record], source, 0)])
+        } finally {
+          await writer.close()
+          await port.close()
+        }
+      }
+      assert.equal((await write('produce'))[0]!.outcome, 'acknowledged')
+      await assert.rejects(write('consume'), new RegExp(`AUTHORISATION.*on topic '${source}' .*Write`))
+    })
+
+    it('consume: those of the page suffice, and without them it is told what is missing', async () => {
+      const read = async (id: string, topic: string) => {
+        const port = as(id)
+        try {
+          const [{ end }] = (await port.admin.offsets(topic)) as [{ end: number }]
+          for await (const block of port.scan([{ topic, partition: 0, from: 'earliest', to: end }])) assert.ok(block)
+        } finally {
+          await port.close()
+        }
+      }
+      for (const topic of [output, `${cases[0]!.id}.classify.failed-inference`]) await read('consume', topic)
+      await assert.rejects(read('nobody', output), new RegExp(`AUTHORISATION.*on topic '${output}' .*Read`))
+    })
   })
 }
