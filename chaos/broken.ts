@@ -8,8 +8,10 @@ import { runChaos } from './run.ts'
 import { setUp } from './setup.ts'
 
 /** Two or three faults: the first may come too early. */
-const SECONDS = 20
+const SECONDS = 25
 const CALM_SECONDS = 2
+/** Others have taken over what it had when it wakes, and its transactions have not timed out yet. */
+const STOP_BEYOND_MS = [6_000, 8_000] as const
 
 export async function runBroken(flags: ChaosFlags, job: Job): Promise<boolean> {
   const setup = await setUp({ ...job, root: ROOT })
@@ -19,7 +21,8 @@ export async function runBroken(flags: ChaosFlags, job: Job): Promise<boolean> {
     const root = join(job.folder, `build-${build.name}`)
     makeBroken(build, ROOT, root)
     const { guarantee, faults, name } = build
-    const options = { ...flags, seconds: SECONDS, calmSeconds: CALM_SECONDS, guarantee, faults, name, root }
+    const times = { seconds: SECONDS, calmSeconds: CALM_SECONDS, stopBeyondMs: STOP_BEYOND_MS }
+    const options = { ...flags, ...times, guarantee, faults, name, root }
     const result = await runChaos(options, setup, job)
     if (!flags.json) process.stdout.write(`${name}: ${textOf(result)}\n`)
     const { lost, duplicates } = result.verdict

@@ -34,6 +34,8 @@ export interface FaultOptions {
   }
   readonly allPartitions: readonly Partition[]
   readonly sessionTimeoutMs: number
+  /** How much longer than its session an instance is stopped: between these, in milliseconds. */
+  readonly stopBeyondMs: readonly [least: number, most: number]
   readonly hasTransactions: boolean
   readonly random: () => number
   readonly sleep: (ms: number) => Promise<void>
@@ -47,8 +49,7 @@ const INSTANCES = 3
 type Strike = Omit<Fault, 'kind'>
 
 export function createFaults(options: FaultOptions): (kind: FaultKind) => Promise<Fault> {
-  const { fleet, watch, brokers, registry, allPartitions, sessionTimeoutMs, hasTransactions, random, sleep, signal } =
-    options
+  const { fleet, watch, brokers, registry, allPartitions, hasTransactions, random, sleep, signal } = options
   const between = (low: number, high: number) => low + random() * (high - low)
   const oneOf = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
 
@@ -84,7 +85,7 @@ export function createFaults(options: FaultOptions): (kind: FaultKind) => Promis
 
   async function stop(): Promise<Strike> {
     const victim = oneOf(fleet.running)
-    const ms = sessionTimeoutMs + between(1_500, 5_000)
+    const ms = options.sessionTimeoutMs + between(...options.stopBeyondMs)
     const look = await moment([victim])
     const at = performance.now()
     victim.signal('SIGSTOP')

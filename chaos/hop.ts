@@ -75,8 +75,8 @@ export function createHop({ step, source, output, letters, isStrict, expectedOf,
   /** Counts one more of this source, and looks at the order (H1, H2). */
   function came(slot: Slot, record: SeenRecord): void {
     const isFirst = slot.seen++ === 0
-    if (!isFirst) note(`${place(record)}: ${place(slot.record)} (${headerText(slot.event)}) once more`)
     if (!isFirst && !isStrict) return
+    if (!isFirst) note(`${place(record)}: ${place(slot.record)} (${headerText(slot.event)}) once more`)
     const way = `${record.topic} ${slot.record.partition}`
     const before = furthest.get(way) ?? -1
     if (slot.record.offset <= before) {

@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly faults: readonly FaultKind[]
   readonly seed: number
   readonly rate: number
+  /** How much longer than its session an instance is stopped; milliseconds. Default 1,500 to 5,000. */
+  readonly stopBeyondMs?: readonly [least: number, most: number]
 }
 
 export const INSTANCES = 3
@@ -36,6 +38,7 @@ export const ROW_CAP = 256
 const MAX_BYTES_PER_PARTITION = 8_192
 /** The pause between two faults. */
 const PAUSE_MS = 1_000
+const WARM_UP_MS = 15_000
 /** What comes out while it is calm, of what is written: less, and the backlog would only grow. */
 const KEPT_UP = 0.9
 /** The share of what comes out while it is calm that is written from then on: the rest is for catching up. */
@@ -92,6 +95,8 @@ export async function runChaos(options: RunOptions, setup: Setup, job: Job): Pro
 
   const course = async () => {
     await watch.untilMoved(allPartitions(topics), await watch.written())
+    // What was written while everything was still cold comes out first; a machine that never gets there is told of below.
+    await watch.untilLag(rate, WARM_UP_MS).catch(() => signal.throwIfAborted())
     const calm = await measured(watch, () => delay(calmSeconds * 1_000, undefined, { signal }))
     say(`calm: ${calm.throughput.toFixed(0)} records/s`)
     if (calm.throughput < rate * KEPT_UP) {
@@ -102,6 +107,7 @@ export async function runChaos(options: RunOptions, setup: Setup, job: Job): Pro
     const faults: Fault[] = []
     const rough = await measured(watch, async () => {
       if (options.faults.length > 0) await strikeAll(context, faults)
+      else await delay(seconds * 1_000, undefined, { signal })
       await producer.stop()
       say(`${producer.acknowledged} records are acknowledged; draining`)
       await watch.untilDrained()
@@ -135,6 +141,7 @@ async function strikeAll({ options, setup, fleet, watch, producer, job }: Contex
   let version = 0
   const strike = createFaults({
     ...{ fleet, watch, random, sleep, signal, sessionTimeoutMs: SESSION_TIMEOUT_MS },
+    stopBeyondMs: options.stopBeyondMs ?? [1_500, 5_000],
     brokers: { count: BROKERS, end: setup.endBroker, start: index => setup.cluster.startBroker(index) },
     registry: {
       async takeAway() {

@@ -29,8 +29,8 @@ export interface Watch {
    * already.
    */
   untilMoved(partitions: readonly Partition[], before: Written): Promise<void>
-  /** Resolves when the lag is so small. */
-  untilLag(records: number): Promise<void>
+  /** Resolves when the lag is so small; rejects when it is not in time. */
+  untilLag(records: number, deadlineMs?: number): Promise<void>
   /** Resolves when everything is committed. */
   untilDrained(): Promise<void>
 }
@@ -76,9 +76,9 @@ export function createWatch(
       }
       return until('something new has come out', look, { signal, deadlineMs: MOVED_DEADLINE_MS })
     },
-    untilLag(records) {
+    untilLag(records, deadlineMs = CAUGHT_UP_DEADLINE_MS) {
       const look = async () => (await watch.progress()).lag <= records
-      return until(`the lag is at most ${records}`, look, { signal, deadlineMs: CAUGHT_UP_DEADLINE_MS, everyMs: 250 })
+      return until(`the lag is at most ${records}`, look, { signal, deadlineMs, everyMs: 250 })
     },
     untilDrained: () => watch.untilLag(0),
   }

@@ -18,11 +18,10 @@ function expectCounts(
   const { findings, produced, outputs, deadLetters, ...found } = judged(history, guarantee)
   const none = { lost: 0, duplicates: 0, orderViolations: 0, wrongValues: 0, wrongDeadLetters: 0 }
   assert.deepEqual(found, { ...none, inputLost: 0, inputDuplicates: 0, ...counts }, findings.join('\n'))
-  assert.equal(
-    findings.length > 0,
-    Object.values(counts).some(count => count > 0),
-    'it says what it found',
-  )
+  // What comes twice where it may is no finding.
+  const told = guarantee === 'exactly_once' ? counts : { ...counts, duplicates: 0 }
+  const isTold = Object.values(told).some(count => count > 0)
+  assert.equal(findings.length > 0, isTold, 'it says what it found')
   assert.ok(produced > 0 && outputs > 0 && deadLetters > 0)
 }
 

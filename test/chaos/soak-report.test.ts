@@ -1,0 +1,95 @@
+// What a soak calls flat, and what it does not.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { driftOf, type Sampled } from '../../chaos/drift.ts'
+import { heapAfterCollections } from '../../chaos/heap-trace.ts'
+import { type SoakResult, soakReport } from '../../chaos/soak-report.ts'
+
+const MB = 2 ** 20
+/** Thirty minutes, a sample every five seconds. */
+const series = (valueAt: (seconds: number) => number): readonly Sampled[] =>
+  Array.from({ length: 360 }, (_, i) => ({ at: (i + 1) * 5, value: valueAt((i + 1) * 5) }))
+/** Up and down, without going anywhere. */
+const wave = (seconds: number) => Math.sin(seconds / 7)
+
+const good = (): SoakResult => ({
+  ...{ minutes: 30, guarantee: 'at_least_once', capacity: 1_000, rate: 500, unexpectedExits: 0 },
+  lag: series(at => 40 + 30 * wave(at)),
+  resident: [series(at => (200 + 10 * wave(at)) * MB), series(at => (210 - 10 * wave(at)) * MB)],
+  descriptors: [series(() => 40), series(at => 40 + Math.round(wave(at)))],
+  heaps: [series(at => 30 + wave(at)), series(at => 31 + wave(at))],
+})
+
+describe('a soak', () => {
+  it('is flat when all goes up and down and nowhere', () => {
+    const { problems, json } = soakReport(good())
+    assert.deepEqual(problems, [])
+    assert.equal(json.isFlat, true)
+  })
+
+  it('looks away while it warms up', () => {
+    const warming = (at: number) => (at < 400 ? at / 4 : 100)
+    const { problems } = soakReport({ ...good(), heaps: [series(warming), series(warming)] })
+    assert.deepEqual(problems, [])
+  })
+
+  const leaks: Record<string, [Partial<SoakResult>, RegExp]> = {
+    'a heap that grows by 10 MB': [{ heaps: [series(at => 30 + at / 180), good().heaps[1]!] }, /instance 1: heapMb/],
+    'resident memory that grows by 60 MB': [
+      { resident: [good().resident[0]!, series(at => (200 + at / 30) * MB)] },
+      /instance 2: residentMb/,
+    ],
+    'a descriptor lost every three minutes': [
+      { descriptors: [series(at => 40 + Math.floor(at / 180)), good().descriptors[1]!] },
+      /instance 1: descriptors/,
+    ],
+    'a lag that grows by one record a second': [{ lag: series(at => 40 + at) }, /the lag/],
+    'an instance that ended': [{ unexpectedExits: 1 }, /ended by themselves/],
+  }
+  for (const [what, [change, told]] of Object.entries(leaks))
+    it(`is not flat with ${what}`, () => {
+      const { problems } = soakReport({ ...good(), ...change })
+      assert.equal(problems.length, 1)
+      assert.match(problems[0]!, told)
+    })
+
+  it('says nothing of a heap that was hardly collected', () => {
+    const { problems } = soakReport({ ...good(), heaps: [series(at => at).slice(-3), []] })
+    assert.deepEqual(problems, [])
+  })
+})
+
+describe('a drift', () => {
+  it('is that of the best line', () => {
+    const { samples, mean, perHour, growth, most } = driftOf(series(at => 5 + at / 100))
+    assert.equal(samples, 360)
+    for (const [got, wanted] of [
+      [mean, 5 + 902.5 / 100],
+      [perHour, 36],
+      [growth, 17.95],
+      [most, 23],
+    ] as const)
+      assert.ok(Math.abs(got - wanted) < 1e-9, `${got} is not ${wanted}`)
+  })
+
+  it('of one sample, or none, is none', () => {
+    assert.equal(driftOf([{ at: 1, value: 3 }]).growth, 0)
+    assert.equal(driftOf([]).growth, 0)
+  })
+})
+
+describe('what V8 tells of collections', () => {
+  it('is read for the main thread, full collections only', () => {
+    const log = [
+      '{"level":30,"msg":"starting"}',
+      '[71:0x7f2a3c0]      210 ms: Scavenge 6.1 (7.2) -> 5.0 (8.2) MB, pooled: 0.0 MB, 1.1 / 0.0 ms',
+      '[71:0x7f2a3c0]      960 ms: Mark-Compact 24.0 (30.4) -> 18.5 (31.0) MB, pooled: 2.4 MB, 9.67 / 0.00 ms  (average mu = 0.997)',
+      '[71:0x7f2b000]     1300 ms: Mark-Compact 90.0 (99.0) -> 80.0 (99.0) MB, pooled: 2.4 MB, 9.67 / 0.00 ms',
+      '[71:0x7f2a3c0]     5210 ms: Mark-Compact (reduce) 25.0 (30.4) -> 19.25 (31.0) MB, pooled: 0 MB, 9.67 / 0.00 ms',
+    ].join('\n')
+    assert.deepEqual(heapAfterCollections(log), [
+      { at: 0.96, value: 18.5 },
+      { at: 5.21, value: 19.25 },
+    ])
+  })
+})
