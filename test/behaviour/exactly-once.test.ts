@@ -64,6 +64,27 @@ describe('exactly once', () => {
     )
   })
 
+  it('a partition that has used up its credits does not wait for the interval', async () => {
+    await onDriver(
+      digitTopology(),
+      async driver => {
+        await driver.pipe('in', records(1_000))
+        await driver.advance(2_000)
+        assert.ok((await outputs(driver)).length > 900, `${(await outputs(driver)).length} are seen`)
+        await driver.advance(60_000)
+        assert.deepEqual(await outputs(driver), keys(1_000))
+      },
+      {
+        settings: {
+          ...EXACTLY_ONCE.settings,
+          commitIntervalMs: 60_000,
+          maxInFlightRows: 50,
+          maxBytesPerPartition: 500,
+        },
+      },
+    )
+  })
+
   it('records that are dropped, and tombstones that are, move the offset all the same', async () => {
     const few = topology('t', [
       from('in', strings, { tombstones: 'drop' })
@@ -232,6 +253,35 @@ describe('exactly once', () => {
         assert.equal(driver.running.health().processingGuarantee, 'exactly_once')
       },
       EXACTLY_ONCE,
+    )
+  })
+
+  it('a partition that was to be taken anew and went to somebody else troubles this instance no longer', async () => {
+    await onDriver(
+      digitTopology(),
+      async driver => {
+        const { broker } = driver
+        broker.delay('endTransaction', 300)
+        await driver.pipe(
+          'in',
+          [0, 1].flatMap(partition => records(3).map(record => ({ ...record, partition }))),
+        )
+        await driver.advance(20)
+        broker.delay('fence', 5_000)
+        for (const id of broker.openTransactions()) broker.timeOutTransaction(id)
+        await driver.advance(400)
+        assert.match(driver.running.health().problems.transactions!, /TRANSACTION_LOST/)
+        const joining = secondInstance(driver, digitTopology(), { processingGuarantee: 'exactly_once' })
+        await driver.advance(20_000)
+        broker.delay('fence', 0)
+        broker.delay('endTransaction', 0)
+        const second = await joining
+        await driver.advance(1_000)
+        assert.deepEqual(driver.running.health().problems, {})
+        assert.deepEqual(await committed(driver), [3, 3])
+        await passed(driver, second.stop())
+      },
+      { ...EXACTLY_ONCE, partitions: 2 },
     )
   })
 
