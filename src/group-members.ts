@@ -32,8 +32,8 @@ export function groupMembers(all: readonly MemberOfTopics[]): GroupMember {
       return offsets.map(request => results.get(request)!)
     },
     restart: partition => of(partition.topic).restart(partition),
-    // One that may be expelled holds up the others: they ask the same brokers.
-    alive: () => members.every(member => member.alive()),
+    // Of one group only: another that joins, which can take long, is none of its concern.
+    alive: topic => (topic === undefined ? members.every(member => member.alive()) : of(topic).alive()),
     heartbeatAgeMs: () => Math.max(...members.map(member => member.heartbeatAgeMs())),
     async stop() {
       await Promise.all(members.map(member => member.stop()))

@@ -155,8 +155,11 @@ export interface GroupMember {
    * has confirmed this member anew. Nothing happens when the epoch is over already.
    */
   restart(partition: TopicPartition & { readonly epoch: number }): void
-  /** True when the last heartbeat that was answered is younger than the session: what was taken may still be sent. */
-  alive(): boolean
+  /**
+   * Whether what was taken of this topic may be sent now. Not while the member joins its group, as it may own less then than it
+   * knows of; nor when the last heartbeat that was answered is as old as the session.
+   */
+  alive(topic?: string): boolean
   /** Milliseconds since the last heartbeat that was answered. */
   heartbeatAgeMs(): number
   /** Stops fetching and heartbeats, leaves the group. Does not wait for work: drain first. */

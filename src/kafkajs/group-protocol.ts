@@ -87,6 +87,20 @@ function subscriptionIn(bytes: Buffer): { readonly topics: readonly string[]; re
   }
 }
 
+/** What JoinGroup carries. */
+export function offersOf(protocols: readonly GroupProtocol[], claim: Omit<GroupMemberClaim, 'id'>) {
+  return protocols.map(({ name, encodeClaim }) => ({ name, metadata: encodeClaim(claim) }))
+}
+
+/** What to do where the group speaks none of these (V3). */
+export function noneInCommon(offered: readonly GroupProtocol[]): string {
+  const names = offered.map(({ name }) => name).join(', ')
+  return (
+    ' Another application uses this group id, or a version of this one that has no assigner in common with it ' +
+    `(${names}): choose another applicationId, or stop the others first.`
+  )
+}
+
 function toBytes(userData: object): Buffer {
   return Buffer.from(JSON.stringify(userData))
 }

@@ -7,6 +7,8 @@
  * S3 The session is over when no answer came for `sessionTimeoutMs`, or when the coordinator says so: told at once.
  * S4 An answer counts from when its request was sent. One that was read late, since the process was stopped or starved
  *    meanwhile, says nothing of now: the group may long have given the partitions to others.
+ * S5 Heartbeats do not hold up a rebalance: who has not joined `rebalanceTimeoutMs` after it began is out, though all were
+ *    answered. It began after the last request whose answer did not tell of it.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
@@ -14,7 +16,7 @@ import type { Logger } from '../ops/logger.ts'
 import type { Caller } from './channel.ts'
 import type { Cluster } from './cluster.ts'
 import { divideGroup, type JoinedMember, type LeaderCluster } from './group-leader.ts'
-import { GROUP_PROTOCOLS, type GroupProtocol, type Share } from './group-protocol.ts'
+import { GROUP_PROTOCOLS, type GroupProtocol, noneInCommon, offersOf, type Share } from './group-protocol.ts'
 import { brokerError, COORDINATOR_MOVED, clientError, errorName } from './protocol-errors.ts'
 
 export interface GroupSessionOptions {
@@ -74,6 +76,8 @@ export class GroupSession {
   #generation = -1
   /** When the last request was sent whose answer said that this member stands (S4). */
   #stoodAtMs = Number.NEGATIVE_INFINITY
+  /** When the last one was sent whose answer told of no rebalance (S5). */
+  #calmAtMs = Number.NEGATIVE_INFINITY
   #closed = false
   #cancelBeat = () => {}
   #cancelExpiry = () => {}
@@ -197,10 +201,7 @@ export class GroupSession {
       rebalanceTimeout: rebalanceTimeoutMs,
       memberId: this.#memberId,
       protocolType: 'consumer',
-      groupProtocols: this.#protocols.map(protocol => ({
-        name: protocol.name,
-        metadata: protocol.encodeClaim({ topics, ...claim }),
-      })),
+      groupProtocols: offersOf(this.#protocols, { topics, ...claim }),
     })
     const name = errorName(answer.errorCode)
     if (name === 'MEMBER_ID_REQUIRED') {
@@ -229,10 +230,7 @@ export class GroupSession {
     }
     const { groupId } = this.#options
     const error = brokerError(name, `${doing} group '${groupId}'`, `Read on group '${groupId}'`)
-    if (name !== 'INCONSISTENT_GROUP_PROTOCOL') throw error
-    error.message +=
-      ' Another application uses this group id, or a version of this one that has no assigner in common with it ' +
-      `(${this.#protocols.map(protocol => protocol.name).join(', ')}): choose another applicationId, or stop the others first.`
+    if (name === 'INCONSISTENT_GROUP_PROTOCOL') error.message += noneInCommon(this.#protocols)
     throw error
   }
 
@@ -245,10 +243,12 @@ export class GroupSession {
    * The member stood when this request was answered, so at some time after it was sent (S4). Returns how much of the session is
    * left at least; none: the timer of the answer before has fired, or is about to. Throws when `leave` came first.
    */
-  #answered(sentAtMs: number): number {
+  #answered(sentAtMs: number, isCalm = true): number {
     if (this.#closed) throw new RunInferenceError('CLOSED', 'The member left its group.')
-    const { sessionTimeoutMs } = this.#options
-    const leftMs = sentAtMs + sessionTimeoutMs - this.#clock.now()
+    const { sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
+    if (isCalm) this.#calmAtMs = Math.max(this.#calmAtMs, sentAtMs)
+    const untilMs = Math.min(sentAtMs + sessionTimeoutMs, this.#calmAtMs + rebalanceTimeoutMs)
+    const leftMs = untilMs - this.#clock.now()
     if (leftMs <= 0 || sentAtMs <= this.#stoodAtMs) return leftMs
     this.#stoodAtMs = sentAtMs
     this.#cancelExpiry()
@@ -291,7 +291,7 @@ export class GroupSession {
     if (name === 'UNKNOWN_MEMBER_ID' || name === 'ILLEGAL_GENERATION') return this.expelled(name)
     if (COORDINATOR_MOVED.has(name)) this.forgetCoordinator()
     const stands = name === 'NONE' || name === 'REBALANCE_IN_PROGRESS'
-    if (stands) this.#answered(sentAtMs)
+    if (stands) this.#answered(sentAtMs, name === 'NONE')
     this.#events.onHeartbeat(stands ? undefined : brokerError(name, `Heartbeat of group '${groupId}'`))
     if (name === 'REBALANCE_IN_PROGRESS') this.#events.onRebalance()
     if (generation === this.#generation) this.#scheduleBeat()

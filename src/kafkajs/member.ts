@@ -138,7 +138,7 @@ export class Member implements GroupMember {
   }
 
   alive(): boolean {
-    return !this.#stopped.signal.aborted && this.heartbeatAgeMs() < this.#options.sessionTimeoutMs
+    return this.#session.generation >= 0 && this.heartbeatAgeMs() < this.#options.sessionTimeoutMs
   }
 
   heartbeatAgeMs(): number {

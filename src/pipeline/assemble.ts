@@ -138,7 +138,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
   }
   const member: Omit<GroupMember, 'start' | 'stop' | 'heartbeatAgeMs'> = {
     commit: offsets => parts.member().commit(offsets),
-    alive: () => parts.member().alive(),
+    alive: topic => parts.member().alive(topic),
     pause: partition => parts.member().pause(partition),
     resume: partition => parts.member().resume(partition),
     restart: partition => parts.member().restart(partition),

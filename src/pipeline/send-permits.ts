@@ -7,7 +7,7 @@ const ALIVE_CHECK_MS = 100
 
 /** Whether something of a partition may be sent (I8). */
 export interface SendPermits {
-  /** Not while the member's session may be over; never, when the partition was lost or the outbox closed. */
+  /** Not while the member joins, or its session may be over; never, when the partition was lost or the outbox closed. */
   of(flow: PartitionFlow): ReturnType<WritePermit>
   /** Waits while it may not be; false: never. */
   wait(flow: PartitionFlow): Promise<boolean>
@@ -16,7 +16,7 @@ export interface SendPermits {
 export function sendPermits(member: Pick<GroupMember, 'alive'>, clock: Clock, isClosed: () => boolean): SendPermits {
   const of = (flow: PartitionFlow) => {
     if (flow.lost || isClosed()) return 'drop'
-    return member.alive() ? 'write' : 'hold'
+    return member.alive(flow.topic) ? 'write' : 'hold'
   }
   return {
     of,

@@ -94,7 +94,7 @@ export class MemoryMember implements GroupMember {
   }
 
   alive(): boolean {
-    return this.heartbeatAgeMs() < this.#options.sessionTimeoutMs
+    return !this.#isJoining && this.heartbeatAgeMs() < this.#options.sessionTimeoutMs
   }
 
   heartbeatAgeMs(): number {

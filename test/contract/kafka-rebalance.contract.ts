@@ -122,6 +122,26 @@ export function kafkaRebalanceContract(features: PortFeatures): void {
       assert.deepEqual(outcome.toSorted(), [false, true])
     })
 
+    test('while it joins nothing may be sent: others may own by then what it knows as its own', async t => {
+      const h = await Harness.open(features, t)
+      const topic = await h.topic('joining', 2)
+      const group = h.name('group')
+      const [first, second] = [h.member(group, source(topic)), h.member(group, source(topic))]
+      await first.member.start()
+      await second.member.start()
+      await features.eventually('each has one', shared([first, second], 2))
+      assert.deepEqual([first.member.alive(), second.member.alive()], [true, true])
+      const slow = Promise.withResolvers<void>()
+      second.drain = () => slow.promise
+      const third = h.member(group, source(topic)).member.start()
+      await features.eventually('the first waits for the second', () => !first.member.alive())
+      assert.equal(first.owned.size, 1)
+      assert.ok(second.member.alive(), 'what is drained may be sent')
+      slow.resolve()
+      await features.eventually('they go on', () => first.member.alive() && second.member.alive())
+      await third
+    })
+
     test('a drain that does not end is given up after its budget', async t => {
       const h = await Harness.open(features, t)
       const topic = await h.topic('budget', 2)

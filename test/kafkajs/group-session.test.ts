@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { RunInferenceError } from '../../src/errors.ts'
 import { GROUP_PROTOCOLS } from '../../src/kafkajs/group-protocol.ts'
 import { withCode } from '../contract/port-harness.ts'
-import { HEARTBEAT_MS, SESSION_MS, scriptedSession as setup } from '../support/scripted-coordinator.ts'
+import { HEARTBEAT_MS, REBALANCE_MS, SESSION_MS, scriptedSession as setup } from '../support/scripted-coordinator.ts'
 
 const CODES = {
   GROUP_AUTHORIZATION_FAILED: 30,
@@ -115,6 +115,18 @@ describe('a group session', () => {
     await clock.advance(5 * SESSION_MS)
     assert.deepEqual(events, [])
     assert.ok(session.ageMs() <= HEARTBEAT_MS)
+  })
+
+  it('S5 is over when a rebalance has lasted for as long as one may, though every heartbeat was answered', async () => {
+    const { session, clock, answer, join, events } = setup()
+    await join()
+    answer('Heartbeat', 0, ...Array.from({ length: 99 }, () => CODES.REBALANCE_IN_PROGRESS))
+    await clock.advance(HEARTBEAT_MS + REBALANCE_MS - 1)
+    assert.ok(session.ageMs() <= HEARTBEAT_MS)
+    assert.ok(!events.some(event => event.startsWith('expelled')))
+    await clock.advance(1)
+    assert.equal(events.at(-1), 'expelled no')
+    assert.equal(session.generation, -1)
   })
 
   it('waits for a coordinator that moves, without ending', async () => {

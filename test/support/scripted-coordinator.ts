@@ -5,6 +5,7 @@ import { createManualClock } from '../../src/testing/manual-clock.ts'
 
 export const SESSION_MS = 10_000
 export const HEARTBEAT_MS = 500
+export const REBALANCE_MS = 20_000
 
 /** What the requests of a session carry; each has some of it. */
 interface RequestArgs {
@@ -84,7 +85,7 @@ export function scriptedSession({ committed = -1, choice = 0, protocols }: Scrip
       topics: ['t'],
       sessionTimeoutMs: SESSION_MS,
       heartbeatIntervalMs: HEARTBEAT_MS,
-      rebalanceTimeoutMs: 20_000,
+      rebalanceTimeoutMs: REBALANCE_MS,
       ...(protocols && { protocols }),
     },
     {
