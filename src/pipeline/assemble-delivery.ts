@@ -9,11 +9,12 @@ import { encodeFailure } from './dead-letter.ts'
 import type { FailurePoints } from './failure-points.ts'
 import { Outbox, type OutboxOptions } from './outbox.ts'
 import type { PartitionFlow } from './partition-flow.ts'
-import type { PipelineParts, UnitOutbox } from './pipeline.ts'
+import type { PipelineParts } from './pipeline.ts'
 import { transactionCommits } from './transaction-commits.ts'
 import { TransactionalOutbox } from './transactional-outbox.ts'
 import { TransactionalWriters } from './transactional-writers.ts'
 import { type Outputs, UnitBuilder } from './unit-builder.ts'
+import type { UnitOutbox } from './unit-outbox.ts'
 
 type Events = Pick<OutboxOptions, 'onAcknowledged' | 'onQuiet' | 'onFatal'> &
   Pick<PipelineParts, 'onOutage' | 'onRecovered'> & {

@@ -31,6 +31,7 @@ import type { CloseReason } from './row-run.ts'
 import type { RunningFunctions } from './running-functions.ts'
 import type { SourceStage } from './source-stage.ts'
 import type { CommitUnit } from './unit-builder.ts'
+import type { UnitOutbox } from './unit-outbox.ts'
 import { tellOfUnit } from './unit-report.ts'
 import { WorkBlock } from './work-block.ts'
 
@@ -42,14 +43,6 @@ export interface SourceOfTopic {
   readonly between: boolean
   /** What the headers of a replayed record ask for; undefined: everything. */
   readonly markOf: (headers: readonly Header[]) => ReplayMark | undefined
-}
-
-/** Writes what is done: `outbox.ts`, or `transactional-outbox.ts`. */
-export interface UnitOutbox {
-  /** Rows of this partition may have become done. */
-  advance(flow: PartitionFlow): void
-  /** The partition is gone, and everything that was taken of it. */
-  lost?(flow: PartitionFlow): void
 }
 
 export interface PipelineParts {
@@ -101,6 +94,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   /** The group that reads these topics has joined again: batches may be held back once more. */
   onJoined(topics: ReadonlySet<string>): void {
     for (const topic of topics) this.#revoking.delete(topic)
+    this.#parts.outbox.joined?.(topics, [...this.#flows.values()])
     this.#balance()
   }
 

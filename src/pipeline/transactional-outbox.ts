@@ -59,7 +59,8 @@ export class TransactionalOutbox {
   /** Of each partition, by its name: how often it was lost with nothing committed in between (X7). */
   readonly #losses = new Map<string, number>()
   #cancelTimer: (() => void) | undefined
-  #isTroubled = false
+  /** Partitions, by their names, that are being taken over anew. */
+  readonly #troubled = new Set<string>()
   #isRestarting = false
   #closed = false
 
@@ -73,7 +74,7 @@ export class TransactionalOutbox {
   /** Before these are assigned: nobody else commits for them from now on. Rejects when that cannot be said. */
   async beforeAssigned(partitions: readonly TopicPartition[]): Promise<void> {
     await this.#options.writers.fence(partitions)
-    this.#recovered()
+    this.#recovered(partitions)
   }
 
   /** Rows of this partition may have become done: begins a transaction when it is time for one. */
@@ -98,7 +99,17 @@ export class TransactionalOutbox {
     const { writers } = this.#options
     this.#resting.delete(flow)
     writers.drop(flow)
-    if (writers.size === 0 && !this.#isRestarting) this.#recovered()
+    // Whoever has it now has its troubles too.
+    if (!this.#isRestarting) this.#recovered([flow])
+  }
+
+  /** A rebalance is over: what was to be taken anew, and was not, belongs to others. */
+  joined(topics: ReadonlySet<string>, owned: readonly TopicPartition[]): void {
+    const names = new Set(owned.map(idOf))
+    const isGone = (name: string) => topics.has(name.slice(0, name.lastIndexOf('/'))) && !names.has(name)
+    const gone = [...this.#troubled].filter(isGone)
+    for (const name of gone) this.#troubled.delete(name)
+    if (gone.length > 0 && this.#troubled.size === 0) this.#options.onRecovered(TRANSACTIONS)
   }
 
   /** Nothing is sent any more; what is open is ended by whoever fences it next, or by its time-out. */
@@ -147,7 +158,7 @@ export class TransactionalOutbox {
       if (this.#isOver(flow) || end === 'dropped') return
       if (end === 'aborted') continue
       this.#losses.delete(idOf(flow))
-      this.#recovered()
+      this.#recovered([flow])
       onAcknowledged(transaction.unit)
       return
     }
@@ -177,7 +188,7 @@ export class TransactionalOutbox {
   /** X7 */
   async #takeOver(flow: PartitionFlow, error: unknown): Promise<void> {
     const { member, clock, random, onOutage } = this.#options
-    this.#isTroubled = true
+    this.#troubled.add(idOf(flow))
     onOutage(TRANSACTIONS, error)
     const losses = this.#losses.get(idOf(flow)) ?? 0
     this.#losses.set(idOf(flow), losses + 1)
@@ -192,10 +203,10 @@ export class TransactionalOutbox {
     }
   }
 
-  #recovered(): void {
-    if (!this.#isTroubled) return
-    this.#isTroubled = false
-    this.#options.onRecovered(TRANSACTIONS)
+  #recovered(partitions: readonly TopicPartition[]): void {
+    if (this.#troubled.size === 0) return
+    for (const partition of partitions) this.#troubled.delete(idOf(partition))
+    if (this.#troubled.size === 0) this.#options.onRecovered(TRANSACTIONS)
   }
 
   #isOver(flow: PartitionFlow): boolean {

@@ -134,7 +134,10 @@ export class DeliveryCourse {
   async check(): Promise<void> {
     await this.#checkOffsets()
     const between = await this.#driver.read('between')
-    const places = new Map(between.map(({ key, partition, offset }) => [String(key), { partition, offset }]))
+    const places = new Map<string, Place>()
+    // At least once, it may be there again further on.
+    for (const { key, partition, offset } of between)
+      if (!places.has(String(key))) places.set(String(key), { partition, offset })
     const found = new Map<string, string[]>()
     for (const topic of new Set(Object.values(OUTCOMES))) {
       if (topic === undefined) continue
