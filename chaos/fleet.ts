@@ -53,7 +53,7 @@ export interface Fleet {
 }
 
 const ANSWER_MS = 1_000
-const READY_MS = 60_000
+const READY_MS = 180_000
 const LOG_TAIL_LINES = 8
 
 export function createFleet(options: FleetOptions): Fleet {

@@ -35,8 +35,8 @@ export interface Watch {
   untilDrained(): Promise<void>
 }
 
-const MOVED_DEADLINE_MS = 90_000
-const CAUGHT_UP_DEADLINE_MS = 120_000
+const MOVED_DEADLINE_MS = 120_000
+const CAUGHT_UP_DEADLINE_MS = 180_000
 
 export function createWatch(
   admin: KafkaAdmin,
