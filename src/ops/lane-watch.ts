@@ -21,13 +21,17 @@ export interface LaneWatchOptions {
  * Ends the process when a thread has been inside one native call for longer than `stuckMs`: such a call cannot be stopped,
  * and any other end of the process would abort in it. Nothing more is committed; what was in flight comes again to whoever
  * takes over. Health is red from `stuckMs` on. Lanes that are processes look after themselves: their executor replaces what is
- * stuck. The returned function ends the watch.
+ * stuck. Time in which the process or the machine stood still (SIGSTOP, suspend) ends nothing: the lane stood still as well, and
+ * is looked at again when it has had time to go on. The returned function ends the watch.
  */
 export function startLaneWatch({ lanes, stuckMs, clock, logger, die = killThisProcess }: LaneWatchOptions): () => void {
   let cancel = () => {}
+  let dueMs = clock.now() + CHECK_MS
   const check = () => {
+    const stoodStill = clock.now() - dueMs > CHECK_MS
+    dueMs = clock.now() + CHECK_MS
     for (const lane of lanes) {
-      if (lane.isolation === 'process') continue
+      if (lane.isolation === 'process' || stoodStill) continue
       const busyMs = Math.round(lane.busyMs())
       if (busyMs <= stuckMs + GRACE_MS) continue
       logger.error(
