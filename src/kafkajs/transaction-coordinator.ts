@@ -52,14 +52,17 @@ interface Question<T> {
   readonly nameOf: (answer: T) => string
   /** What to do when it was sent and no answer came: ask again, take the transaction for lost (T4), or leave it to the caller. */
   readonly unanswered: 'again' | 'lost' | 'reject'
-  /** For errors, where it is about topics. */
-  readonly topics?: string
+  /** What the answer says of each partition, where it does. */
+  readonly partitionsOf?: (answer: T) => PartitionNames
 }
 
 type PartitionNames = readonly {
   readonly topic: string
   readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[]
 }[]
+
+type PartitionErrors = PartitionNames[number]['partitions']
+type AddPartitionsAnswer = { readonly errors: readonly { topic: string; partitionErrors: PartitionErrors }[] }
 
 export class TransactionCoordinator {
   readonly #context: CoordinatorContext
@@ -94,17 +97,13 @@ export class TransactionCoordinator {
       topic,
       partitions: list.map(p => p.partition),
     }))
-    await this.#ask<{ errors: { topic: string; partitionErrors: PartitionNames[number]['partitions'] }[] }>(
+    await this.#ask<AddPartitionsAnswer>(
       {
         api: 'AddPartitionsToTxn',
         args: { ...this.#who(identity), topics },
-        topics: named(topics),
         ...this.#ours(`Adding ${listed(partitions)} to the transaction of '${this.#id}'`),
-        nameOf: ({ errors }) =>
-          worst(
-            partitions,
-            errors.map(({ topic, partitionErrors }) => ({ topic, partitions: partitionErrors })),
-          ),
+        nameOf: answer => worst(partitions, partitionErrors(answer)),
+        partitionsOf: partitionErrors,
         unanswered: 'again',
       },
       patience,
@@ -139,11 +138,11 @@ export class TransactionCoordinator {
       {
         api: 'TxnOffsetCommit',
         args: { ...this.#who(identity), groupId, topics },
-        topics: named(topics),
         type: 'group',
         key: groupId,
         what: `Committing offsets of ${listed(offsets)} for group '${groupId}' in the transaction of '${this.#id}'`,
         nameOf: answer => worst(offsets, answer.topics),
+        partitionsOf: answer => answer.topics,
         unanswered: 'lost',
       },
       patience,
@@ -241,17 +240,17 @@ export class TransactionCoordinator {
     if (end !== undefined) throw end
     if (COORDINATOR_MOVED.has(name)) cluster.forgetCoordinator(type, key)
     if (type === 'transaction' && name === 'GROUP_COORDINATOR_NOT_AVAILABLE') watch.missing(this.#id)
-    const failure = brokerError(name, what, this.#needs(name, question))
+    const failure = brokerError(name, what, this.#needs(name, question.api, question.partitionsOf?.(answer)))
     if (name === 'INVALID_TRANSACTION_TIMEOUT') failure.message += TIMEOUT_REMEDY
     // A topic that was just created is unknown to some brokers for a while.
     if (!failure.retriable && failure.code !== 'TOPIC_MISSING') throw failure
     return { failure }
   }
 
-  #needs(name: string, { api, topics = '' }: Pick<Question<unknown>, 'api' | 'topics'>): string {
+  #needs(name: string, api: string, partitions: PartitionNames = []): string {
     if (name === 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED') return `Write on transactional id '${this.#id}'`
     if (name === 'GROUP_AUTHORIZATION_FAILED') return 'Read on the group'
-    return `${api === 'TxnOffsetCommit' ? 'Read' : 'Write'} on ${topics}`
+    return `${api === 'TxnOffsetCommit' ? 'Read' : 'Write'} on ${refused(partitions, name)}`
   }
 }
 
@@ -261,8 +260,14 @@ function troubleOf({ address }: { readonly address: string }): string {
   return `coordinator ${address}`
 }
 
-function named(topics: readonly { readonly topic: string }[]): string {
+/** Of the topics that were asked about, those of which this was answered. */
+function refused(answers: PartitionNames, name: string): string {
+  const topics = answers.filter(({ partitions }) => partitions.some(({ errorCode }) => errorName(errorCode) === name))
   return `topic ${topics.map(({ topic }) => `'${topic}'`).join(', ')}`
+}
+
+function partitionErrors({ errors }: AddPartitionsAnswer): PartitionNames {
+  return errors.map(({ topic, partitionErrors }) => ({ topic, partitions: partitionErrors }))
 }
 
 function listed(partitions: readonly TopicPartition[]): string {

@@ -185,7 +185,7 @@ export function aclSuite(secured: SecuredCluster): void {
       const read = async (id: string, topic: string) => {
         const port = as(id)
         try {
-          const [{ end }] = (await port.admin.offsets(topic)) as [{ end: number }]
+          const { end } = (await port.admin.offsets(topic))[0]!
           for await (const block of port.scan([{ topic, partition: 0, from: 'earliest', to: end }])) assert.ok(block)
         } finally {
           await port.close()
