@@ -8,9 +8,9 @@ import { Cluster } from '../../src/kafkajs/cluster.ts'
 import { CoordinatorWatch } from '../../src/kafkajs/coordinator-watch.ts'
 import { createKafkaPort } from '../../src/kafkajs/kafka-port.ts'
 import { kafkajsLogger } from '../../src/kafkajs/log-bridge.ts'
-import { produceRequest } from '../../src/kafkajs/produce-request.ts'
-import { errorName } from '../../src/kafkajs/protocol-errors.ts'
+import { TopicSightings } from '../../src/kafkajs/topic-sightings.ts'
 import { TransactionCoordinator } from '../../src/kafkajs/transaction-coordinator.ts'
+import { TransactionProduce } from '../../src/kafkajs/transaction-produce.ts'
 import { Troubles } from '../../src/kafkajs/troubles.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
@@ -189,23 +189,21 @@ describe('transactions on a real broker', { skip }, () => {
     cluster.track([topic])
     await cluster.refresh()
     const id = h.name('id')
-    const rest = {
+    const context = {
+      ...{ ...shared, cluster, purpose: 'wrap', sightings: new TopicSightings() },
       troubles: new Troubles(silentLogger, () => {}),
       watch: new CoordinatorWatch(systemClock, silentLogger),
     }
-    const coordinator = new TransactionCoordinator({ ...shared, ...rest, cluster, purpose: 'wrap' }, id)
+    const coordinator = new TransactionCoordinator(context, id)
+    const produce = new TransactionProduce(context, id)
     const patience = { deadlineMs: systemClock.now() + 10_000, signal: new AbortController().signal }
     const identity = await coordinator.initProducerId(10_000, patience)
     // As if 2^31 − 2 records had been written: a broker that knows nothing of this producer takes any first sequence.
     identity.advance({ topic, partition: 0, count: 2 ** 31 - 2, bytes: Buffer.alloc(0) })
     for (const count of [4, 3]) {
       await coordinator.addPartitions(identity, [{ topic, partition: 0 }], patience)
-      const batch = h.numbered(topic, 0, 0, count)
-      identity.stamp(batch)
-      const channel = cluster.channel(cluster.leader(topic, 0), 'wrap')
-      const answer = await channel.send(produceRequest({ batches: [batch], timeoutMs: 5_000, transactionalId: id }))
-      assert.equal(errorName(answer.partitions[0]!.errorCode), 'NONE')
-      identity.advance(batch)
+      const [result] = await produce.send([h.numbered(topic, 0, 0, count)], identity, patience)
+      assert.equal(result!.outcome, 'acknowledged')
       await coordinator.end(identity, 'commit', patience)
     }
     assert.equal(identity.sequence(`${topic}/0`), 5)
