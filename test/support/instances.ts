@@ -141,7 +141,7 @@ export function settled(app: App, instances: readonly Instance[]): Promise<void>
       const generations = new Set(instances.map(({ generation }) => generation))
       return generations.size === 1 && instances.every(({ owned }) => owned === even)
     },
-    60_000,
+    90_000,
   )
 }
 
