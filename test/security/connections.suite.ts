@@ -23,7 +23,7 @@ function token(user: string, secondsLeft: number): string {
   return `${parts.map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')}.`
 }
 
-export function connectionSuite({ listeners, files, secrets }: SecuredCluster): void {
+export function connectionSuite({ listeners, files, secrets, users }: SecuredCluster): void {
   const pem = (name: keyof typeof files) => readFileSync(files[name], 'utf8')
   const trusting = (name: 'ca' | 'otherCa' = 'ca') => ({ ca: pem(name) })
   const login = (mechanism: Mechanism, password = secrets.alice): Security => ({
@@ -136,6 +136,35 @@ export function connectionSuite({ listeners, files, secrets }: SecuredCluster): 
         await port.close()
       })
     }
+  })
+
+  it('a heartbeat that is refused ends the membership long before its session does, also while nothing is fetched', async () => {
+    const sasl = { mechanism: 'scram-sha-512' as const, username: 'carol', password: secrets.carol }
+    const port = connect(listeners.secure, { ssl: trusting(), sasl })
+    const topic = `refused-${randomBytes(4).toString('hex')}`
+    await port.admin.createTopics([{ name: topic, partitions: 1, replicationFactor: 1, configs: {} }])
+    const fatal = Promise.withResolvers<RunInferenceError>()
+    const member = port.member(
+      {
+        ...{ groupId: topic, sources: [{ topic, start: 'earliest' as const }], sessionTimeoutMs: 45_000 },
+        ...{ heartbeatIntervalMs: 500, rebalanceTimeoutMs: 10_000, drainBudgetMs: 500 },
+        ...{ maxBytesPerPartition: 1_000, maxBytesPerFetch: 1_000, maxFetchWaitMs: 100 },
+      },
+      {
+        ...{ onAssigned: () => {}, onLost: () => {}, onState: () => {}, onBlock: () => {}, onFatal: fatal.resolve },
+        onRebalance: async () => {},
+      },
+    )
+    await member.start()
+    member.pause({ topic, partition: 0 })
+    const since = performance.now()
+    await users.setScramPassword('carol', 'another one')
+    const error = await fatal.promise
+    await users.setScramPassword('carol', secrets.carol)
+    assert.equal(error.code, 'AUTHORISATION')
+    assert.ok(performance.now() - since < 15_000)
+    await member.stop()
+    await port.close()
   })
 
   it('L1 a connection that breaks during the login is an outage', async () => {
