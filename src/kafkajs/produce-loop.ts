@@ -187,11 +187,8 @@ export class ProduceLoop {
     const verdict = produceVerdict(name)
     if (verdict === 'retry' || verdict === 'hopeless') {
       this.#metadataStale = true
-      this.#failed(
-        queue,
-        brokerError(name, `Producing to ${queue.key}`, `Write on topic '${queue.topic}'`),
-        'partition',
-      )
+      const failure = brokerError(name, `Producing to ${queue.key}`, `Write on topic '${queue.topic}'`)
+      this.#failed(queue, failure, 'partition')
       return
     }
     if (verdict === 'recover') {
