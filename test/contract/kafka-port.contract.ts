@@ -1,5 +1,6 @@
 import { kafkaFencingContract } from './kafka-fencing.contract.ts'
 import { kafkaMemberContract } from './kafka-member.contract.ts'
+import { kafkaPausedContract } from './kafka-paused.contract.ts'
 import { kafkaRebalanceContract } from './kafka-rebalance.contract.ts'
 import { kafkaTakeoverContract } from './kafka-takeover.contract.ts'
 import { kafkaTopicContract } from './kafka-topic.contract.ts'
@@ -13,6 +14,7 @@ export function kafkaPortContract(features: PortFeatures): void {
   kafkaWriterContract(features)
   kafkaMemberContract(features)
   kafkaRebalanceContract(features)
+  kafkaPausedContract(features)
   kafkaTransactionsContract(features)
   kafkaFencingContract(features)
   kafkaTakeoverContract(features)

@@ -28,6 +28,9 @@ interface Sent {
   readonly bytes: Buffer
 }
 
+/** In the script: the answer says nothing of this partition. */
+const LEFT_OUT = -99
+
 /** A loop whose only broker answers each batch with the next code of the script for its partition, and 0 without one. */
 function setup() {
   const clock = createManualClock()
@@ -42,10 +45,11 @@ function setup() {
     const sent = await readRequest(protocol)
     requests.push(sent.map(({ partition: _, ...rest }) => rest))
     await hold
-    const partitions = sent.map(({ partition }) => {
+    const partitions = sent.flatMap(({ partition }) => {
       const scripted = script.get(partition)?.shift() ?? 0
       if (scripted instanceof RunInferenceError) throw scripted
-      return { topic: 't', partition, errorCode: scripted, baseOffset: scripted === 0 ? 7 : -1 }
+      if (scripted === LEFT_OUT) return []
+      return [{ topic: 't', partition, errorCode: scripted, baseOffset: scripted === 0 ? 7 : -1 }]
     })
     const answer: ProduceAnswer = { partitions, clientSideThrottleTime: 0 }
     return answer as T
@@ -136,6 +140,19 @@ describe('the sending loop', () => {
     const [first, second, third, next] = requests.flat()
     assert.ok(first!.bytes.equals(second!.bytes) && first!.bytes.equals(third!.bytes))
     assert.equal(next!.sequence, 3)
+  })
+
+  it('W2 a leader that moved, or an answer that says nothing of a batch, is no success: identical bytes go to who leads now', async () => {
+    const { loop, script, requests, topic, clock } = setup()
+    script.set(0, [CODES.NOT_LEADER, LEFT_OUT])
+    const sent = loop.send([batch(0, 'a'), batch(1, 'b')])
+    topic.leaders[0] = 2
+    await clock.advance(2_000)
+    assert.deepEqual(await sent, [ok, ok])
+    const ofA = requests.flat().filter(({ value }) => value === 'a')
+    assert.equal(ofA.length, 3)
+    for (const { bytes, sequence } of ofA) assert.deepEqual([bytes, sequence], [ofA[0]!.bytes, 0])
+    assert.equal(requests.flat().filter(({ value }) => value === 'b').length, 1, 'what was written is not sent again')
   })
 
   it('W3 a refused batch leaves its sequence to the next', async () => {

@@ -173,6 +173,32 @@ describe('the dispatcher', () => {
     }
   })
 
+  it('P2: a run that does not end keeps its place while the breaker opens and closes: no lane ever has more than its places', async () => {
+    const [stuck, other] = [fakeLane(0), fakeLane(1)]
+    const fake = fakeStep([stuck, other])
+    const { clock, dispatcher, states } = setUp([stuck, other], [fake])
+    const release = held(stuck)
+    other.controlFails = true
+    other.answer = () => {
+      throw new RunInferenceError('INFERENCE_FAILED', 'gone')
+    }
+    fake.queue(block(), numbers(40))
+    dispatcher.schedule()
+    await clock.advance(30_000)
+    assert.ok(states.includes('open'))
+    const under = stuck.runs.length
+    assert.ok(under > 0 && under <= LANE_PLACES)
+    other.controlFails = false
+    other.answer = () => {}
+    fake.queue(block(), numbers(40))
+    await clock.advance(30_000)
+    assert.equal(states.at(-1), 'closed')
+    assert.ok(stuck.runs.length <= LANE_PLACES, `${stuck.runs.length} runs in ${LANE_PLACES} places`)
+    release()
+    await clock.advance(1_000)
+    assert.equal(fake.delivered.length, 80, 'and what ran on was not lost')
+  })
+
   it('P3: looks for work once, however often it was asked in one turn', async () => {
     const lane = fakeLane()
     const fake = fakeStep([lane])
