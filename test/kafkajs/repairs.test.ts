@@ -57,8 +57,9 @@ test('R1: an answered request leaves no timer behind; in the original one re-arm
     const queue = queueOf(Class)
     queue.push(request(1, []))
     queue.fulfillRequest({ correlationId: 1, payload: Buffer.alloc(0), size: 0 })
-    assert.equal(queue.throttleCheckTimeoutId !== null, timers)
+    const armed = queue.throttleCheckTimeoutId !== null
     queue.destroy()
+    assert.equal(armed, timers)
   }
 })
 
