@@ -28,10 +28,13 @@ const SCHEMAS: readonly RegisteredSchema[] = [
   { type: 'JSON', schema: JSON_SCHEMA, references: [] },
 ]
 
+/** Each may have an id of its own, and be asked for. */
+const MOST_VALUES = 500
+
 /** Lengths and values, one behind the other; a length of 255 is null. */
 function valuesIn(bytes: Buffer): readonly (Buffer | null)[] {
   const values: (Buffer | null)[] = []
-  for (let at = 1; at < bytes.length; ) {
+  for (let at = 1; at < bytes.length && values.length < MOST_VALUES; ) {
     const length = bytes[at++]!
     if (length === 0xff) values.push(null)
     else {
