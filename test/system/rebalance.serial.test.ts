@@ -12,7 +12,7 @@ import { kriOnCluster } from '../support/kri-on-cluster.ts'
 const PARTITIONS = 6
 const LOAD_PER_SECOND = 3_000
 /** Enough that instances are in the middle of it when something happens to them. */
-const BACKLOG_PER_PARTITION = 20_000
+const BACKLOG_PER_PARTITION = 12_000
 
 const { brokers, prefix, skip } = await testCluster()
 
