@@ -94,7 +94,8 @@ export function readRecordBlock(fetched: FetchedRecords): RecordBlock {
     count: index.count,
     bytes,
     nextOffset,
-    endOffset,
+    // A broker may tell where the log ended before the records came that its answer has.
+    endOffset: Math.max(endOffset, nextOffset),
     retainedBytes: bytes.length + capacity * (INDEX_STRIDE * 4 + 16),
     index: index.positions,
     offsets: index.offsets,

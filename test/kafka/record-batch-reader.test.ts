@@ -25,6 +25,14 @@ test('nothing fetched is an empty block that stays where it is', () => {
   assert.equal(block.endOffset, 100)
 })
 
+test('the end of the log is never before the records of the same answer', () => {
+  const block = readRecordBlock({
+    ...{ topic: 't', partition: 0, startOffset: 0 },
+    ...{ records: valuesAt(0, ['a', 'b', 'c']), endOffset: 2 },
+  })
+  assert.equal(block.endOffset, 3)
+})
+
 test('1: records before the wanted offset are left out', () => {
   const records = Buffer.concat([valuesAt(10, ['a', 'b', 'c']), valuesAt(13, ['d'])])
   assert.deepEqual(valuesOf(read(records, 12)), ['c', 'd'])
