@@ -35,7 +35,7 @@ export interface Producer {
 }
 
 const KEYS = 48
-const TICK_MS = 50
+const TICK_MS = 150
 /** Above it nothing more is sent to a partition: as a client's buffer does, when brokers are gone. */
 const MAX_UNACKNOWLEDGED = 2_000
 const MAX_BATCH_BYTES = 900_000

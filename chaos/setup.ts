@@ -12,7 +12,7 @@ import { writeScorer } from './scorer.ts'
 import { until } from './until.ts'
 
 export const BROKERS = 3
-export const PARTITIONS = 6
+export const PARTITIONS = 4
 
 export interface SetupOptions {
   /** Where the instances run from: a checkout of this project. */

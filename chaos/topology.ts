@@ -86,7 +86,7 @@ export default withParameters(
         failAt('second-postprocess', example.example)
         return kv(key, { ...example, total, totalledBy })
       })
-    const batch = { minSize: 2, maxSize: 64, maxWaitMs: 20 }
+    const batch = { minSize: 16, maxSize: 64, maxWaitMs: 60 }
     const totals = from(`${name}.in`, { key: utf8(), value: avro<Event>('chaos-event') })
       .runInference('first', scorer, { batch })
       .through(`${name}.between`, { key: utf8(), value: json<Scored>() })
