@@ -89,6 +89,9 @@ export class BoundedArray extends ArrayType {
   }
 }
 
+/** Four bytes have given 28 bits of an int; more than four in the fifth are none of it. */
+const MAX_FIFTH_BYTE = 0x0f
+
 /** Arrays of int, the usual form of pixels and tokens: read without a call per item. */
 export class IntArray extends BoundedArray {
   override _read(this: Items, tap: Tap): number[] {
@@ -104,6 +107,7 @@ export class IntArray extends BoundedArray {
         for (let shift = 7; byte & 0x80; shift += 7) {
           if (shift > 28) throw new Error('an int longer than five bytes')
           byte = bytes[at++]!
+          if (shift === 28 && byte > MAX_FIFTH_BYTE && byte < 0x80) throw new Error('an int of more than 32 bits')
           folded |= (byte & 0x7f) << shift
         }
         values[filled++] = (folded >>> 1) ^ -(folded & 1)

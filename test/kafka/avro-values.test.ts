@@ -143,6 +143,18 @@ suite('Avro values', () => {
     }
   })
 
+  test('an int of more than 32 bits is refused in a list as anywhere else, and not cut', () => {
+    const list = JSON.stringify({ type: 'array', items: 'int' })
+    const five = (last: number) => Buffer.from([0xff, 0xff, 0xff, 0xff, last])
+    const inList = (int: Buffer) => Buffer.concat([Buffer.of(2), int, Buffer.of(0)])
+    assert.equal(read('"int"', five(0x0f)), -(2 ** 31))
+    assert.deepEqual(read(list, inList(five(0x0f))), [-(2 ** 31)])
+    for (const last of [0x10, 0x1f, 0x7f]) {
+      assert.throws(() => read('"int"', five(last)), fails('DECODE_MALFORMED', /more than 32 bits/))
+      assert.throws(() => read(list, inList(five(last))), fails('DECODE_MALFORMED', /more than 32 bits/))
+    }
+  })
+
   test('logical types are the values of the table, and raw values what is under them', () => {
     for (const [schema, value, raw] of [
       [logical('int', 'date'), '1969-12-31', -1],
