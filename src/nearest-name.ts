@@ -5,6 +5,8 @@ export function nearestName(name: string, candidates: readonly string[]): string
   let best = Math.max(1, Math.floor(wanted.length / 3))
   let nearest: string | undefined
   for (const candidate of candidates) {
+    // No text is nearer to another than their lengths are.
+    if (Math.abs(candidate.length - wanted.length) > best) continue
     const distance = editDistance(wanted, candidate.toLowerCase())
     if (distance > best || (nearest !== undefined && distance === best)) continue
     best = distance

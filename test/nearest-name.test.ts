@@ -37,4 +37,12 @@ describe('the nearest name', () => {
     assert.equal(suggestion('nmaes', ['other', 'names']), 'Did you mean names?')
     assert.equal(suggestion('x', []), 'Leave it out: there are none')
   })
+
+  test('of a name of a megabyte is told without comparing it letter by letter', () => {
+    const candidates = Array.from({ length: 100 }, (_, i) => `aSettingOfSomeLength${i}`)
+    const before = process.cpuUsage()
+    assert.equal(nearestName('a'.repeat(2 ** 20), candidates), undefined)
+    // Letter by letter it takes many seconds.
+    assert.ok(process.cpuUsage(before).user < 500_000)
+  })
 })
