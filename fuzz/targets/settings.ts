@@ -72,7 +72,8 @@ export const settings: TargetSource = {
       ].map(token => Buffer.from(token)),
       codes: ['SETTINGS_INVALID'],
       run(bytes) {
-        const { file, flags, env } = split(bytes)
+        const all = split(bytes)
+        const { file, flags, env } = all
         if (!file.equals(content)) {
           writeFileSync(configFile, file)
           content = Buffer.from(file)
@@ -83,11 +84,11 @@ export const settings: TargetSource = {
         try {
           const loaded = loadSettings({ flags, configFile, env: own })
           must(Object.isFrozen(loaded), 'settings are frozen')
-          if (!loaded.clientId.includes(SECRET)) keepsSecret(JSON.stringify(describeSettings(loaded)))
+          if (!isMisplaced(all)) keepsSecret(JSON.stringify(describeSettings(loaded)))
           clusterEnvironment(own)
         } catch (error) {
           // A value that is told may hold anything; one that is named as a secret may not be told.
-          if (!isMisplaced(bytes)) keepsSecret((error as Error).message)
+          if (!isMisplaced(all)) keepsSecret((error as Error).message)
           throw error
         }
       },
@@ -98,11 +99,24 @@ export const settings: TargetSource = {
   },
 }
 
-/** The secret stands where nobody can know that it is one. */
-function isMisplaced(bytes: Buffer): boolean {
-  const text = bytes.toString('latin1')
-  const places = text.split(SECRET).slice(0, -1)
-  return !places.every(before =>
-    /("(sasl|registry)Password":"|KRI_(SASL|REGISTRY)_PASSWORD=|--(sasl|registry)-password=)$/.test(before),
+const IN_A_URL = `//u:${SECRET}@`
+const URLS = ['registryUrl', 'KRI_REGISTRY_URL']
+const SECRETS = /^(sasl|registry|tlsKey)Password$|^KRI_(SASL|REGISTRY|TLS_KEY)_PASSWORD$/
+
+/** The secret stands where nobody can know that it is one. A file that is no JSON is no such place: nothing of it may be told. */
+function isMisplaced({ file, flags, env }: ReturnType<typeof split>): boolean {
+  let values: unknown
+  try {
+    values = JSON.parse(file.toString())
+  } catch {
+    values = undefined
+  }
+  return [values, flags, env].some(given =>
+    Object.entries(given ?? {}).some(([name, value]) => {
+      if (SECRETS.test(name)) return false
+      const text = `${name}${JSON.stringify(value)}`
+      // A user and password in a URL are secrets too, where a URL belongs.
+      return (URLS.includes(name) ? text.replace(IN_A_URL, '') : text).includes(SECRET)
+    }),
   )
 }
