@@ -146,8 +146,8 @@ describe('kri check', () => {
     const { code, problems, models } = await check(['topologies/digits.ts', ...tls])
     assert.equal(code, 1)
     assert.deepEqual(
-      problems.map(({ area, what }) => [area, what.split(',')[0]]),
-      [['settings', 'tlsCaFile: expected a readable PEM file']],
+      problems.map(({ area, where, what }) => [area, where, what]),
+      [['settings', 'tlsCaFile (none.pem)', 'the file cannot be used']],
     )
     assert.ok(models[0]!.ok)
   })
