@@ -11,7 +11,7 @@ import { type Producer, startProducer } from './producer.ts'
 import type { Job } from './program.ts'
 import { readBack } from './read-back.ts'
 import type { RunResult } from './report.ts'
-import { BROKERS, PARTITIONS, type Setup } from './setup.ts'
+import { BROKERS, compileCache, PARTITIONS, type Setup } from './setup.ts'
 import { createWatch, type Partition, type Watch } from './watch.ts'
 
 export interface RunOptions {
@@ -69,7 +69,7 @@ export async function runChaos(options: RunOptions, setup: Setup, job: Job): Pro
     root,
     args: instanceArgs(setup, name, guarantee),
     logFolder,
-    compileCache: join(job.folder, 'compiled'),
+    compileCache: compileCache(job.folder),
     onUnexpectedExit(what) {
       say(what)
       unexpectedExits.push(what)

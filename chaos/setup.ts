@@ -70,7 +70,8 @@ export async function setUp({ root, folder, signal, resources, say }: SetupOptio
       const replication = ['--replication-factor', String(BROKERS), '--min-isr', String(BROKERS - 1)]
       const wanted = ['--partitions', String(PARTITIONS), ...replication, '--schemas']
       const apply = async () => {
-        await kri(root, ['topics', 'apply', 'topology.ts', ...topologyArgs(name), ...wanted], signal)
+        const args = ['topics', 'apply', 'topology.ts', ...topologyArgs(name), ...wanted]
+        await kri(root, args, { env: { ...process.env, NODE_COMPILE_CACHE: compileCache(folder) }, signal })
         return true
       }
       // The first requests to a registry that has just come up can take longer than they may; it is safe to repeat.
@@ -88,11 +89,20 @@ export async function setUp({ root, folder, signal, resources, say }: SetupOptio
   }
 }
 
-async function kri(root: string, args: readonly string[], signal: AbortSignal): Promise<void> {
+/** Where what is compiled is kept for the next start. */
+export function compileCache(folder: string): string {
+  return join(folder, 'compiled')
+}
+
+async function kri(
+  root: string,
+  args: readonly string[],
+  options: { readonly env: NodeJS.ProcessEnv; readonly signal: AbortSignal },
+): Promise<void> {
   const child = spawn(process.execPath, ['--conditions=kri-source', join(root, 'src/cli/main.ts'), ...args], {
     cwd: join(root, 'chaos'),
     stdio: ['ignore', 'ignore', 'pipe'],
-    signal,
+    ...options,
   })
   let log = ''
   child.stderr!.setEncoding('utf8').on('data', text => {

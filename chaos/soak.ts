@@ -11,7 +11,7 @@ import { sumOf } from './metrics-text.ts'
 import { type Producer, startProducer } from './producer.ts'
 import { type Job, program, ROOT } from './program.ts'
 import { INSTANCES, instanceArgs } from './run.ts'
-import { PARTITIONS, setUp } from './setup.ts'
+import { compileCache, PARTITIONS, setUp } from './setup.ts'
 import { parseSoakFlags, SOAK_HELP, type SoakFlags } from './soak-flags.ts'
 import { soakReport } from './soak-report.ts'
 import { until } from './until.ts'
@@ -36,7 +36,7 @@ async function soak(flags: SoakFlags, job: Job): Promise<boolean> {
   const exits: string[] = []
   const fleet = createFleet({
     ...{ root: ROOT, args: instanceArgs(setup, NAME, flags.guarantee), nodeArgs: ['--trace-gc'], logFolder },
-    compileCache: join(folder, 'compiled'),
+    compileCache: compileCache(folder),
     onUnexpectedExit: what => {
       say(what)
       exits.push(what)
