@@ -21,6 +21,8 @@ export interface ProducerOptions {
 }
 
 export interface Producer {
+  /** Records a second. */
+  readonly rate: number
   /** Records that are acknowledged. */
   readonly acknowledged: number
   /** The same, by key. */
@@ -84,6 +86,9 @@ export function startProducer(options: ProducerOptions): Producer {
 
   const timer = setInterval(tick, TICK_MS)
   return {
+    get rate() {
+      return rate
+    },
     get acknowledged() {
       return acknowledged
     },
