@@ -21,16 +21,18 @@ import type { Sender } from './channel.ts'
 import type { Cluster } from './cluster.ts'
 import { partitionKey } from './partition-key.ts'
 import { applyPermits, newPartitionQueue, type Outgoing, type PartitionQueue, rejectAll } from './partition-queue.ts'
-import { type ProduceAnswer, type ProducedPartition, produceRequest } from './produce-request.ts'
+import {
+  MAX_REQUEST_BYTES,
+  type ProduceAnswer,
+  type ProducedPartition,
+  produceRequest,
+  REPLICATION_TIMEOUT_MS,
+} from './produce-request.ts'
 import { produceVerdict } from './produce-verdict.ts'
 import { newIdentity, type ProducerIdentity } from './producer-identity.ts'
 import { brokerError, clientError, errorName } from './protocol-errors.ts'
 import { Troubles } from './troubles.ts'
 
-/** Bytes of one request; a larger batch goes alone. */
-const MAX_REQUEST_BYTES = 4 * 1024 * 1024
-/** How long the broker may wait for its replicas before it answers REQUEST_TIMED_OUT. */
-const REPLICATION_TIMEOUT_MS = 8_000
 /** How long a topic may be missing: one that was never seen, and one that was there before. */
 const NEVER_SEEN_MS = 2_000
 const VANISHED_MS = 30_000

@@ -11,6 +11,11 @@ import { WirePayload } from './wire-payload.ts'
 const PRODUCE = { apiKey: 0, apiVersion: 7, apiName: 'Produce' } as const
 const ACKS_ALL = -1
 
+/** Bytes of one request; a larger batch goes alone. */
+export const MAX_REQUEST_BYTES = 4 * 1024 * 1024
+/** How long the broker may wait for its replicas before it answers REQUEST_TIMED_OUT. */
+export const REPLICATION_TIMEOUT_MS = 8_000
+
 /** One stamped record batch; a SealedBatch is one. */
 export interface ProduceBatch {
   readonly topic: string

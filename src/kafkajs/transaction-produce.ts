@@ -10,7 +10,13 @@ import { Backoff } from './backoff.ts'
 import type { Sender } from './channel.ts'
 import type { Cluster } from './cluster.ts'
 import { partitionKey } from './partition-key.ts'
-import { type ProduceAnswer, type ProducedPartition, produceRequest } from './produce-request.ts'
+import {
+  MAX_REQUEST_BYTES,
+  type ProduceAnswer,
+  type ProducedPartition,
+  produceRequest,
+  REPLICATION_TIMEOUT_MS,
+} from './produce-request.ts'
 import { produceVerdict } from './produce-verdict.ts'
 import type { ProducerIdentity } from './producer-identity.ts'
 import { brokerError, clientError, errorName } from './protocol-errors.ts'
@@ -18,11 +24,6 @@ import type { TopicSightings } from './topic-sightings.ts'
 import type { Patience } from './transaction-coordinator.ts'
 import { transactionEnd, transactionLost } from './transaction-verdict.ts'
 import type { Troubles } from './troubles.ts'
-
-/** Bytes of one request; a larger batch goes alone. */
-const MAX_REQUEST_BYTES = 4 * 1024 * 1024
-/** How long the broker may wait for its replicas before it answers REQUEST_TIMED_OUT. */
-const REPLICATION_TIMEOUT_MS = 8_000
 
 export interface TransactionProduceCluster extends Pick<Cluster, 'track' | 'refresh' | 'topic' | 'leader'> {
   channel(nodeId: number, purpose: string): Sender
