@@ -21,13 +21,7 @@ import type { Sender } from './channel.ts'
 import type { Cluster } from './cluster.ts'
 import { partitionKey } from './partition-key.ts'
 import { applyPermits, newPartitionQueue, type Outgoing, type PartitionQueue, rejectAll } from './partition-queue.ts'
-import {
-  MAX_REQUEST_BYTES,
-  type ProduceAnswer,
-  type ProducedPartition,
-  produceRequest,
-  REPLICATION_TIMEOUT_MS,
-} from './produce-request.ts'
+import { MAX_REQUEST_BYTES, type ProduceAnswer, type ProducedPartition, produceRequest } from './produce-request.ts'
 import { produceVerdict } from './produce-verdict.ts'
 import { newIdentity, type ProducerIdentity } from './producer-identity.ts'
 import { brokerError, clientError, errorName } from './protocol-errors.ts'
@@ -154,7 +148,7 @@ export class ProduceLoop {
     try {
       const batches = queues.map(queue => queue.waiting[0]!.batch)
       const channel = cluster.channel(leader, `${purpose}:produce`)
-      answer = await channel.send(produceRequest({ batches, timeoutMs: REPLICATION_TIMEOUT_MS }))
+      answer = await channel.send(produceRequest({ batches }))
       this.#troubles.note(troubleOf(leader), undefined)
     } catch (error) {
       const failure = clientError(error, `Producing to broker ${leader}`)

@@ -14,7 +14,7 @@ const ACKS_ALL = -1
 /** Bytes of one request; a larger batch goes alone. */
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024
 /** How long the broker may wait for its replicas before it answers REQUEST_TIMED_OUT. */
-export const REPLICATION_TIMEOUT_MS = 8_000
+const REPLICATION_TIMEOUT_MS = 8_000
 
 /** One stamped record batch; a SealedBatch is one. */
 export interface ProduceBatch {
@@ -26,8 +26,8 @@ export interface ProduceBatch {
 export interface ProduceOptions {
   /** At most one batch per partition: the broker takes no more. */
   readonly batches: readonly ProduceBatch[]
-  /** How long the broker may wait for its replicas. */
-  readonly timeoutMs: number
+  /** How long the broker may wait for its replicas; default 8,000. */
+  readonly timeoutMs?: number
   readonly transactionalId?: string | null
 }
 
@@ -54,7 +54,7 @@ export function produceRequest(options: ProduceOptions) {
   }
 }
 
-function encode({ batches, timeoutMs, transactionalId = null }: ProduceOptions): WirePayload {
+function encode({ batches, timeoutMs = REPLICATION_TIMEOUT_MS, transactionalId = null }: ProduceOptions): WirePayload {
   const byTopic = Map.groupBy(batches, batch => batch.topic)
   const writer = new RequestWriter().string(transactionalId).int16(ACKS_ALL).int32(timeoutMs).int32(byTopic.size)
   const chunks: Buffer[] = []

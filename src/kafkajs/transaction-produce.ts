@@ -10,13 +10,7 @@ import { Backoff } from './backoff.ts'
 import type { Sender } from './channel.ts'
 import type { Cluster } from './cluster.ts'
 import { partitionKey } from './partition-key.ts'
-import {
-  MAX_REQUEST_BYTES,
-  type ProduceAnswer,
-  type ProducedPartition,
-  produceRequest,
-  REPLICATION_TIMEOUT_MS,
-} from './produce-request.ts'
+import { MAX_REQUEST_BYTES, type ProduceAnswer, type ProducedPartition, produceRequest } from './produce-request.ts'
 import { produceVerdict } from './produce-verdict.ts'
 import type { ProducerIdentity } from './producer-identity.ts'
 import { brokerError, clientError, errorName } from './protocol-errors.ts'
@@ -123,7 +117,7 @@ export class TransactionProduce {
     try {
       const channel = cluster.channel(leader, purpose)
       const batches = part.map(({ batch }) => batch)
-      answer = await channel.send(produceRequest({ batches, timeoutMs: REPLICATION_TIMEOUT_MS, transactionalId }))
+      answer = await channel.send(produceRequest({ batches, transactionalId }))
       troubles.note(troubleOf(leader), undefined)
     } catch (error) {
       const failure = clientError(error, `Producing to broker ${leader} in the transaction of '${transactionalId}'`)
