@@ -2,8 +2,8 @@ import type { StartPosition } from './kafka/port.ts'
 
 /** What a running topology takes from the settings; `settings.ts` has their defaults and where they come from. */
 export interface RunSettings {
-  /** Credits (I5). */
-  readonly maxInFlightRows: number
+  /** Credits (I5); undefined: what `rowCredits` says. */
+  readonly maxInFlightRows?: number | undefined
   readonly maxInFlightBytes: number
   /** What a fault can do to outputs: be there twice, or neither twice nor missing (I9). */
   readonly processingGuarantee: 'at_least_once' | 'exactly_once'
@@ -34,7 +34,6 @@ export interface RunSettings {
 
 /** The documented defaults, for code that runs a topology itself. */
 export const DEFAULT_RUN_SETTINGS: RunSettings = {
-  maxInFlightRows: 32_768,
   maxInFlightBytes: 64 * 1024 * 1024,
   processingGuarantee: 'at_least_once',
   commitIntervalMs: 100,
@@ -51,4 +50,16 @@ export const DEFAULT_RUN_SETTINGS: RunSettings = {
   floodWindowMs: 60_000,
   floodMinRecords: 100,
   start: 'earliest',
+}
+
+/**
+ * Credits in rows. Exactly once has more of them by default: rows hold theirs until their transaction has ended, and the fewer
+ * rows a transaction has, the more it costs a row. With 32,768 rows over 4 partitions it took 0.6 of the throughput and 1.15 times
+ * the processor time of at-least-once, with 131,072 rows 0.94 and 0.95.
+ */
+export function rowCredits({
+  maxInFlightRows,
+  processingGuarantee,
+}: Pick<RunSettings, 'maxInFlightRows' | 'processingGuarantee'>): number {
+  return maxInFlightRows ?? (processingGuarantee === 'exactly_once' ? 131_072 : 32_768)
 }

@@ -117,8 +117,10 @@ export const settingsSchema = z.strictObject({
     .default(Math.max(1, availableParallelism() - 1))
     .describe('threads or child processes that run models; those on a GPU have one (default: cores - 1)'),
   maxInFlightRows: whole(1)
-    .default(RUN.maxInFlightRows)
-    .describe('records taken from Kafka and not committed; above it, partitions pause'),
+    .optional()
+    .describe(
+      'records taken from Kafka and not done; above it, partitions pause (default: 32768; with exactly_once 131072)',
+    ),
   maxInFlightBytes: whole(1024).default(RUN.maxInFlightBytes).describe('the same in bytes'),
   processingGuarantee: oneOf(['at_least_once', 'exactly_once'], 'at_least_once or exactly_once')
     .default(RUN.processingGuarantee)

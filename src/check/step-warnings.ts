@@ -6,6 +6,7 @@ import { modelsOf, type OnnxModel } from '../models/model-handler.ts'
 import { BYTES_PER_ELEMENT, elementsOf, isNumeric } from '../models/tensors.ts'
 import { batchPolicy } from '../pipeline/batch-policy.ts'
 import type { Problem } from '../problem.ts'
+import { rowCredits } from '../run-settings.ts'
 import type { Settings } from '../settings.ts'
 import type { Findings } from './report.ts'
 
@@ -63,7 +64,8 @@ function orderWarnings(where: string, { input, handler: { cohorts } }: StepNode)
 /** Of what a step asks for, against what there is. */
 export function warnOfSizes(steps: readonly StepNode[], settings: Settings, findings: Findings): void {
   const cores = availableParallelism()
-  const { lanes, maxInFlightRows, maxInFlightBytes } = settings
+  const { lanes, maxInFlightBytes } = settings
+  const maxInFlightRows = rowCredits(settings)
   for (const { step, handler, options } of steps) {
     const where = `step "${step}"`
     const models = modelsOf(handler).filter(model => model.kind === 'onnx')

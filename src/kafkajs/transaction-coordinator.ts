@@ -14,13 +14,16 @@ import type { CoordinatorWatch } from './coordinator-watch.ts'
 import { partitionKey } from './partition-key.ts'
 import { ProducerIdentity } from './producer-identity.ts'
 import { answeredName, brokerError, COORDINATOR_MOVED, clientError, errorName } from './protocol-errors.ts'
+import { type PartitionAnswers, topicsThatAnswered, worstAnswer } from './transaction-answers.ts'
 import { transactionEnd, transactionLost } from './transaction-verdict.ts'
 import type { Troubles } from './troubles.ts'
 
-/** A transaction that just ended is written out in a few milliseconds; one that is not after 100 ms takes longer. */
+/** A transaction that just ended is written out in a few milliseconds; one that is not after these tries takes longer. */
 const CONCURRENT_WAIT_MS = 4
 const CONCURRENT_QUICK_TRIES = 25
 const CONCURRENT_LONG_WAIT_MS = 50
+/** The answer of T6: so frequent that it is no error until patience ends. */
+const CONCURRENT = 'CONCURRENT_TRANSACTIONS'
 
 export interface CoordinatorCluster extends Pick<Cluster, 'forgetCoordinator'> {
   coordinator(type: CoordinatorType, key: string, purpose: string): Promise<Caller & { readonly address: string }>
@@ -53,20 +56,19 @@ interface Question<T> {
   /** What to do when it was sent and no answer came: ask again, take the transaction for lost (T4), or leave it to the caller. */
   readonly unanswered: 'again' | 'lost' | 'reject'
   /** What the answer says of each partition, where it does. */
-  readonly partitionsOf?: (answer: T) => PartitionNames
+  readonly partitionsOf?: (answer: T) => PartitionAnswers
 }
 
-type PartitionNames = readonly {
-  readonly topic: string
-  readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[]
-}[]
-
-type PartitionErrors = PartitionNames[number]['partitions']
-type AddPartitionsAnswer = { readonly errors: readonly { topic: string; partitionErrors: PartitionErrors }[] }
+type Attempt<T> = { readonly answer: T } | { readonly failure: RunInferenceError } | typeof CONCURRENT
+type AddPartitionsAnswer = {
+  readonly errors: readonly { topic: string; partitionErrors: PartitionAnswers[number]['partitions'] }[]
+}
 
 export class TransactionCoordinator {
   readonly #context: CoordinatorContext
   readonly #id: string
+  /** How long it took of late until a transaction that had ended was written out. */
+  #writtenOutMs = CONCURRENT_WAIT_MS
 
   constructor(context: CoordinatorContext, transactionalId: string) {
     this.#context = context
@@ -102,7 +104,7 @@ export class TransactionCoordinator {
         api: 'AddPartitionsToTxn',
         args: { ...this.#who(identity), topics },
         ...this.#ours(`Adding ${listed(partitions)} to the transaction of '${this.#id}'`),
-        nameOf: answer => worst(partitions, partitionErrors(answer)),
+        nameOf: answer => worstAnswer(partitions, partitionErrors(answer)),
         partitionsOf: partitionErrors,
         unanswered: 'again',
       },
@@ -134,14 +136,14 @@ export class TransactionCoordinator {
       topic,
       partitions: list.map(({ partition, offset }) => ({ partition, offset: String(offset), metadata: null })),
     }))
-    await this.#ask<{ topics: PartitionNames }>(
+    await this.#ask<{ topics: PartitionAnswers }>(
       {
         api: 'TxnOffsetCommit',
         args: { ...this.#who(identity), groupId, topics },
         type: 'group',
         key: groupId,
         what: `Committing offsets of ${listed(offsets)} for group '${groupId}' in the transaction of '${this.#id}'`,
-        nameOf: answer => worst(offsets, answer.topics),
+        nameOf: answer => worstAnswer(offsets, answer.topics),
         partitionsOf: answer => answer.topics,
         unanswered: 'lost',
       },
@@ -173,25 +175,36 @@ export class TransactionCoordinator {
   async #ask<T>(question: Question<T>, { deadlineMs, signal }: Patience): Promise<T> {
     const { clock, random } = this.#context
     const backoff = new Backoff(clock, random)
+    let concurrentSinceMs: number | undefined
     for (let tries = 1; ; tries++) {
       const result = await this.#attempt(question)
-      if ('answer' in result) return result.answer
+      const nowMs = clock.now()
+      if (result !== CONCURRENT && 'answer' in result) {
+        if (concurrentSinceMs !== undefined) this.#writtenOutMs += (nowMs - concurrentSinceMs - this.#writtenOutMs) / 4
+        return result.answer
+      }
       if (signal.aborted) throw signal.reason
-      const { failure } = result
-      if (clock.now() >= deadlineMs) {
+      if (nowMs >= deadlineMs) {
+        const failure = result === CONCURRENT ? brokerError(CONCURRENT, question.what) : result.failure
         if (question.unanswered === 'reject') throw failure
         throw transactionLost(`It was tried until the transaction's time was over. ${failure.message}`, failure)
       }
-      // T6
-      if (answeredName(failure) !== 'CONCURRENT_TRANSACTIONS') await backoff.wait(signal)
-      else if (tries <= CONCURRENT_QUICK_TRIES) await sleep(clock, CONCURRENT_WAIT_MS, signal)
-      else await sleep(clock, CONCURRENT_LONG_WAIT_MS, signal)
+      if (result !== CONCURRENT) await backoff.wait(signal)
+      else await sleep(clock, this.#concurrentWaitMs(tries), signal)
+      if (result === CONCURRENT) concurrentSinceMs ??= nowMs
       if (signal.aborted) throw signal.reason
     }
   }
 
+  /** T6: first as long as it usually takes, then often, at last seldom. */
+  #concurrentWaitMs(tries: number): number {
+    // A little less, so that it is noticed when it takes less.
+    if (tries === 1) return Math.min(Math.max(0.75 * this.#writtenOutMs, 1), CONCURRENT_LONG_WAIT_MS)
+    return tries <= CONCURRENT_QUICK_TRIES ? CONCURRENT_WAIT_MS : CONCURRENT_LONG_WAIT_MS
+  }
+
   /** Resolves with a failure where trying again can help, throws where it cannot. */
-  async #attempt<T>(question: Question<T>): Promise<{ answer: T } | { failure: RunInferenceError }> {
+  async #attempt<T>(question: Question<T>): Promise<Attempt<T>> {
     const { cluster, purpose, troubles, watch } = this.#context
     const { type, key, what, api, args, unanswered } = question
     let channel: Awaited<ReturnType<CoordinatorCluster['coordinator']>>
@@ -228,7 +241,7 @@ export class TransactionCoordinator {
     return this.#judge(question, answer)
   }
 
-  #judge<T>(question: Question<T>, answer: T): { answer: T } | { failure: RunInferenceError } {
+  #judge<T>(question: Question<T>, answer: T): Attempt<T> {
     const { cluster, watch } = this.#context
     const { type, key, what, nameOf } = question
     const name = nameOf(answer)
@@ -236,6 +249,7 @@ export class TransactionCoordinator {
       if (type === 'transaction') watch.found()
       return { answer }
     }
+    if (name === CONCURRENT) return CONCURRENT
     const end = transactionEnd(name, what)
     if (end !== undefined) throw end
     if (COORDINATOR_MOVED.has(name)) cluster.forgetCoordinator(type, key)
@@ -247,10 +261,10 @@ export class TransactionCoordinator {
     return { failure }
   }
 
-  #needs(name: string, api: string, partitions: PartitionNames = []): string {
+  #needs(name: string, api: string, partitions: PartitionAnswers = []): string {
     if (name === 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED') return `Write on transactional id '${this.#id}'`
     if (name === 'GROUP_AUTHORIZATION_FAILED') return 'Read on the group'
-    return `${api === 'TxnOffsetCommit' ? 'Read' : 'Write'} on ${refused(partitions, name)}`
+    return `${api === 'TxnOffsetCommit' ? 'Read' : 'Write'} on ${topicsThatAnswered(partitions, name)}`
   }
 }
 
@@ -260,40 +274,11 @@ function troubleOf({ address }: { readonly address: string }): string {
   return `coordinator ${address}`
 }
 
-/** Of the topics that were asked about, those of which this was answered. */
-function refused(answers: PartitionNames, name: string): string {
-  const topics = answers.filter(({ partitions }) => partitions.some(({ errorCode }) => errorName(errorCode) === name))
-  return `topic ${topics.map(({ topic }) => `'${topic}'`).join(', ')}`
-}
-
-function partitionErrors({ errors }: AddPartitionsAnswer): PartitionNames {
+function partitionErrors({ errors }: AddPartitionsAnswer): PartitionAnswers {
   return errors.map(({ topic, partitionErrors }) => ({ topic, partitions: partitionErrors }))
 }
 
 function listed(partitions: readonly TopicPartition[]): string {
   const [first, ...more] = partitions
   return `${partitionKey(first!.topic, first!.partition)}${more.length > 0 ? ` and ${more.length} more` : ''}`
-}
-
-/** What an answer says of all partitions that it was asked about: the worst. One without an answer counts as UNKNOWN. */
-function worst(asked: readonly TopicPartition[], answers: PartitionNames): string {
-  const names = new Map<string, string>()
-  for (const { topic, partitions } of answers) {
-    for (const { partition, errorCode } of partitions) names.set(partitionKey(topic, partition), errorName(errorCode))
-  }
-  let found = 'NONE'
-  for (const { topic, partition } of asked) {
-    const name = names.get(partitionKey(topic, partition)) ?? 'UNKNOWN'
-    if (weight(name) > weight(found)) found = name
-  }
-  return found
-}
-
-function weight(name: string): number {
-  if (name === 'NONE') return 0
-  // Said of partitions that nothing is wrong with, when something is wrong with another.
-  if (name === 'OPERATION_NOT_ATTEMPTED') return 1
-  if (transactionEnd(name, '') !== undefined) return 4
-  const { retriable, code } = brokerError(name, '')
-  return retriable || code === 'TOPIC_MISSING' ? 2 : 3
 }

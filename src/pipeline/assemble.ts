@@ -6,6 +6,7 @@ import type { Header } from '../kafka/record-block.ts'
 import { replayTopic } from '../kafka/topic-names.ts'
 import { type ServedModel, servedModels } from '../models/served-models.ts'
 import type { RunParts } from '../run-parts.ts'
+import { rowCredits } from '../run-settings.ts'
 import type { Topology } from '../topology.ts'
 import { Admission } from './admission.ts'
 import { buildDelivery } from './assemble-delivery.ts'
@@ -156,7 +157,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     sourceOf: sourceOfTopic(topology, graph, points),
     outletCount: graph.outlets.length,
     admission: new Admission(
-      { maxRows: settings.maxInFlightRows, maxBytes: settings.maxInFlightBytes },
+      { maxRows: rowCredits(settings), maxBytes: settings.maxInFlightBytes },
       flow => {
         member.pause(flow)
         delivery.paused(flow)
