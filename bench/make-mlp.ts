@@ -37,6 +37,11 @@ export function makeMlp(widths: readonly number[], seed = 1): Mlp {
       bias: Float32Array.from({ length: outWidth }, () => draw() * 0.1),
     }
   })
+  return { bytes: encodeMlp(layers), layers }
+}
+
+/** The layers as an ONNX file. */
+export function encodeMlp(layers: readonly MlpLayer[]): Uint8Array {
   const constants: OnnxConstant[] = []
   const nodes: OnnxNode[] = []
   let value = 'x'
@@ -48,13 +53,12 @@ export function makeMlp(widths: readonly number[], seed = 1): Mlp {
     if (value === 'probabilities') nodes.push(softmax(`z${index}`))
     else nodes.push({ op: 'Relu', inputs: [`z${index}`], outputs: [value] })
   }
-  const bytes = encodeOnnx({
-    inputs: [{ name: 'x', dtype: 'float32', shape: ['batch', widths[0]!] }],
-    outputs: [{ name: 'probabilities', dtype: 'float32', shape: ['batch', widths.at(-1)!] }],
+  return encodeOnnx({
+    inputs: [{ name: 'x', dtype: 'float32', shape: ['batch', layers[0]!.inWidth] }],
+    outputs: [{ name: 'probabilities', dtype: 'float32', shape: ['batch', layers.at(-1)!.outWidth] }],
     constants,
     nodes,
   })
-  return { bytes, layers }
 }
 
 /** Writes the file, and the folder when it is missing. */
