@@ -6,8 +6,10 @@ export interface TestFiles {
   readonly plain: readonly string[]
   /** Share one cluster. */
   readonly onCluster: readonly string[]
-  /** `*.serial.test.ts`: each runs alone. */
+  /** `*.serial.test.ts` with brokers of their own, or none: one at a time, beside files of the other kinds. */
   readonly serial: readonly string[]
+  /** `*.serial.test.ts` on the shared cluster: nothing runs beside them. */
+  readonly alone: readonly string[]
   /** True when one of them, wherever it stands, takes the shared cluster. */
   readonly needCluster: boolean
 }
@@ -28,7 +30,8 @@ export function selectTestFiles(root: string, selected: readonly string[]): Test
   return {
     plain: sorted.filter(file => !isSerial(file) && !takers.has(file)),
     onCluster: sorted.filter(file => !isSerial(file) && takers.has(file)),
-    serial: sorted.filter(isSerial),
+    serial: sorted.filter(file => isSerial(file) && !takers.has(file)),
+    alone: sorted.filter(file => isSerial(file) && takers.has(file)),
     needCluster: takers.size > 0,
   }
 }

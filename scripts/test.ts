@@ -2,7 +2,9 @@
  * `npm test [-- FILE…] [-- --test-name-pattern=TEXT]`: every test file in a process of its own, one Kafka cluster for
  * all that need one, failures in full, a table at the end. Exit code 1 when anything failed, 130 after Ctrl-C.
  */
-import { dirname } from 'node:path'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Cluster, startCluster } from '../src/cluster/cluster.ts'
@@ -13,7 +15,6 @@ import { runTestFile, type Suite } from './run-test-file.ts'
 import { selectTestFiles } from './test-files.ts'
 import { showSuite, showSummary } from './test-report.ts'
 
-const CONCURRENCY = 2
 const FILE_TIMEOUT_MS = 300_000
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -22,7 +23,10 @@ const { values, positionals } = parseArgs({
   options: { 'test-name-pattern': { type: 'string', multiple: true } },
 })
 const patterns = values['test-name-pattern'] ?? []
-const testEnvironment = { ...process.env }
+// Hundreds of processes import the same sources: what the first has compiled, the others read.
+const compiled = mkdtempSync(join(tmpdir(), 'kri-compiled-'))
+process.on('exit', () => rmSync(compiled, { recursive: true, force: true }))
+const testEnvironment: NodeJS.ProcessEnv = { NODE_COMPILE_CACHE: compiled, ...process.env }
 const suites: Suite[] = []
 const interrupted = new AbortController()
 let cluster: Promise<Cluster> | undefined
@@ -33,10 +37,11 @@ process.chdir(root)
 const started = performance.now()
 const files = selectTestFiles(root, positionals)
 const shared = files.needCluster ? shareCluster() : undefined
-await runFiles(files.plain, CONCURRENCY)
-if (shared !== undefined) testEnvironment[SHARED_CLUSTER] = JSON.stringify(await unlessInterrupted(shared))
-await runFiles(files.onCluster, CONCURRENCY)
-await runFiles(files.serial, 1)
+const [serial, others] = [[...files.serial], [...files.plain, ...files.onCluster]]
+const onCluster = new Set([...files.onCluster, ...files.alone])
+// Those with clusters of their own mostly wait for them.
+await Promise.all([runLane(serial, others), runLane(others)])
+await runLane([...files.alone])
 // One that is still starting when we are interrupted ends with this process.
 await unlessInterrupted(stopCluster())
 console.log(`\n${showSummary(suites, (performance.now() - started) / 1000)}`)
@@ -87,20 +92,18 @@ function unlessInterrupted<T>(work: Promise<T>): Promise<T | undefined> {
   return Promise.race([work, interruption])
 }
 
-/** Runs each file, so many at a time, and reports it when it is done. */
-async function runFiles(selected: readonly string[], concurrency: number): Promise<void> {
-  const waiting = [...selected]
-  const runNext = async (): Promise<void> => {
-    for (let file = waiting.shift(); file !== undefined && !interrupted.signal.aborted; file = waiting.shift()) {
-      const suite = await runTestFile(file, {
-        env: testEnvironment,
-        nodeArgs: patterns.map(pattern => `--test-name-pattern=${pattern}`),
-        timeoutMs: FILE_TIMEOUT_MS,
-        signal: interrupted.signal,
-      })
-      suites.push(suite)
-      console.log(showSuite(suite))
-    }
+/** Runs the files of these lists, which others may take from as well, one at a time, and reports each when it is done. */
+async function runLane(...lists: readonly string[][]): Promise<void> {
+  const next = () => lists.find(list => list.length > 0)?.shift()
+  for (let file = next(); file !== undefined && !interrupted.signal.aborted; file = next()) {
+    const needed = onCluster.has(file) ? await unlessInterrupted(shared!) : undefined
+    const suite = await runTestFile(file, {
+      env: needed === undefined ? testEnvironment : { ...testEnvironment, [SHARED_CLUSTER]: JSON.stringify(needed) },
+      nodeArgs: patterns.map(pattern => `--test-name-pattern=${pattern}`),
+      timeoutMs: FILE_TIMEOUT_MS,
+      signal: interrupted.signal,
+    })
+    suites.push(suite)
+    console.log(showSuite(suite))
   }
-  await Promise.all(Array.from({ length: concurrency }, runNext))
 }
