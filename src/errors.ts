@@ -76,6 +76,10 @@ export const ERROR_CODES = {
     'application',
     'The model file is missing, corrupt, unsupported, or has another signature than declared.',
   ),
+  METADATA_INVALID: entry(
+    'application',
+    'A record of the model-metadata topic cannot be read, or what is asked for does not fit what is published.',
+  ),
   RESOURCES_MISSING: entry('application', 'The machine lacks memory or an accelerator that resource hints ask for.'),
   MODEL_OUTAGE: outage('The control batch, known to be good, fails on this lane.'),
   MODEL_TRANSIENT: outage('The handler says of an error that trying again can mend it.'),

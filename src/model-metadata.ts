@@ -2,14 +2,9 @@
 import { RunInferenceError } from './errors.ts'
 import type { StepNode } from './graph.ts'
 import { show } from './problem.ts'
+import type { ModelMetadata } from './refresh/step-models.ts'
 
-/** One version of a model (Beam: ModelMetadata). */
-export interface ModelMetadata {
-  /** What the handler loads instead of its own model, and what predictions are labelled with; '' = the handler's own. */
-  readonly modelId: string
-  /** What the metrics of the model are named after. */
-  readonly modelName: string
-}
+export type { ModelMetadata } from './refresh/step-models.ts'
 
 /** The model of a step; of a per-key handler, those of some of its keys. */
 export type PublishedModels = ModelMetadata | ReadonlyMap<unknown, ModelMetadata>

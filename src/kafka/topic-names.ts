@@ -21,6 +21,21 @@ export function replayTopic(applicationId: string, source: string): string {
   return `${applicationId}.${source}.replay`
 }
 
+/** What is published about the models of an application: one partition, compacted; the key is the text of a slot. */
+export function modelMetadataTopic(applicationId: string): string {
+  return `${applicationId}.model-metadata`
+}
+
+/** What each instance says about its models: one partition, compacted; the key is the id of the instance. */
+export function modelStatusTopic(applicationId: string): string {
+  return `${applicationId}.model-status`
+}
+
+/** Both inferences of the rows that a model on trial was given too, and whether they differ. */
+export function shadowTopic(topology: string, step: string): string {
+  return `${topology}.${step}.shadow`
+}
+
 /** The subject of a topic's keys or values in the schema registry. */
 export function subjectOf(topic: string, field: RecordField): string {
   return `${topic}-${field}`
