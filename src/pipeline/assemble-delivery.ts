@@ -7,6 +7,7 @@ import type { Topology } from '../topology.ts'
 import { Commits } from './commits.ts'
 import { encodeFailure } from './dead-letter.ts'
 import type { FailurePoints } from './failure-points.ts'
+import { groupCommits, type UnitCommits } from './group-commits.ts'
 import { Outbox, type OutboxOptions } from './outbox.ts'
 import type { PartitionFlow } from './partition-flow.ts'
 import type { PipelineParts } from './pipeline.ts'
@@ -24,7 +25,7 @@ type Events = Pick<OutboxOptions, 'onAcknowledged' | 'onQuiet' | 'onFatal'> &
 
 export interface Delivery {
   readonly outbox: UnitOutbox
-  readonly commits: Pick<Commits, 'mark' | 'flush'>
+  readonly commits: UnitCommits
   /** Undefined: a partition needs nothing before it is assigned. */
   readonly beforeAssigned: MemberEvents['beforeAssigned']
   /** Admission holds this partition for want of credits. */
@@ -52,12 +53,13 @@ export function buildDelivery(
   })
   const refusedPoint = (sink: number) => points.ofSink(topology.sinks[sink]!)
   const common = { builder, outputs, member, clock, refusedPoint, ...events }
+  const groupOf = groupsOf(topology)
   const onCommitted = ({ topic, partition, committed }: PartitionFlow) => metrics.committed(topic, partition, committed)
   if (processingGuarantee === 'at_least_once') {
     const outbox = new Outbox({ ...common, writer })
     return {
       outbox,
-      commits: new Commits(member, clock, commitIntervalMs, onCommitted, events.onFatal),
+      commits: groupCommits(groupOf, () => new Commits(member, clock, commitIntervalMs, onCommitted, events.onFatal)),
       beforeAssigned: undefined,
       paused() {},
       close: async () => outbox.close(),
@@ -69,7 +71,7 @@ export function buildDelivery(
     metrics,
     commitIntervalMs,
     writers: new TransactionalWriters({ port, applicationId, timeoutMs: transactionTimeoutMs }),
-    groupOf: groupOf(topology),
+    groupOf,
     // Half of its time is left for what comes before and after.
     searchMs: transactionTimeoutMs / 2,
   })
@@ -83,7 +85,7 @@ export function buildDelivery(
 }
 
 /** The group that reads a topic, or the replay topic of one. */
-function groupOf(topology: Topology): (topic: string) => string {
+function groupsOf(topology: Topology): (topic: string) => string {
   const groups = new Map(
     consumerGroups(topology).flatMap(({ id, sources }) =>
       sources.flatMap(({ topic }) => [[topic, id] as const, [replayTopic(topology.applicationId, topic), id] as const]),

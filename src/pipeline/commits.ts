@@ -1,5 +1,5 @@
 /**
- * Commits what was acknowledged, at most every `commitIntervalMs`, all partitions in one request.
+ * Commits what was acknowledged, at most every `commitIntervalMs`, the partitions of a group in one request (`group-commits.ts`).
  *
  * K1. An offset is committed only after every record before it was acknowledged (I1).
  * K2. Nothing is committed for a lost partition (I8); the member checks the epoch once more.

@@ -18,10 +18,11 @@ import type { Header, RecordBlock } from '../kafka/record-block.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Admission } from './admission.ts'
 import { ColumnPool } from './column-pool.ts'
-import type { Commits } from './commits.ts'
 import type { DeadLetterLog } from './dead-letter-log.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { Drains, type DrainTopics } from './drains.ts'
 import type { FloodGuard } from './flood-guard.ts'
+import type { UnitCommits } from './group-commits.ts'
 import { PartitionFlow } from './partition-flow.ts'
 import type { PipelineMetrics } from './pipeline-metrics.ts'
 import { Preparation } from './preparation.ts'
@@ -53,7 +54,7 @@ export interface PipelineParts {
   readonly guard: FloodGuard
   readonly functions: Pick<RunningFunctions, 'dropLost' | 'halted'>
   readonly outbox: UnitOutbox
-  readonly commits: Pick<Commits, 'mark' | 'flush'>
+  readonly commits: UnitCommits
   readonly deadLetterLog: DeadLetterLog
   readonly clock: Clock
   readonly random: () => number
@@ -69,7 +70,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   readonly #flows = new Map<string, PartitionFlow>()
   readonly #columns = new ColumnPool()
   readonly #preparation: Preparation
-  #idleWaiters: { readonly concerns: (flow: PartitionFlow) => boolean; readonly resolve: () => void }[] = []
+  readonly #drains = new Drains()
   #isEnding = false
   /** Topics of the groups that rebalance. */
   readonly #revoking = new Set<string>()
@@ -94,6 +95,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   /** The group that reads these topics has joined again: batches may be held back once more. */
   onJoined(topics: ReadonlySet<string>): void {
     for (const topic of topics) this.#revoking.delete(topic)
+    this.#drains.giveUp(topics)
     this.#parts.outbox.joined?.(topics, [...this.#flows.values()])
     this.#balance()
   }
@@ -141,7 +143,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   async onRebalance(topics: ReadonlySet<string>): Promise<void> {
     try {
       for (const topic of topics) this.#revoking.add(topic)
-      await this.#drain('revoke', ({ topic }) => topics.has(topic))
+      await this.#drain('revoke', topics)
     } catch (error) {
       // A commit that will never be taken; the member would go on as if all were well.
       this.#parts.onFatal(error)
@@ -170,7 +172,7 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
   /** The end: closes held batches, waits until nothing is in flight, commits. */
   async end(): Promise<void> {
     this.#isEnding = true
-    await this.#drain('shutdown', () => true)
+    await this.#drain('shutdown')
   }
 
   /** Whether somebody waits until what is in flight of this topic is committed. */
@@ -178,16 +180,15 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     return this.#isEnding || this.#revoking.has(topic)
   }
 
-  async #drain(reason: CloseReason, concerns: (flow: PartitionFlow) => boolean): Promise<void> {
+  async #drain(reason: CloseReason, topics?: DrainTopics): Promise<void> {
     const { dispatcher, commits, outbox } = this.#parts
     dispatcher.flush(reason)
     // What is done need not wait for its interval.
-    for (const flow of this.#flows.values()) if (concerns(flow)) outbox.advance(flow)
-    await new Promise<void>(resolve => {
-      this.#idleWaiters.push({ concerns, resolve })
-      this.noticeIdle()
-    })
-    await commits.flush()
+    for (const flow of this.#flows.values()) if (topics?.has(flow.topic) ?? true) outbox.advance(flow)
+    const drained = this.#drains.wait(topics)
+    this.noticeIdle()
+    await drained
+    await commits.flush(topics)
   }
 
   /** All records of a unit are acknowledged: credits return, and the offset may be committed. */
@@ -278,14 +279,12 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
 
   /** Something may have ended for which a drain waits. While halted, what waits for lanes is not waited for. */
   noticeIdle(): void {
-    if (this.#idleWaiters.length === 0) return
+    if (!this.#drains.any) return
     const { admission, dispatcher } = this.#parts
     const isMoving = (flow: PartitionFlow) => flow.sending || dispatcher.running > 0
     const isBusy = (flow: PartitionFlow) => flow.blocks.length > 0 && (!admission.halted || isMoving(flow))
-    const busy = [...this.#flows.values()].filter(isBusy)
-    const over = this.#idleWaiters.filter(({ concerns }) => !busy.some(concerns))
-    this.#idleWaiters = this.#idleWaiters.filter(waiter => !over.includes(waiter))
-    for (const { resolve } of over) resolve()
+    const busy = new Set([...this.#flows.values()].filter(isBusy).map(({ topic }) => topic))
+    this.#drains.settle(busy)
   }
 }
 
