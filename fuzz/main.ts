@@ -27,7 +27,8 @@ if (options.help) {
 
 Gives hostile input to what reads input from outside, and looks at what becomes of it. A finding is an error that is none
 of ours, or has a code that does not fit; a crash, a hang, time or memory out of proportion; a value that is not the one
-that was written. Findings are kept in fuzz/corpus/TARGET/, where every npm test replays them. Ends with 1 when there are any.
+that was written. Findings are kept in fuzz/corpus/TARGET/, where every npm test replays them. Ends with 1 when there are any,
+also of those that were kept before.
 
 ${sources.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}
 
@@ -72,7 +73,9 @@ async function fuzz(source: TargetSource): Promise<PoolResult> {
   try {
     for (const { name, bytes } of casesOf(source.name)) {
       const { fault } = await execute(target, bytes)
-      if (fault) console.error(`${source.name}: the kept case ${name} still shows ${fault.kind}: ${fault.what}`)
+      if (fault === undefined) continue
+      findings++
+      console.error(`${source.name}: the kept case ${name} still shows ${fault.kind}: ${fault.what}`)
     }
     return await runPool({
       source,

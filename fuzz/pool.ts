@@ -1,16 +1,17 @@
 /** Runs a course in several processes; one that ends or hangs is a finding, and another goes on behind the guilty input. */
 import { type ChildProcess, fork } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { FromChild, Order } from './child.ts'
 import type { Tally } from './course.ts'
 import { type Fault, inputOf } from './execution.ts'
+import type { FromChild, Order } from './part.ts'
 import type { Target, TargetSource } from './target.ts'
 
 /** Far beyond what an execution may take on a machine that is busy. */
 const HANG_MS = 60_000
 const HEAP_MIB = 1024
+const NOT_BEGUN = -1
 
 export interface Finding {
   readonly fault: Fault
@@ -26,6 +27,10 @@ export interface PoolOptions {
   readonly processes: number
   readonly signal: AbortSignal
   readonly onProgress: (executions: number) => void
+  /** What the processes run, which knows the target by its name. Default: `child.ts`. */
+  readonly childUrl?: URL
+  /** How long nothing is heard of a process that hangs. Default: a minute. */
+  readonly hangMs?: number
 }
 
 export interface PoolResult extends Tally {
@@ -33,8 +38,11 @@ export interface PoolResult extends Tally {
   readonly seconds: number
 }
 
+/** Rejects when a process ends before it has begun with anything: no input is guilty of that. */
 export async function runPool(options: PoolOptions): Promise<PoolResult> {
-  const { source, executions, processes, signal, onProgress } = options
+  const { source, executions, processes, onProgress } = options
+  const failed = new AbortController()
+  const signal = AbortSignal.any([options.signal, failed.signal])
   const startedMs = performance.now()
   const findings = new Map<string, Finding>()
   const tallies = new Map<number, Tally>()
@@ -53,6 +61,8 @@ export async function runPool(options: PoolOptions): Promise<PoolResult> {
       const end = await runChild({
         order: { target: source.name, seed: options.seed, from: next, to },
         indexFile: join(folder, String(part)),
+        childUrl: options.childUrl ?? new URL('./child.ts', import.meta.url),
+        hangMs: options.hangMs ?? HANG_MS,
         signal,
         onTally(tally) {
           tallies.set(part, tally)
@@ -62,6 +72,7 @@ export async function runPool(options: PoolOptions): Promise<PoolResult> {
       })
       if (end === undefined || signal.aborted) return
       const { index, fault } = end
+      if (index === NOT_BEGUN) throw new Error(`${source.name}, before its first execution: ${fault.what}`)
       found({ fault, index, bytes: inputOf(source.name, options.target, options.seed, index) })
       next = index + 1
     }
@@ -71,6 +82,7 @@ export async function runPool(options: PoolOptions): Promise<PoolResult> {
       Array.from({ length: processes }, (_, i) => runPart(i * share, Math.min(executions, (i + 1) * share))),
     )
   } finally {
+    failed.abort()
     rmSync(folder, { recursive: true })
   }
   const sorted = [...findings.values()].sort((a, b) => a.index - b.index)
@@ -80,6 +92,8 @@ export async function runPool(options: PoolOptions): Promise<PoolResult> {
 interface ChildOptions {
   readonly order: Order
   readonly indexFile: string
+  readonly childUrl: URL
+  readonly hangMs: number
   readonly signal: AbortSignal
   readonly onTally: (tally: Tally) => void
   readonly onFault: (finding: Finding) => void
@@ -87,9 +101,12 @@ interface ChildOptions {
 
 /** Undefined: it came to its end; else the execution that ended it. */
 function runChild(options: ChildOptions): Promise<{ readonly index: number; readonly fault: Fault } | undefined> {
-  const { order, indexFile, signal, onTally, onFault } = options
+  const { order, indexFile, childUrl, hangMs, signal, onTally, onFault } = options
   const file = openSync(indexFile, 'w+')
-  const child: ChildProcess = fork(new URL('./child.ts', import.meta.url), [], {
+  const index = Float64Array.of(NOT_BEGUN)
+  const indexBytes = new Uint8Array(index.buffer)
+  writeSync(file, indexBytes, 0, indexBytes.length, 0)
+  const child: ChildProcess = fork(childUrl, [], {
     execArgv: ['--conditions=kri-source', `--max-old-space-size=${HEAP_MIB}`],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', file],
   })
@@ -103,7 +120,7 @@ function runChild(options: ChildOptions): Promise<{ readonly index: number; read
       timer = setTimeout(() => {
         isHanging = true
         stop()
-      }, HANG_MS)
+      }, hangMs)
     }
     signal.addEventListener('abort', stop)
     child.on('message', (message: FromChild) => {
@@ -115,19 +132,16 @@ function runChild(options: ChildOptions): Promise<{ readonly index: number; read
       onTally(message.tally)
       isDone = message.type === 'done'
     })
-    child.on('exit', (code, name) => {
+    // Not at its exit: what it has told may still be on its way.
+    child.on('close', (code, name) => {
       clearTimeout(timer)
       signal.removeEventListener('abort', stop)
-      const index = new Float64Array(1)
-      readSync(file, new Uint8Array(index.buffer), 0, 8, 0)
+      readSync(file, indexBytes, 0, indexBytes.length, 0)
       closeSync(file)
-      if (isDone || signal.aborted) resolve(undefined)
-      else if (isHanging) resolve({ index: index[0]!, fault: { kind: 'hang', what: `no end within ${HANG_MS} ms` } })
-      else
-        resolve({
-          index: index[0]!,
-          fault: { kind: 'crash', what: `the process ended: ${name ?? `exit code ${code}`}` },
-        })
+      const fault: Fault = isHanging
+        ? { kind: 'hang', what: `no end within ${hangMs} ms` }
+        : { kind: 'crash', what: `the process ended: ${name ?? `exit code ${code}`}` }
+      resolve(isDone || signal.aborted ? undefined : { index: index[0]!, fault })
     })
     watch()
     child.send(order)
