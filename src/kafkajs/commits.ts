@@ -83,6 +83,13 @@ export class Commits {
     other.waiting.push(...entry.waiting)
   }
 
+  /** K1: the partition may have been lost meanwhile, and taken again: what waits now is of another epoch. */
+  #tryAgain(entry: Pending): void {
+    const key = partitionKey(entry.topic, entry.partition)
+    if (this.#context.owns(key, entry.epoch)) this.#merge(key, entry)
+    else answer(entry, false)
+  }
+
   async #flush(): Promise<void> {
     const { session, backoff } = this.#context
     this.#flushing = true
@@ -90,8 +97,7 @@ export class Commits {
       const sent = this.#pending
       this.#pending = new Map()
       const again = await this.#send(sent, session.generation)
-      for (const entry of again) this.#merge(partitionKey(entry.topic, entry.partition), entry)
-      this.sweep()
+      for (const entry of again) this.#tryAgain(entry)
       if (again.length > 0) await backoff.wait()
       else backoff.reset()
     }

@@ -91,6 +91,22 @@ describe('commits', () => {
     assert.deepEqual(sent, ['1: t/0 5', '1: t/1 7', '1: t/1 7'])
   })
 
+  it('K1 of an epoch that ended under way are answered false, and move nothing of the epoch behind it', async () => {
+    const { commits, request, sent, epochs, script, holdAnswers, clock } = setup()
+    script.push({ 0: NOT_COORDINATOR })
+    const answerFirst = holdAnswers()
+    const before = commits.commit([request(0, 1, 100)])
+    await clock.settle()
+    // Lost, and taken again from what was committed.
+    epochs.set('t/0', 3)
+    commits.sweep()
+    const behind = commits.commit([request(0, 3, 60)])
+    answerFirst()
+    await clock.advance(1_000)
+    assert.deepEqual([await before, await behind], [[false], [true]])
+    assert.deepEqual(sent, ['1: t/0 100', '1: t/0 60'])
+  })
+
   it('K2 go one at a time, and of one partition the highest offset goes', async () => {
     const { commits, request, sent, holdAnswers, clock } = setup()
     const answerAll = holdAnswers()
