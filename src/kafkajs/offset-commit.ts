@@ -2,11 +2,15 @@ import type { Caller } from './channel.ts'
 import { partitionKey } from './partition-key.ts'
 import { COORDINATOR_MOVED, errorName } from './protocol-errors.ts'
 
-/** What commits need of a group session. */
-export interface CommitSession {
+/** As whom the group knows a member. */
+export interface Standing {
   readonly memberId: string
   /** −1 while joining. */
   readonly generation: number
+}
+
+/** What commits need of a group session. */
+export interface CommitSession extends Standing {
   coordinator(): Promise<Caller>
   forgetCoordinator(): void
 }
@@ -31,15 +35,15 @@ export function needsToCommit(name: string, groupId: string, topic: string): str
 }
 
 /**
- * One OffsetCommit in the session's present generation; resolves with the protocol's error name by `partitionKey`.
- * The broker checks member and generation, not whether the partitions are this member's.
+ * One OffsetCommit, in the session's present generation unless another is named; resolves with the protocol's error name by
+ * `partitionKey`. The broker checks member and generation, not whether the partitions are this member's.
  */
 export async function sendOffsetCommit(
   session: CommitSession,
   groupId: string,
   entries: readonly OffsetEntry[],
+  { memberId, generation }: Standing = session,
 ): Promise<Map<string, string>> {
-  const { memberId, generation } = session
   const topics = [...Map.groupBy(entries, entry => entry.topic)].map(([topic, list]) => ({
     topic,
     partitions: list.map(({ partition, offset }) => ({ partition, offset: String(offset) })),

@@ -2,7 +2,8 @@
  * Where reading starts. What the group has committed always wins. Without a commit the source's start position counts,
  * but only for a topic of which the group has committed nothing at all: a partition that appears later starts at its
  * beginning, or what was written before we noticed it would be skipped. What was found is committed before it is used,
- * so that a restart does not look again and find another place.
+ * so that a restart does not look again and find another place; in the generation that has the partition, so that the
+ * broker refuses it when the group has given the partition to somebody else meanwhile.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { StartPosition, TopicPartition } from '../kafka/port.ts'
@@ -11,7 +12,7 @@ import type { Backoff } from './backoff.ts'
 import type { Cluster } from './cluster.ts'
 import { fetchCommitted } from './group-offsets.ts'
 import { EARLIEST, LATEST, listOffsets, type OffsetQuestion, type OffsetsCluster } from './list-offsets.ts'
-import { type CommitSession, needsToCommit, sendOffsetCommit } from './offset-commit.ts'
+import { type CommitSession, needsToCommit, type Standing, sendOffsetCommit } from './offset-commit.ts'
 import { partitionKey } from './partition-key.ts'
 import { answeredName, brokerError, clientError } from './protocol-errors.ts'
 
@@ -45,6 +46,7 @@ export async function startPositionsInTime(
   freshTopics: ReadonlySet<string>,
 ): Promise<Map<string, number> | undefined> {
   const { cluster, clock, session, backoff, over, before, onTrouble } = context
+  const { memberId, generation } = session
   let positions: Map<string, number> | undefined
   let missingSinceMs: number | undefined
   while (positions === undefined && !over.aborted) {
@@ -52,7 +54,7 @@ export async function startPositionsInTime(
       await before()
       // A partition that the leader of the group has found may be newer than what is known here.
       if (partitions.some(({ topic, partition }) => cluster.leader(topic, partition) < 0)) await cluster.refresh()
-      positions = await startPositions(context, partitions, freshTopics)
+      positions = await startPositions(context, partitions, freshTopics, { memberId, generation })
     } catch (error) {
       if (over.aborted) break
       const failure = clientError(error, 'Reading start positions')
@@ -76,6 +78,7 @@ async function startPositions(
   context: StartContext,
   partitions: readonly TopicPartition[],
   freshTopics: ReadonlySet<string>,
+  standing: Standing,
 ): Promise<Map<string, number>> {
   if (partitions.length === 0) return new Map()
   const { cluster, purpose, groupId } = context
@@ -97,7 +100,7 @@ async function startPositions(
     const key = partitionKey(topic, partition)
     return { topic, partition, offset: ends.get(key) ?? found.get(key)! }
   })
-  const names = await sendOffsetCommit(context.session, groupId, entries)
+  const names = await sendOffsetCommit(context.session, groupId, entries, standing)
   for (const [key, name] of names) {
     if (name === 'NONE') continue
     const what = `Committing the start position of ${key} for group '${groupId}'`
