@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { RunInferenceError } from '../../src/errors.ts'
+import type { SendResult } from '../../src/kafka/port.ts'
+import type { SealedBatch } from '../../src/kafka/record-batch-builder.ts'
+import { readRecordBlock } from '../../src/kafka/record-batch-reader.ts'
+import { silentLogger } from '../../src/ops/logger.ts'
+import { parseStatus } from '../../src/refresh/status-record.ts'
+import { REPORT_PERIOD_MS, StatusReporter } from '../../src/refresh/status-reporter.ts'
+import { createManualClock } from '../../src/testing/manual-clock.ts'
+
+const done: SendResult = { outcome: 'acknowledged', baseOffset: 0 }
+
+/** A reporter whose writer answers when the test says so; each send shows the member ids that it told, or its tombstone. */
+function reporting() {
+  const clock = createManualClock()
+  const sends: { readonly told: string; resolve(result?: SendResult): void; reject(error: Error): void }[] = []
+  const warnings: string[] = []
+  let memberIds = ['first']
+  let isClosed = false
+  const reporter = new StatusReporter({
+    topic: 'status',
+    instance: 'a',
+    clock,
+    logger: { ...silentLogger, warn: (_, message) => void warnings.push(message) },
+    status: () => ({ memberIds, slots: [], ignored: {} }),
+    writer: {
+      send(batches) {
+        const { promise, resolve, reject } = Promise.withResolvers<readonly SendResult[]>()
+        sends.push({ told: toldIn(batches[0]!), resolve: (result = done) => resolve([result]), reject })
+        return promise
+      },
+      async close() {
+        isClosed = true
+        for (const { reject } of sends) reject(new RunInferenceError('CLOSED', 'the writer was closed'))
+      },
+    },
+  })
+  const change = (id: string) => {
+    memberIds = [id]
+    reporter.changed()
+  }
+  return { reporter, clock, sends, warnings, change, isClosed: () => isClosed }
+}
+
+function toldIn({ bytes, topic, partition }: SealedBatch): string {
+  const block = readRecordBlock({ topic, partition, records: bytes, startOffset: 0, endOffset: 1, checkCrc: false })
+  assert.equal(String(block.key(0)), 'a')
+  const value = block.value(0)
+  return value === null ? 'tombstone' : parseStatus(Buffer.from(value), 'r').memberIds.join()
+}
+
+describe('the reporter of an instance', () => {
+  it('R1, R2: one record at a time, and what changed meanwhile is one more', async () => {
+    const { clock, sends, change } = reporting()
+    for (const id of ['first', 'second']) change(id)
+    await clock.settle()
+    for (const id of ['third', 'fourth']) change(id)
+    await clock.settle()
+    assert.deepEqual(
+      sends.map(({ told }) => told),
+      ['second'],
+    )
+    sends[0]!.resolve()
+    await clock.settle()
+    assert.deepEqual(
+      sends.map(({ told }) => told),
+      ['second', 'fourth'],
+    )
+  })
+
+  it('writes again after each period, counted from its last record', async () => {
+    const { clock, sends, change } = reporting()
+    change('first')
+    await clock.settle()
+    sends[0]!.resolve()
+    await clock.advance(REPORT_PERIOD_MS - 1)
+    assert.equal(sends.length, 1)
+    await clock.advance(1)
+    assert.equal(sends.length, 2)
+  })
+
+  it('R3: what fails or is refused is told once, tried again with the next period, and told anew when it had worked', async () => {
+    const { clock, sends, warnings, change } = reporting()
+    change('first')
+    await clock.settle()
+    sends[0]!.reject(new RunInferenceError('AUTHORISATION', 'not allowed'))
+    await clock.advance(REPORT_PERIOD_MS)
+    sends[1]!.resolve({ outcome: 'refused', reason: 'too large' })
+    await clock.advance(REPORT_PERIOD_MS)
+    assert.deepEqual([sends.length, warnings.length], [3, 1])
+    sends[2]!.resolve()
+    await clock.advance(REPORT_PERIOD_MS)
+    sends[3]!.reject(new RunInferenceError('AUTHORISATION', 'not allowed'))
+    await clock.settle()
+    assert.equal(warnings.length, 2)
+  })
+
+  it('R4: a clean end leaves a tombstone, and no timer', async () => {
+    const { reporter, clock, sends, isClosed, change } = reporting()
+    change('first')
+    await clock.settle()
+    sends[0]!.resolve()
+    await clock.settle()
+    const closed = reporter.close()
+    await clock.settle()
+    assert.equal(sends[1]!.told, 'tombstone')
+    sends[1]!.resolve()
+    await clock.settle()
+    await clock.advance(1_000)
+    await closed
+    assert.ok(isClosed())
+    assert.equal(clock.nextTimerMs(), undefined)
+  })
+
+  it('R4: an outage holds nobody up: without an answer it ends after its budget, and says nothing', async () => {
+    const { reporter, clock, warnings, isClosed, change } = reporting()
+    change('first')
+    await clock.settle()
+    const closed = reporter.close()
+    await clock.advance(999)
+    assert.ok(!isClosed())
+    await clock.advance(1)
+    await closed
+    assert.deepEqual([isClosed(), warnings], [true, []])
+  })
+})
