@@ -2,12 +2,13 @@
 import type { BatchSlot, Executor, Lane, LaneModel } from '../src/models/executor.ts'
 
 export function onePlace(executor: Executor): Executor {
-  return { lanes: executor.lanes.map(laneWithOnePlace), close: () => executor.close() }
+  return { ...executor, lanes: executor.lanes.map(laneWithOnePlace) }
 }
 
 function laneWithOnePlace(lane: Lane): Lane {
   return {
     id: lane.id,
+    seat: lane.seat,
     isolation: lane.isolation,
     get occupied() {
       return lane.occupied

@@ -115,7 +115,7 @@ async function write(port: KafkaPort, topic: string, records: readonly ExampleRe
 
 /** The models stay loaded; whoever made the executor closes it. */
 function kept(executor: Executor): Executor {
-  return { lanes: executor.lanes, close: async () => {} }
+  return { ...executor, close: async () => {} }
 }
 
 async function outcomesOf(

@@ -4,6 +4,7 @@
  */
 import type { RunInferenceError } from '../errors.ts'
 import type { EnvVars } from './env-vars.ts'
+import type { SpareLanes } from './prepared-model.ts'
 import type { Dtype, TensorData, TensorSpec } from './tensors.ts'
 
 /**
@@ -176,6 +177,8 @@ export interface LaneModel {
 
 export interface Lane {
   readonly id: number
+  /** The lane among the first ones whose place it has, by number: lanes of one seat never run batches at the same time. */
+  readonly seat: number
   /** Models of this isolation are loaded here; `any`: of either (the test driver). */
   readonly isolation: Isolation | 'any'
   /** Of a process: what its environment has beside ours. */
@@ -204,11 +207,11 @@ export interface ExecutorOptions {
   readonly lanes: number
   /** Rows that a slot is first sized for. */
   readonly maxBatchRows: number
-  /** Number of the first lane; default 0. */
-  readonly firstLane?: number
 }
 
-export interface Executor {
+export interface Executor extends SpareLanes {
+  /** Those that are given batches. One list that changes: whoever keeps it sees lanes come and go. */
   readonly lanes: readonly Lane[]
+  /** Closes all lanes, spare ones too. */
   close(): Promise<void>
 }

@@ -3,9 +3,9 @@ import type { Logger } from '../ops/logger.ts'
 import { joinedEnvVars, setEnvVars } from './env-vars.ts'
 import type { Executor, ModelSpec } from './executor.ts'
 import { lanesNeeded } from './lane-choice.ts'
-import { executorOf } from './lane-handle.ts'
-import { createProcessExecutor } from './process-executor.ts'
-import { createThreadExecutor } from './thread-executor.ts'
+import { executorOf } from './lane-pool.ts'
+import { processLanes } from './process-executor.ts'
+import { threadLanes } from './thread-executor.ts'
 
 export interface ExecutorNeeds {
   /** What will be loaded: decides which kinds of lanes there are. */
@@ -32,10 +32,8 @@ export function createExecutor({ models, lanes, maxBatchRows }: ExecutorNeeds, p
   const needed = lanesNeeded(models, lanes)
   const inThreads = models.filter(({ isolation }) => isolation === 'thread')
   for (const envVars of joinedEnvVars(inThreads)) setEnvVars(envVars, parts.logger)
-  const made = [...createThreadExecutor({ lanes: needed.threads, maxBatchRows }, parts).lanes]
-  for (const { envVars, lanes } of needed.processes) {
-    const options = { lanes, maxBatchRows, firstLane: made.length }
-    made.push(...createProcessExecutor(options, { ...parts, envVars }).lanes)
-  }
-  return executorOf(made)
+  return executorOf([
+    threadLanes({ lanes: needed.threads, maxBatchRows }, parts),
+    ...needed.processes.map(({ envVars, lanes }) => processLanes({ lanes, maxBatchRows }, { ...parts, envVars })),
+  ])
 }

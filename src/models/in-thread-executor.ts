@@ -15,6 +15,7 @@ import { createLaneHost } from './lane.ts'
 import { createLane } from './lane-handle.ts'
 import type { LaneLink, LinkEvents } from './lane-link.ts'
 import type { FromLane, ToLane } from './lane-messages.ts'
+import { executorOf } from './lane-pool.ts'
 import { moduleHandlers } from './module-handlers.ts'
 
 export interface InThreadExecutorParts {
@@ -77,24 +78,25 @@ export function createInThreadExecutor(options: ExecutorOptions, parts: InThread
     return last
   }
 
-  const lanes = Array.from({ length: options.lanes }, (_, id) =>
-    createLane({
-      id,
-      isolation: 'any',
-      options,
-      admit: ({ envVars = {} }) => setEnvVars(envVars, logger),
-      logger,
-      clock,
-      // Never looked at: it can be neither lost nor ended.
-      random: () => 0,
-      stuckMs: Number.POSITIVE_INFINITY,
-      stamp: () => clock.now(),
-      openLink: events => openLink(id, events),
-    }),
-  )
+  const executor = executorOf([
+    {
+      lanes: options.lanes,
+      make: ({ id, seat }) =>
+        createLane({
+          ...{ id, seat, options, logger, clock },
+          isolation: 'any',
+          admit: ({ envVars = {} }) => setEnvVars(envVars, logger),
+          // Never looked at: it can be neither lost nor ended.
+          random: () => 0,
+          stuckMs: Number.POSITIVE_INFINITY,
+          stamp: () => clock.now(),
+          openLink: events => openLink(id, events),
+        }),
+    },
+  ])
 
   return {
-    lanes,
+    ...executor,
     get pending() {
       return unserved
     },
@@ -106,7 +108,7 @@ export function createInThreadExecutor(options: ExecutorOptions, parts: InThread
       }
     },
     async close() {
-      const closing = Promise.all(lanes.map(lane => lane.close()))
+      const closing = executor.close()
       while (hold && (await step()));
       await closing
     },

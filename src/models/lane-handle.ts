@@ -10,7 +10,6 @@ import { type ErrorCode, RunInferenceError } from '../errors.ts'
 import type { Logger } from '../ops/logger.ts'
 import {
   type BatchSlot,
-  type Executor,
   type ExecutorOptions,
   LANE_PLACES,
   type Lane,
@@ -32,7 +31,7 @@ interface Copy {
   users: number
 }
 
-export interface LaneParts extends Omit<SupervisorParts, 'onReloaded'>, Pick<Lane, 'isolation' | 'envVars'> {
+export interface LaneParts extends Omit<SupervisorParts, 'onReloaded'>, Pick<Lane, 'seat' | 'isolation' | 'envVars'> {
   readonly options: ExecutorOptions
   /** Milliseconds on the clock that the host reads as well. */
   readonly stamp: () => number
@@ -40,12 +39,7 @@ export interface LaneParts extends Omit<SupervisorParts, 'onReloaded'>, Pick<Lan
   readonly admit?: (spec: ModelSpec) => void
 }
 
-/** The lanes as an executor. */
-export function executorOf(lanes: readonly Lane[]): Executor {
-  return { lanes, close: async () => void (await Promise.all(lanes.map(lane => lane.close()))) }
-}
-
-export function createLane({ id, isolation, envVars, options, stamp, admit, ...parts }: LaneParts): Lane {
+export function createLane({ id, seat, isolation, envVars, options, stamp, admit, ...parts }: LaneParts): Lane {
   const memories = Array.from({ length: LANE_PLACES }, () => new SlotMemory())
   const batches: (Batch | undefined)[] = Array.from({ length: LANE_PLACES }, () => undefined)
   const copies = new Map<string, Copy>()
@@ -153,6 +147,7 @@ export function createLane({ id, isolation, envVars, options, stamp, admit, ...p
 
   return {
     id,
+    seat,
     isolation,
     ...(envVars === undefined ? {} : { envVars }),
     get occupied() {

@@ -7,7 +7,8 @@ import type { Logger } from '../ops/logger.ts'
 import type { EnvVars } from './env-vars.ts'
 import type { Executor, ExecutorOptions } from './executor.ts'
 import { sharedNow } from './lane-clock.ts'
-import { createLane, executorOf } from './lane-handle.ts'
+import { createLane } from './lane-handle.ts'
+import { executorOf, type LaneGroup } from './lane-pool.ts'
 import { openChild } from './lane-process.ts'
 
 export interface ProcessExecutorParts {
@@ -24,16 +25,19 @@ export interface ProcessExecutorParts {
 
 /** Starts no process yet: each lane starts its own with its first load. */
 export function createProcessExecutor(options: ExecutorOptions, parts: ProcessExecutorParts): Executor {
+  return executorOf([processLanes(options, parts)])
+}
+
+export function processLanes(options: ExecutorOptions, parts: ProcessExecutorParts): LaneGroup {
   const { execArgv = ownArguments(), envVars = {}, ...rest } = parts
-  const { lanes, firstLane = 0 } = options
-  return executorOf(
-    Array.from({ length: lanes }, (_, index) => {
-      const id = firstLane + index
-      const { logger, clock } = parts
+  const { logger, clock } = parts
+  return {
+    lanes: options.lanes,
+    make({ id, seat }) {
       const openLink = openChild({ lane: id, logger, clock, execArgv, envVars })
-      return createLane({ id, isolation: 'process', envVars, options, stamp: sharedNow, openLink, ...rest })
-    }),
-  )
+      return createLane({ id, seat, isolation: 'process', envVars, options, stamp: sharedNow, openLink, ...rest })
+    },
+  }
 }
 
 // A child must not listen on the debugger's port, run the tests again, or read the parent's script.

@@ -8,7 +8,8 @@ import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Executor, ExecutorOptions, ModelSpec } from './executor.ts'
 import { sharedNow } from './lane-clock.ts'
-import { createLane, executorOf } from './lane-handle.ts'
+import { createLane } from './lane-handle.ts'
+import { executorOf, type LaneGroup } from './lane-pool.ts'
 import { besideThis, openThread } from './lane-thread.ts'
 
 export interface ThreadExecutorParts {
@@ -21,25 +22,25 @@ export interface ThreadExecutorParts {
 
 /** Starts no thread yet: each lane starts its own with its first load. */
 export function createThreadExecutor(options: ExecutorOptions, parts: ThreadExecutorParts): Executor {
+  return executorOf([threadLanes(options, parts)])
+}
+
+export function threadLanes(options: ExecutorOptions, parts: ThreadExecutorParts): LaneGroup {
   const { logger, clock, random, workerUrl = besideThis('lane-worker') } = parts
-  const { lanes, firstLane = 0 } = options
-  return executorOf(
-    Array.from({ length: lanes }, (_, index) =>
-      createLane({
-        id: firstLane + index,
+  return {
+    lanes: options.lanes,
+    make({ id, seat, isSpare }) {
+      return createLane({
+        ...{ id, seat, options, logger, clock, random },
         isolation: 'thread',
-        options,
-        logger,
-        clock,
-        random,
         // Never looked at: a thread cannot be ended.
         stuckMs: Number.POSITIVE_INFINITY,
         stamp: sharedNow,
-        openLink: openThread(workerUrl, `lane-${firstLane + index}`),
-        admit: spec => refuseSecondWebgpuThread(spec, options),
-      }),
-    ),
-  )
+        openLink: openThread(workerUrl, `lane-${id}`),
+        admit: isSpare ? refuseSpareWebgpuThread : spec => refuseSecondWebgpuThread(spec, options),
+      })
+    },
+  }
 }
 
 // Two threads that use webgpu at once crash the process, even while the second only loads.
@@ -49,5 +50,14 @@ function refuseSecondWebgpuThread(spec: ModelSpec, { lanes }: ExecutorOptions): 
     'MODEL_UNUSABLE',
     `${spec.uri} asks for webgpu on ${lanes} lanes; all webgpu sessions of a process must live in one thread. ` +
       "Use isolation 'process' or one lane, or leave webgpu out.",
+  )
+}
+
+function refuseSpareWebgpuThread(spec: ModelSpec): void {
+  if (!spec.providers.includes('webgpu')) return
+  throw new RunInferenceError(
+    'MODEL_UNUSABLE',
+    `${spec.uri} asks for webgpu in a thread, and a second thread, where it would be loaded while another model serves, ` +
+      "would crash the process. Use isolation 'process', or start the application again to change the model.",
   )
 }

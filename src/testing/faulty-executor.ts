@@ -59,9 +59,29 @@ export function createFaultyExecutor(inner: Executor, { clock }: { readonly cloc
     badControl: false,
     gate: undefined,
   }
-  const lanes = inner.lanes.map(lane => new FaultyLane(lane, faults))
+  const wrappers = new Map(inner.lanes.map(lane => [lane, new FaultyLane(lane, faults)]))
+  const lanes = [...wrappers.values()]
+  const innerOf = (lane: Lane) => (lane as FaultyLane).inner
   return {
     lanes,
+    get leaving() {
+      return inner.leaving.map(lane => wrappers.get(lane)!)
+    },
+    spare(like) {
+      const spare = inner.spare(innerOf(like))
+      const wrapper = new FaultyLane(spare, faults)
+      wrappers.set(spare, wrapper)
+      return wrapper
+    },
+    enlist(spare) {
+      inner.enlist(innerOf(spare))
+      lanes.push(spare as FaultyLane)
+    },
+    retire(lane) {
+      inner.retire(innerOf(lane))
+      const index = lanes.indexOf(lane as FaultyLane)
+      if (index >= 0) lanes.splice(index, 1)
+    },
     runs: faults.runs,
     get controls() {
       return faults.controls
@@ -82,7 +102,7 @@ export function createFaultyExecutor(inner: Executor, { clock }: { readonly cloc
       faults.badLoad = bad
     },
     lose(id) {
-      const lane = lanes[id]!
+      const lane = lanes.find(each => each.id === id)!
       lane.lose(new RunInferenceError('LANE_LOST', `lane ${id} was lost because the test asked for it`))
       return () => lane.recover()
     },
@@ -102,39 +122,43 @@ export function createFaultyExecutor(inner: Executor, { clock }: { readonly cloc
 }
 
 class FaultyLane implements Lane {
-  readonly #inner: Lane
+  readonly inner: Lane
   readonly #faults: Faults
   readonly #calls = new Set<{ readonly since: number; readonly reject: (error: RunInferenceError) => void }>()
   #trouble: RunInferenceError | undefined
 
   constructor(inner: Lane, faults: Faults) {
-    this.#inner = inner
+    this.inner = inner
     this.#faults = faults
   }
 
   get id(): number {
-    return this.#inner.id
+    return this.inner.id
+  }
+
+  get seat(): number {
+    return this.inner.seat
   }
 
   get isolation(): Lane['isolation'] {
-    return this.#inner.isolation
+    return this.inner.isolation
   }
 
   get occupied(): number {
-    return this.#inner.occupied
+    return this.inner.occupied
   }
 
   busyMs(): number {
     const [oldest] = this.#calls
-    return oldest ? this.#faults.clock.now() - oldest.since : this.#inner.busyMs()
+    return oldest ? this.#faults.clock.now() - oldest.since : this.inner.busyMs()
   }
 
   get restarts(): Lane['restarts'] {
-    return this.#inner.restarts
+    return this.inner.restarts
   }
 
   get trouble(): RunInferenceError | undefined {
-    return this.#trouble ?? this.#inner.trouble
+    return this.#trouble ?? this.inner.trouble
   }
 
   recover(): void {
@@ -151,12 +175,12 @@ class FaultyLane implements Lane {
     if (this.#faults.badLoad?.(spec)) {
       throw new RunInferenceError('MODEL_UNUSABLE', `${spec.uri}: asked to fail by the test`)
     }
-    return this.#wrap(await this.#inner.load(spec))
+    return this.#wrap(await this.inner.load(spec))
   }
 
   async close(): Promise<void> {
     await this.#faults.gate
-    await this.#inner.close()
+    await this.inner.close()
   }
 
   #wrap(model: LaneModel): LaneModel {

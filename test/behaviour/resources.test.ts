@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { float32, from, onnx, topology } from '../../src/index.ts'
+import { executorOf } from '../../src/models/lane-pool.ts'
 import type { Machine } from '../../src/models/machine.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
@@ -28,7 +29,7 @@ suite('a machine that lacks what a model asks for', () => {
     const running = startTopology(hungry, {
       port: createMemoryBroker({ clock: systemClock }).connect(),
       // Without lanes a model could not be loaded, and the topics do not exist.
-      executor: { lanes: [], close: async () => {} },
+      executor: executorOf([]),
       registry: undefined,
       readSchema: async () => '',
       settings: DEFAULT_RUN_SETTINGS,

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { describe, test } from 'node:test'
 import { topology as createTopology, from, utf8 } from '../../src/index.ts'
+import { executorOf } from '../../src/models/lane-pool.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
@@ -66,7 +67,7 @@ test('stop does not wait for a broker that never answers', async () => {
   const topology = createTopology('t', [from('in', utf8()).to('out', utf8())])
   const running = startTopology(topology, {
     port: { ...port, admin: { ...port.admin, describeTopics: () => new Promise(() => {}) } },
-    executor: { lanes: [], close: async () => {} },
+    executor: executorOf([]),
     registry: undefined,
     readSchema: async () => '',
     settings: DEFAULT_RUN_SETTINGS,

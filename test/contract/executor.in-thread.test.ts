@@ -7,11 +7,13 @@ import { executorHandlerLoadingContract } from './executor-handler-loading.contr
 import { executorHandlersContract } from './executor-handlers.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
 import { executorModelsContract } from './executor-models.contract.ts'
+import { executorSparesContract } from './executor-spares.contract.ts'
 
 const create: CreateExecutor = options => createInThreadExecutor(options, { logger: silentLogger, clock: systemClock })
 executorContract('in-thread', create)
 executorLoadingContract('in-thread', create)
 executorModelsContract('in-thread', create)
+executorSparesContract('in-thread', create)
 executorHandlersContract('in-thread', create)
 executorHandlerLoadingContract('in-thread', (options, logger) =>
   createInThreadExecutor(options, { logger, clock: systemClock }),

@@ -9,6 +9,7 @@ import { executorHandlerLossesContract, executorHandlerTimeoutContract } from '.
 import { executorHandlersContract } from './executor-handlers.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
 import { executorModelsContract } from './executor-models.contract.ts'
+import { executorSparesContract } from './executor-spares.contract.ts'
 import { executorSupervisionContract } from './executor-supervision.contract.ts'
 
 const parts = { logger: silentLogger, clock: systemClock, random: Math.random, stuckMs: 60_000 }
@@ -17,6 +18,7 @@ const createDeadly: CreateExecutor = options => createProcessExecutor(options, {
 executorContract('process', create)
 executorLoadingContract('process', create)
 executorModelsContract('process', create)
+executorSparesContract('process', create)
 executorHandlersContract('process', create)
 executorHandlerLoadingContract('process', (options, logger) => createProcessExecutor(options, { ...parts, logger }))
 executorSupervisionContract('process', createDeadly, {

@@ -8,6 +8,7 @@ import { executorHandlerLossesContract } from './executor-handler-losses.contrac
 import { executorHandlersContract } from './executor-handlers.contract.ts'
 import { executorLoadingContract } from './executor-loading.contract.ts'
 import { executorModelsContract } from './executor-models.contract.ts'
+import { executorSparesContract } from './executor-spares.contract.ts'
 import { executorSupervisionContract } from './executor-supervision.contract.ts'
 
 const parts = { logger: silentLogger, clock: systemClock, random: Math.random }
@@ -17,6 +18,7 @@ const createDeadly: CreateExecutor = options => createThreadExecutor(options, { 
 executorContract('thread', create)
 executorLoadingContract('thread', create)
 executorModelsContract('thread', create)
+executorSparesContract('thread', create)
 executorHandlersContract('thread', create)
 executorHandlerLoadingContract('thread', (options, logger) => createThreadExecutor(options, { ...parts, logger }))
 executorSupervisionContract('thread', createDeadly, { exit: 'exit code 7', throw: 'nobody catches this' })

@@ -73,6 +73,7 @@ describe('what runs where', () => {
     const workers = scriptedWorkers([loadedOn('webgpu'), loadedOn('cpu', 'webgpu')])
     const lane = createLane({
       id: 0,
+      seat: 0,
       isolation: 'process',
       options: { lanes: 1, maxBatchRows: 1 },
       logger: silentLogger,

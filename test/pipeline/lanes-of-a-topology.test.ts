@@ -11,8 +11,8 @@ const graph = topology('t', [from('in', float32(64)).runInference('infer', inPro
 
 /** The same lanes, said to be of this kind. */
 const saying = (isolation: Isolation) => (executor: Executor) => ({
+  ...executor,
   lanes: executor.lanes.map(lane => Object.create(lane, { isolation: { value: isolation } })),
-  close: () => executor.close(),
 })
 
 test('a model that fits no lane of the executor ends the start with its step, what it asks for, and what there is', async () => {

@@ -68,6 +68,7 @@ export function fakeLane(id = 0): FakeLane {
   }
   const lane: FakeLane = {
     id,
+    seat: id,
     isolation: 'any',
     model,
     runs,

@@ -22,6 +22,7 @@ export function loadingLane(id: number, sizes: Readonly<Record<string, number>> 
   let pending: PromiseWithResolvers<void> | undefined
   const lane: LoadingLane = {
     id,
+    seat: id,
     isolation: 'any',
     occupied: 0,
     trouble: undefined,

@@ -36,7 +36,7 @@ describe('webgpu', { skip }, () => {
   })
   after(() => executor.close())
   /** The process lives on from model to model. */
-  const create = () => ({ lanes: executor.lanes, close: async () => {} })
+  const create = () => ({ ...executor, close: async () => {} })
 
   for (const model of EXPECTED_MODELS) {
     const isHalf = Object.values(model.spec.inputs).some(({ dtype }) => dtype === 'float16')
