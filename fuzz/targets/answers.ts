@@ -1,6 +1,7 @@
-/** What a broker answers to Fetch and Produce, and how a stream of bytes is cut into answers. */
+/** What a broker answers to Fetch, Produce and OffsetFetch, and how a stream of bytes is cut into answers. */
 import { AnswerFrames } from '../../src/kafkajs/answer-frames.ts'
 import { fetchRequest } from '../../src/kafkajs/fetch-request.ts'
+import { type OffsetFetchAnswer, offsetFetch } from '../../src/kafkajs/offset-fetch.ts'
 import { produceRequest } from '../../src/kafkajs/produce-request.ts'
 import { clientError } from '../../src/kafkajs/protocol-errors.ts'
 import { RequestWriter } from '../../src/kafkajs/request-writer.ts'
@@ -10,6 +11,8 @@ import { must, type Target, type TargetSource } from '../target.ts'
 const FETCH = 0
 const PRODUCE = 1
 const FRAMES = 2
+const OFFSETS = 3
+const KINDS = 4
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024
 const MOST_BYTES = 64 * 1024
 
@@ -21,6 +24,7 @@ const fetchAnswer = fetchRequest({
   maxBytes: 1,
 })
 const produceAnswer = produceRequest({ batches: [], timeoutMs: 1 })
+const offsetsAnswer = offsetFetch.protocol({ version: 7 })({ groupId: 'g', topics: [] })
 
 function fetched(): Buffer {
   const records = valuesAt(7, ['a', 'b'])
@@ -53,6 +57,19 @@ function produced(): Buffer {
       .int64(-1)
       .int64(0)
   return writer.int32(0).take()
+}
+
+function offsets(): Buffer {
+  const writer = new RequestWriter().int8(0).int32(0).compactCount(1).compactString('topic').compactCount(2)
+  for (const partition of [0, 1])
+    writer
+      .int32(partition)
+      .int64(9)
+      .int32(-1)
+      .compactString('metadata')
+      .int16(partition * 88)
+      .int8(0)
+  return writer.int8(0).int16(0).int8(0).take()
 }
 
 function framed(...answers: readonly Buffer[]): Buffer {
@@ -95,7 +112,7 @@ function readFrames(bytes: Buffer): string {
 
 async function run(bytes: Buffer): Promise<void> {
   const body = bytes.subarray(1)
-  const kind = (bytes[0] ?? 0) % 3
+  const kind = (bytes[0] ?? 0) % KINDS
   try {
     if (kind === FRAMES) readFrames(withoutHuge(body))
     else if (kind === FETCH) {
@@ -105,6 +122,9 @@ async function run(bytes: Buffer): Promise<void> {
         0,
       )
       must(taken <= body.length && partitions.length <= body.length, 'no more than was sent')
+    } else if (kind === OFFSETS) {
+      const { responses } = (await offsetsAnswer.response.decode(body)) as OffsetFetchAnswer
+      must(responses.flatMap(({ partitions }) => partitions).length <= body.length, 'no more partitions than were sent')
     } else {
       const { partitions } = await produceAnswer.response.decode(body)
       must(partitions.length <= body.length, 'no more partitions than were sent')
@@ -117,11 +137,12 @@ async function run(bytes: Buffer): Promise<void> {
 
 export const answers: TargetSource = {
   name: 'answers',
-  about: 'answers of brokers to Fetch and Produce, and the frames that they come in',
+  about: 'answers of brokers to Fetch, Produce and OffsetFetch, and the frames that they come in',
   open: (): Target => ({
     seeds: [
       Buffer.concat([Buffer.of(FETCH), fetched()]),
       Buffer.concat([Buffer.of(PRODUCE), produced()]),
+      Buffer.concat([Buffer.of(OFFSETS), offsets()]),
       Buffer.concat([Buffer.of(FRAMES), framed(Buffer.alloc(4), fetched(), produced())]),
     ],
     codes: ['BROKER_REFUSED', 'RECORDS_UNREADABLE'],

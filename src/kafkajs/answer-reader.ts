@@ -43,6 +43,44 @@ export class AnswerReader {
     return elements
   }
 
+  /** As newer versions of answers have it; null is empty. */
+  compactString(): string {
+    const length = this.#compactCount()
+    const start = this.#skip(length)
+    return this.#bytes.toString('utf8', start, this.#at)
+  }
+
+  /** As newer versions of answers have it; none for null. */
+  compactArray<T>(element: () => T): T[] {
+    const count = this.#compactCount()
+    const elements: T[] = []
+    for (let i = 0; i < count; i++) elements.push(element())
+    return elements
+  }
+
+  /** Skips what newer brokers may add to a part of an answer. */
+  tags(): void {
+    for (let left = this.#varint(); left > 0; left--) {
+      this.#varint()
+      this.#skip(this.#varint())
+    }
+  }
+
+  #compactCount(): number {
+    return Math.max(this.#varint() - 1, 0)
+  }
+
+  /** Up to 2^35; nothing that is read here is as long. */
+  #varint(): number {
+    let value = 0
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.#bytes.readUInt8(this.#skip(1))
+      value += (byte & 0x7f) * 2 ** shift
+      if (byte < 0x80) break
+    }
+    return value
+  }
+
   #skip(length: number): number {
     const start = this.#at
     if (start + length > this.#bytes.length) {

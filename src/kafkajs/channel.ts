@@ -18,11 +18,15 @@ import {
   ConnectionPool,
   type KafkajsLogger,
   type Protocol,
+  type RequestDefinition,
   requests,
 } from './internals.ts'
 import { listenerMismatch } from './listener-probe.ts'
+import { offsetFetch } from './offset-fetch.ts'
 import { clientError } from './protocol-errors.ts'
 import { createSocket } from './socket.ts'
+
+const DEFINITIONS: Readonly<Record<string, RequestDefinition>> = { ...requests, OffsetFetch: offsetFetch }
 
 /** What every connection of a cluster has in common. */
 export interface ConnectionSettings {
@@ -63,10 +67,10 @@ export class Channel implements Caller, Sender {
     return this.#ready && this.#broker?.connectionPool.isConnected() === true
   }
 
-  /** Sends a request that kafkajs knows, in the highest version that both sides speak; resolves with the decoded answer. */
+  /** Sends a request in the highest version that both sides speak; resolves with the decoded answer. */
   async call<T>(api: string, args: object): Promise<T> {
     const broker = await this.#connected()
-    const protocol = broker.lookupRequest(apiKeys[api]!, requests[api]!)(args) as Protocol<T>
+    const protocol = broker.lookupRequest(apiKeys[api]!, DEFINITIONS[api]!)(args) as Protocol<T>
     return this.#send(broker, protocol)
   }
 

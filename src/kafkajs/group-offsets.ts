@@ -1,29 +1,27 @@
 import type { Caller } from './channel.ts'
 import type { CoordinatorType } from './cluster.ts'
+import type { OffsetFetchAnswer, OffsetFetchArgs } from './offset-fetch.ts'
 import { partitionKey } from './partition-key.ts'
 import { assertAnswer } from './protocol-errors.ts'
 
-interface OffsetFetchAnswer {
-  readonly errorCode: number
-  readonly responses: readonly {
-    readonly topic: string
-    readonly partitions: readonly { readonly partition: number; readonly errorCode: number; readonly offset: string }[]
-  }[]
-}
-
-/** What a group has committed, by `partitionKey`; −1 where there is nothing. */
+/**
+ * What a group has committed, by `partitionKey`; −1 where there is nothing. With `requireStable` it rejects BROKER_UNAVAILABLE
+ * while an offset that was asked for waits for the end of a transaction; else the one of before is told.
+ */
 export async function fetchCommitted(
   cluster: { coordinator(type: CoordinatorType, key: string, purpose: string): Promise<Caller> },
   purpose: string,
   groupId: string,
   partitions: ReadonlyMap<string, readonly number[]>,
+  { requireStable = false }: { readonly requireStable?: boolean } = {},
 ): Promise<Map<string, number>> {
   const topics = [...partitions].map(([topic, numbers]) => ({
     topic,
     partitions: numbers.map(partition => ({ partition })),
   }))
   const coordinator = await cluster.coordinator('group', groupId, purpose)
-  const answer = await coordinator.call<OffsetFetchAnswer>('OffsetFetch', { groupId, topics })
+  const args: OffsetFetchArgs = { groupId, topics, requireStable }
+  const answer = await coordinator.call<OffsetFetchAnswer>('OffsetFetch', args)
   const what = `Reading the committed offsets of group '${groupId}'`
   assertAnswer(answer.errorCode, what, `Read on group '${groupId}'`)
   const offsets = new Map<string, number>()

@@ -37,7 +37,7 @@ export interface Broker {
   readonly connectionPool: ConnectionPool
   connect(): Promise<void>
   isConnected(): boolean
-  readonly lookupRequest: (apiKey: number, definition: object) => (args: object) => Protocol<unknown>
+  readonly lookupRequest: (apiKey: number, definition: RequestDefinition) => (args: object) => Protocol<unknown>
 }
 
 export interface KafkajsLogger {
@@ -74,7 +74,13 @@ export const saslProviders: Readonly<Record<'plain' | 'scram-sha-256' | 'scram-s
   'scram-sha-512': require('kafkajs/src/broker/saslAuthenticator/scram512'),
 }
 
-export const { requests } = require('kafkajs/src/protocol/requests') as { requests: Record<string, object> }
+/** The versions of a request that are known, and how to write and read each. */
+export interface RequestDefinition {
+  readonly versions: readonly string[]
+  protocol(choice: { readonly version: number }): (args: object) => Protocol<unknown>
+}
+
+export const { requests } = require('kafkajs/src/protocol/requests') as { requests: Record<string, RequestDefinition> }
 
 export const apiKeys = require('kafkajs/src/protocol/requests/apiKeys') as Record<string, number>
 

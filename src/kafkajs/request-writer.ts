@@ -34,6 +34,22 @@ export class RequestWriter {
     return this
   }
 
+  /** As newer versions of requests have it. */
+  compactString(value: string): this {
+    const length = Buffer.byteLength(value)
+    this.compactCount(length)
+    this.#end += this.#room(length).write(value, this.#end)
+    return this
+  }
+
+  /** How many elements, or bytes of a string, come next. */
+  compactCount(count: number): this {
+    let rest = count + 1
+    for (; rest >= 0x80; rest >>>= 7) this.#end = this.#room(1).writeUInt8((rest & 0x7f) | 0x80, this.#end)
+    this.#end = this.#room(1).writeUInt8(rest, this.#end)
+    return this
+  }
+
   /** What was written since the last call, as a buffer of its own. */
   take(): Buffer {
     const taken = Buffer.from(this.#bytes.subarray(0, this.#end))

@@ -27,6 +27,8 @@ export interface StartContext {
   readonly purpose: string
   readonly groupId: string
   readonly starts: ReadonlyMap<string, StartPosition>
+  /** Offsets are committed in transactions: one that is not decided yet is waited for. */
+  readonly requireStable: boolean
 }
 
 export interface StartLoop extends StartContext {
@@ -81,11 +83,11 @@ async function startPositions(
   standing: Standing,
 ): Promise<Map<string, number>> {
   if (partitions.length === 0) return new Map()
-  const { cluster, purpose, groupId } = context
+  const { cluster, purpose, groupId, requireStable } = context
   const byTopic = new Map(
     [...Map.groupBy(partitions, p => p.topic)].map(([topic, list]) => [topic, list.map(p => p.partition)]),
   )
-  const positions = await fetchCommitted(cluster, purpose, groupId, byTopic)
+  const positions = await fetchCommitted(cluster, purpose, groupId, byTopic, { requireStable })
   const missing = partitions.filter(p => (positions.get(partitionKey(p.topic, p.partition)) ?? -1) < 0)
   if (missing.length === 0) return positions
   const questions = missing.map(p => question(context, p, freshTopics))

@@ -2,7 +2,8 @@
  * How a member comes by partitions: it makes sure that nobody else can commit for them (`beforeAssigned`), reads what is
  * committed, and only then owns them. For those that a generation brings, and for those that it gives up to take them again.
  *
- * A1 Committed offsets are read behind a fence: `beforeAssigned` comes first in every attempt, and never twice at a time.
+ * A1 Committed offsets are read behind a fence: `beforeAssigned` comes first in every attempt, and never twice at a time. What
+ *    the coordinator of the group does not know yet of a transaction that the fence has ended is waited for.
  * A2 What is given up is lost at once, synchronously, and taken again only after the coordinator has answered a heartbeat
  *    that was sent since: a member that the group has expelled must not fence the new owner.
  * A3 With its generation everything ends that is under way here. What is not owned by then is nobody's for this member: the
@@ -100,13 +101,14 @@ export class Takeover {
   }
 
   async #take(partitions: readonly TopicPartition[], { over, freshTopics }: Term): Promise<boolean> {
-    const { ownership, onTaken, onTrouble, clock, random } = this.#context
+    const { ownership, onTaken, onTrouble, clock, random, beforeAssigned } = this.#context
     const positions = await startPositionsInTime(
       {
         ...this.#context,
         backoff: new Backoff(clock, random),
         over,
         before: () => this.#fence(partitions, over),
+        requireStable: beforeAssigned !== undefined,
         onTrouble: failure => onTrouble('start positions', failure),
       },
       partitions,

@@ -47,7 +47,14 @@ function setup() {
   const positions = startPositionsInTime(
     {
       cluster: { leader: () => 1, refresh: async () => {}, channel: () => ({ call }), coordinator },
-      ...{ session, clock, purpose: 'p', groupId: 'g', starts: new Map([['t', 'latest' as const]]) },
+      ...{
+        session,
+        clock,
+        purpose: 'p',
+        groupId: 'g',
+        requireStable: true,
+        starts: new Map([['t', 'latest' as const]]),
+      },
       ...{ backoff: new Backoff(clock, () => 0.5), over: over.signal },
       ...{ before: async () => {}, onTrouble: () => {} },
     },
