@@ -16,21 +16,16 @@ export async function matchingFiles(pattern: string): Promise<readonly WatchedFi
 
 async function look(path: string): Promise<WatchedFile | undefined> {
   try {
-    const { size, mtimeMs, ctimeNs, mtimeNs, ino, isFile } = await statOf(path)
-    if (!isFile) return undefined
-    return { path, sizeBytes: size, modifiedMs: mtimeMs, mark: [size, mtimeNs, ctimeNs, ino].join(' ') }
+    const found = await stat(path, { bigint: true })
+    if (!found.isFile()) return undefined
+    const { size, mtimeNs, ctimeNs, ino } = found
+    return {
+      ...{ path, sizeBytes: Number(size), modifiedMs: Number(mtimeNs) / 1e6, arrivedMs: Number(ctimeNs) / 1e6 },
+      mark: [size, mtimeNs, ctimeNs, ino].join(' '),
+    }
   } catch (error) {
     // Gone since it was listed: the next look does not find it.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
-  }
-}
-
-async function statOf(path: string) {
-  const found = await stat(path, { bigint: true })
-  const { ino, ctimeNs, mtimeNs } = found
-  return {
-    ...{ ino, ctimeNs, mtimeNs, isFile: found.isFile() },
-    ...{ size: Number(found.size), mtimeMs: Number(found.mtimeNs) / 1e6 },
   }
 }

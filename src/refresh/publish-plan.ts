@@ -3,14 +3,7 @@ import { RunInferenceError } from '../errors.ts'
 import { show } from '../problem.ts'
 import type { HistoryRecord } from './model-history.ts'
 import { published, rolledBack, withCandidate } from './state-changes.ts'
-import {
-  type AbortRule,
-  type Candidate,
-  isSameModel,
-  type ModelMetadata,
-  OWN_MODEL,
-  type StepModels,
-} from './step-models.ts'
+import { type Candidate, isSameModel, type ModelMetadata, OWN_MODEL, type StepModels } from './step-models.ts'
 
 /** How the handler's own model is called where a model id is asked for. */
 export const OWN_NAME = 'own'
@@ -100,25 +93,6 @@ export function watchVerdict(state: StepModels | undefined, { sha256, arrivedMs 
   if (state.stable.sha256 === sha256 || state.candidate?.model.sha256 === sha256) return 'current'
   const isByWatch = state.reason?.startsWith(WATCH_REASON) === true
   return !isByWatch && Date.parse(state.publishedAt) >= arrivedMs ? 'decided' : 'publish'
-}
-
-const RULE_PARTS = { failures: 'failureFactor', latency: 'latencyFactor', records: 'minRecords' } as const
-/** What is not said of an abort rule. */
-export const DEFAULT_ABORT: AbortRule = { failureFactor: 2, latencyFactor: 2, minRecords: 1_000 }
-
-/** Of `failures=2,latency=1.5,records=500`. Throws an Error whose message says what was expected. */
-export function parseAbortRule(text: string): AbortRule {
-  const rule: Record<string, number> = {}
-  for (const part of text.split(',')) {
-    const [name, value = ''] = part.split('=').map(each => each.trim())
-    const field = Object.hasOwn(RULE_PARTS, name!) ? RULE_PARTS[name as keyof typeof RULE_PARTS] : undefined
-    const number = value === '' ? Number.NaN : Number(value)
-    const isRight = field === 'minRecords' ? Number.isSafeInteger(number) : Number.isFinite(number)
-    if (field === undefined || field in rule || !isRight || number <= 0)
-      throw new Error('expected failures=<factor>,latency=<factor>,records=<whole number>, or some of them, above 0.')
-    rule[field] = number
-  }
-  return { ...DEFAULT_ABORT, ...rule }
 }
 
 /** A model as people are shown it. */

@@ -15,6 +15,8 @@ export interface WatchedFile {
   readonly sizeBytes: number
   /** Milliseconds since 1970. */
   readonly modifiedMs: number
+  /** When it came to be so, whatever its modification time says; milliseconds since 1970. */
+  readonly arrivedMs: number
   /** Changes with everything that is done to a file, a modification time that was set by hand included; opaque. */
   readonly mark: string
 }

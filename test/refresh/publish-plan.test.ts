@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { parseAbortRule } from '../../src/refresh/abort-rule.ts'
 import type { HistoryRecord } from '../../src/refresh/model-history.ts'
 import {
   type Act,
   modelNameOf,
-  parseAbortRule,
   publication,
   rollback,
   type TrialPlan,

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { createFileWatch, newestOf, type WatchedFile } from '../../src/refresh/watch-files.ts'
 
 const file = (path: string, modifiedMs: number, version = 0): WatchedFile => {
-  return { path, sizeBytes: 1, modifiedMs, mark: `${modifiedMs} ${version}` }
+  return { path, sizeBytes: 1, modifiedMs, arrivedMs: modifiedMs, mark: `${modifiedMs} ${version}` }
 }
 
 /** What is done to the files between two looks. */
