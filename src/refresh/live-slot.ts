@@ -1,0 +1,230 @@
+/**
+ * One slot in one instance: which model serves, and what is done about the newest record of the metadata topic.
+ *
+ * L1. What serves goes on serving, under its own label, until another model is ready: nothing that fails, hangs or is cancelled
+ *     changes it.
+ * L2. The newest record wins. The load of an earlier one is cancelled, and what it still brings is discarded.
+ * L3. Every model that was prepared ends by one `serve` or one `discard`.
+ * L4. What serves is not loaded again when it is asked for: going back while another one loads costs nothing.
+ * L5. A record whose model fails is not tried again; the next record is, also of the same model. An outage is tried again, with
+ *     growing pauses, until it is over or another record comes.
+ * L6. Where nothing serves yet, the first that loads does: what is published, what was stable before it, newest first, the
+ *     handler's own. An outage of what is published is waited for. What failed is told all the same.
+ * L7. A tombstone asks for the handler's own model. Where the handler has none, what serves stays.
+ */
+import { isRetriable, RunInferenceError } from '../errors.ts'
+import { type Clock, sleep } from '../ops/clock.ts'
+import type { ModelStatus, RefreshState } from './status-record.ts'
+import { isSameModel, type ModelMetadata, OWN_MODEL, type StepModels } from './step-models.ts'
+
+const FIRST_RETRY_MS = 500
+const MAX_RETRY_MS = 30_000
+/** A worker that ends while it loads may have met an accident; again and again it is the model. */
+const MAX_LOST_LOADS = 3
+
+/** A model that is loaded and warm, and serves nothing yet. */
+export interface PreparedVersion {
+  /** What predictions will be labelled with. */
+  readonly modelId: string
+  /** Undefined where nothing was hashed. */
+  readonly sha256?: string
+  /** Takes over between two batches. Source positions at that moment, by `topic/partition`. */
+  serve(): Readonly<Record<string, number>>
+  discard(): void
+}
+
+export interface LiveSlotParts {
+  /** False: the handler names no model. */
+  readonly hasOwn: boolean
+  /** Fetches, loads and warms a model; '' = the handler's own. Rejects CLOSED when the signal comes. */
+  readonly prepare: (model: ModelMetadata, signal: AbortSignal) => Promise<PreparedVersion>
+  readonly clock: Clock
+  readonly random: () => number
+  /** The status is another one. */
+  readonly onChange: () => void
+  /** A model cannot be used: the published one, or one that was to take its place. */
+  readonly onFailed: (model: ModelMetadata, error: RunInferenceError) => void
+  readonly onOutage: (error: RunInferenceError) => void
+  readonly onRecovered: () => void
+}
+
+interface Serving extends Pick<PreparedVersion, 'modelId' | 'sha256'> {
+  readonly model: ModelMetadata
+  readonly positions: Readonly<Record<string, number>>
+}
+
+/** What a record asks for. */
+interface Target {
+  readonly revision: number
+  readonly metadataOffset: number
+  readonly wanted: ModelMetadata
+  readonly previous: readonly ModelMetadata[]
+}
+
+const NO_RECORD = -1
+
+export class LiveSlot {
+  readonly #parts: LiveSlotParts
+  #target: Target = { revision: 0, metadataOffset: NO_RECORD, wanted: OWN_MODEL, previous: [] }
+  #serving: Serving | undefined
+  #state: RefreshState = 'loading'
+  #reason: string | undefined
+  #since: number
+  #work: AbortController | undefined
+  #isOut = false
+
+  constructor(parts: LiveSlotParts) {
+    this.#parts = parts
+    this.#since = parts.clock.wallTime()
+  }
+
+  /** What serves, as it was published; undefined: nothing yet. */
+  get serving(): ModelMetadata | undefined {
+    return this.#serving?.model
+  }
+
+  /** Revision of the newest record, and whether its model serves. */
+  get published(): { readonly revision: number; readonly isCurrent: boolean } {
+    return { revision: this.#target.revision, isCurrent: this.#state === 'current' }
+  }
+
+  status(): ModelStatus {
+    const { revision, metadataOffset } = this.#target
+    const { modelId, sha256, positions = {} } = this.#serving ?? {}
+    return {
+      ...{ revision, metadataOffset, state: this.#state },
+      ...(this.#reason === undefined ? {} : { reason: this.#reason }),
+      ...(modelId === undefined ? {} : { modelId }),
+      ...(sha256 === undefined ? {} : { sha256 }),
+      ...{ since: new Date(this.#since).toISOString(), positions },
+    }
+  }
+
+  /** The newest record: `undefined` = a tombstone, or none at all (`metadataOffset` −1). */
+  update(state: StepModels | undefined, metadataOffset: number): void {
+    this.#work?.abort()
+    const work = new AbortController()
+    this.#work = work
+    const { revision = 0, stable: wanted = OWN_MODEL, previous = [] } = state ?? {}
+    this.#target = { revision, metadataOffset, wanted, previous }
+    // A bug of ours, in what was given to it: it is told as any other reason, and the slot goes on.
+    this.#pursue(this.#target, work.signal).catch((error: unknown) => this.#failed(wanted, error))
+  }
+
+  /** Nothing is loaded any more; what serves is left alone. */
+  close(): void {
+    this.#work?.abort()
+  }
+
+  async #pursue({ wanted, previous }: Target, signal: AbortSignal): Promise<void> {
+    if (this.#isServing(wanted)) return this.#settle('current')
+    this.#tell('loading')
+    const reasons: RunInferenceError[] = []
+    let isOutage = false
+    for (let pauses = 0; ; pauses++) {
+      const candidates = this.#serving ? [wanted] : unique([wanted, ...previous, OWN_MODEL])
+      for (const model of reasons.length > 0 ? candidates.slice(1) : candidates) {
+        const prepared = await this.#prepare(model, signal, model === wanted)
+        if (signal.aborted) {
+          if (!(prepared instanceof RunInferenceError)) prepared?.discard()
+          return
+        }
+        if (prepared === undefined) return
+        if (!(prepared instanceof RunInferenceError)) {
+          this.#serve(model, prepared)
+          return model === wanted ? this.#settle('current') : this.#settle('failed', reasons[0])
+        }
+        isOutage ||= isRetriable(prepared)
+        if (model === wanted) reasons.push(prepared)
+        if (model === wanted || !isRetriable(prepared)) this.#parts.onFailed(model, prepared)
+      }
+      // Where nothing was published, nothing has failed: it waits.
+      this.#settle(this.#target.metadataOffset === NO_RECORD && !this.#serving ? 'loading' : 'failed', reasons[0])
+      if (this.#serving || !isOutage) return
+      await this.#pause(pauses, signal)
+      if (signal.aborted) return
+    }
+  }
+
+  /** The reason for which it cannot be had; undefined when the signal came. An outage is waited for where `isPatient`. */
+  async #prepare(
+    model: ModelMetadata,
+    signal: AbortSignal,
+    isPatient: boolean,
+  ): Promise<PreparedVersion | RunInferenceError | undefined> {
+    if (isOwn(model) && !this.#parts.hasOwn) return noOwnModel(this.#serving !== undefined)
+    let lost = 0
+    for (let pauses = 0; ; pauses++) {
+      try {
+        return await this.#parts.prepare(model, signal)
+      } catch (error) {
+        if (signal.aborted) return undefined
+        const failure = RunInferenceError.from(error, 'BUG', `loading ${model.modelId}`)
+        if (failure.code === 'CLOSED') return undefined
+        if (failure.code === 'LANE_LOST' && ++lost >= MAX_LOST_LOADS) return asUnusable(model, failure)
+        if (!failure.retriable || !isPatient) return failure
+        this.#isOut = true
+        this.#parts.onOutage(failure)
+        this.#tell('loading', failure)
+        await this.#pause(pauses, signal)
+        if (signal.aborted) return undefined
+      }
+    }
+  }
+
+  #pause(pauses: number, signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#parts
+    return sleep(clock, Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** pauses) * (0.5 + random() / 2), signal)
+  }
+
+  #serve(model: ModelMetadata, prepared: PreparedVersion): void {
+    const positions = prepared.serve()
+    const { modelId, sha256 } = prepared
+    this.#serving = { model, modelId, positions, ...(sha256 === undefined ? {} : { sha256 }) }
+  }
+
+  #isServing(model: ModelMetadata): boolean {
+    return this.#serving !== undefined && isSameModel(this.#serving.model, model)
+  }
+
+  #failed(model: ModelMetadata, error: unknown): void {
+    const failure = RunInferenceError.from(error, 'BUG', `the model ${model.modelId}`)
+    this.#parts.onFailed(model, failure)
+    this.#settle('failed', failure)
+  }
+
+  /** The record needs no more work, for now. */
+  #settle(state: RefreshState, error?: RunInferenceError): void {
+    if (this.#isOut) this.#parts.onRecovered()
+    this.#isOut = false
+    this.#tell(state, error)
+  }
+
+  #tell(state: RefreshState, error?: RunInferenceError): void {
+    if (this.#state !== state) this.#since = this.#parts.clock.wallTime()
+    this.#state = state
+    this.#reason = error?.message
+    this.#parts.onChange()
+  }
+}
+
+function isOwn({ modelId }: ModelMetadata): boolean {
+  return modelId === ''
+}
+
+/** Each model once, in order. */
+function unique(models: readonly ModelMetadata[]): readonly ModelMetadata[] {
+  return models.filter((model, i) => models.findIndex(other => isSameModel(other, model)) === i)
+}
+
+function noOwnModel(serves: boolean): RunInferenceError {
+  const what = serves
+    ? 'the handler names no model of its own to go back to, so the last one goes on serving'
+    : 'the handler names no model, and none is published that can be used'
+  return new RunInferenceError('MODEL_UNUSABLE', `${what}. Publish one: kri models publish`)
+}
+
+function asUnusable({ modelId }: ModelMetadata, cause: RunInferenceError): RunInferenceError {
+  const what = `${modelId} ended the worker that loaded it, ${MAX_LOST_LOADS} times: ${cause.message}`
+  return new RunInferenceError('MODEL_UNUSABLE', `${what}. Publish a model that loads on this machine`, { cause })
+}
