@@ -177,7 +177,7 @@ export class TransactionCoordinator {
     const backoff = new Backoff(clock, random)
     let concurrentSinceMs: number | undefined
     for (let tries = 1; ; tries++) {
-      const result = await this.#attempt(question)
+      const result = await this.#attempt(question, signal)
       const nowMs = clock.now()
       if (result !== CONCURRENT && 'answer' in result) {
         if (concurrentSinceMs !== undefined) this.#writtenOutMs += (nowMs - concurrentSinceMs - this.#writtenOutMs) / 4
@@ -204,7 +204,7 @@ export class TransactionCoordinator {
   }
 
   /** Resolves with a failure where trying again can help, throws where it cannot. */
-  async #attempt<T>(question: Question<T>): Promise<Attempt<T>> {
+  async #attempt<T>(question: Question<T>, signal: AbortSignal): Promise<Attempt<T>> {
     const { cluster, purpose, troubles, watch } = this.#context
     const { type, key, what, api, args, unanswered } = question
     let channel: Awaited<ReturnType<CoordinatorCluster['coordinator']>>
@@ -220,6 +220,7 @@ export class TransactionCoordinator {
       if (name === undefined && unanswered === 'reject') throw failure
       return { failure }
     }
+    if (signal.aborted) throw signal.reason // T7
     let answer: T
     try {
       answer = await channel.call<T>(api, args)

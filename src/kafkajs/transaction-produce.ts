@@ -80,6 +80,7 @@ export class TransactionProduce {
       const failure = await this.#round(
         all.filter(outgoing => outgoing.result === undefined),
         identity,
+        patience.signal,
       )
       // T3
       if (failure === undefined) return all.map(outgoing => outgoing.result!)
@@ -89,14 +90,21 @@ export class TransactionProduce {
   }
 
   /** Sends what is undecided to who leads it now. Resolves with a failure where something still is; throws what ends it. */
-  async #round(undecided: readonly Outgoing[], identity: ProducerIdentity): Promise<RunInferenceError | undefined> {
+  async #round(
+    undecided: readonly Outgoing[],
+    identity: ProducerIdentity,
+    signal: AbortSignal,
+  ): Promise<RunInferenceError | undefined> {
     const { cluster } = this.#context
     const byLeader = Map.groupBy(undecided, ({ batch }) => cluster.leader(batch.topic, batch.partition))
     const rounds = [...byLeader].map(async ([leader, list]) => {
       if (leader < 0)
         return brokerError('LEADER_NOT_AVAILABLE', this.#what(list[0]!.batch.topic, list[0]!.batch.partition))
       let failure: RunInferenceError | undefined
-      for (const part of requestsOf(list)) failure = (await this.#request(leader, part, identity)) ?? failure
+      for (const part of requestsOf(list)) {
+        if (signal.aborted) throw signal.reason // T7
+        failure = (await this.#request(leader, part, identity)) ?? failure
+      }
       return failure
     })
     const settled = await Promise.allSettled(rounds)

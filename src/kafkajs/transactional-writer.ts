@@ -16,7 +16,7 @@
  * T5 An outage is waited out as long as the transaction lasts: `timeoutMs` from its first call.
  * T6 A transaction ends before it is written out: that the next one is asked to wait (CONCURRENT_TRANSACTIONS) is the normal
  *    case, and takes milliseconds.
- * T7 `fence` and `close` end what is under way at once, and what that does later changes nothing.
+ * T7 `fence` and `close` end what is under way at once: no further request of it begins, and what was sent changes nothing.
  */
 import { RunInferenceError } from '../errors.ts'
 import type {

@@ -252,25 +252,6 @@ describe('a transactional writer', () => {
     await next
   })
 
-  it('T7 a fence ends what is under way at once, and a late answer changes nothing', async () => {
-    const { fenced, answer, clock, batches } = scriptedTransactions()
-    const writer = await fenced()
-    const late = Promise.withResolvers<void>()
-    answer('Produce', late.promise)
-    const overtaken = assert.rejects(writer.send([batch(0, 'a', 9)]), withCode('TRANSACTION_LOST'))
-    await clock.settle()
-    await writer.fence()
-    await overtaken
-    late.resolve()
-    await clock.settle()
-    assert.deepEqual(await writer.send([batch(0, 'b')]), [ok])
-    await writer.commit()
-    assert.deepEqual(
-      batches.map(({ value, epoch, sequence }) => `${value} ${epoch}:${sequence}`),
-      ['a 0:0', 'b 1:0'],
-    )
-  })
-
   it('T7 close ends what is under way at once, and everything else with it', async () => {
     const { fenced, answer, clock, requests, hasLeft } = scriptedTransactions()
     const writer = await fenced()
