@@ -77,6 +77,11 @@ export interface StepOptions<in T = unknown> {
   readonly batch?: BatchOptions<T>
   /** Passed to every call of the model (Beam: inference_args). */
   readonly inferenceArgs?: Readonly<Record<string, unknown>>
+  /**
+   * The step's models can be published while it runs (`kri models publish`): instances read the application's metadata topic before
+   * they join their group, and follow it (Beam: model_metadata_pcoll). A handler that names no model needs it. Default false.
+   */
+  readonly modelMetadata?: boolean
   /** Steps that give the same name share one loaded copy of their model (Beam: model_identifier); equal ONNX models share one anyway. */
   readonly modelIdentifier?: string
   /** Label of the step's metrics (Beam: metrics_namespace); default: the handler's. */

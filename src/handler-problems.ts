@@ -32,18 +32,21 @@ const SESSION_OPTIONS: Readonly<
   config: { expected: `texts by keys of 1 to ${MAX_CONFIG_KEY} letters`, holds: isConfig },
 }
 
-/** `maxRows`: no batch can have more, so none is warmed up with more. */
-export function handlerProblems(at: string, model: HandlerModel, maxRows: number): Problem[] {
+/**
+ * `maxRows`: no batch can have more, so none is warmed up with more. `isPublished`: the step's models can be published, so that
+ * the handler need not name one.
+ */
+export function handlerProblems(at: string, model: HandlerModel, maxRows: number, isPublished = false): Problem[] {
   return [
-    ...(model.kind === 'onnx' ? onnxProblems(at, model, maxRows) : customProblems(at, model)),
+    ...(model.kind === 'onnx' ? onnxProblems(at, model, maxRows, isPublished) : customProblems(at, model)),
     ...placeProblems(at, model),
     ...envProblems(at, model.envVars),
   ]
 }
 
-function onnxProblems(at: string, model: OnnxModel, maxRows: number): Problem[] {
+function onnxProblems(at: string, model: OnnxModel, maxRows: number, isPublished: boolean): Problem[] {
   return [
-    ...fileProblems(at, model),
+    ...fileProblems(at, model, isPublished),
     ...tensorProblems(at, 'input', model.inputs),
     ...tensorProblems(at, 'output', model.outputs),
     ...providerProblems(at, model),
@@ -52,9 +55,10 @@ function onnxProblems(at: string, model: OnnxModel, maxRows: number): Problem[] 
   ]
 }
 
-function fileProblems(where: string, { uri }: OnnxModel): Problem[] {
-  if (typeof uri === 'string' && uri !== '') return []
-  return [{ where, what: 'the handler names no model file', remedy: 'Give its path: onnx({ model: "….onnx" })' }]
+function fileProblems(where: string, { uri }: OnnxModel, isPublished: boolean): Problem[] {
+  if (typeof uri === 'string' && (uri !== '' || isPublished)) return []
+  const remedy = 'Give its path: onnx({ model: "….onnx" }); or leave it out and give the step modelMetadata: true'
+  return [{ where, what: 'the handler names no model file', remedy }]
 }
 
 function tensorProblems(where: string, side: 'input' | 'output', specs: Readonly<Record<string, TensorSpec>>) {

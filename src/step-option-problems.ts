@@ -9,6 +9,7 @@ import { badValue, type Problem, unknownNames } from './problem.ts'
 const OPTIONS: Readonly<Record<keyof StepOptions, true>> = {
   batch: true,
   inferenceArgs: true,
+  modelMetadata: true,
   modelIdentifier: true,
   metricsNamespace: true,
   resourceHints: true,
@@ -30,6 +31,9 @@ export function stepOptionProblems(at: string, { options, handler }: StepNode): 
   for (const [name, value] of Object.entries({ modelIdentifier, metricsNamespace }))
     if (value !== undefined && (typeof value !== 'string' || value === ''))
       problems.push(badValue(at, name, 'a text', value))
+  const { modelMetadata } = options
+  if (modelMetadata !== undefined && typeof modelMetadata !== 'boolean')
+    problems.push(badValue(at, 'modelMetadata', 'true or false', modelMetadata))
   return [
     ...problems,
     ...argumentProblems(at, options.inferenceArgs),

@@ -12,10 +12,10 @@ import { stepOptionProblems } from './step-option-problems.ts'
 const ROW_CAP = 32_768
 
 /** What is wrong with the settings of the models that a step runs; a model that has problems is not loaded. */
-export function modelProblems({ step, handler: { cohorts } }: StepNode): Problem[] {
+export function modelProblems({ step, handler: { cohorts }, options }: StepNode): Problem[] {
   return cohorts.flatMap(({ keys, model }, i) => {
     const at = keys === undefined ? `step "${step}"` : `step "${step}", mapping ${i}`
-    return handlerProblems(at, model, ROW_CAP)
+    return handlerProblems(at, model, ROW_CAP, options.modelMetadata === true)
   })
 }
 

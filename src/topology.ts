@@ -134,6 +134,7 @@ function describeStep({ step, handler, options }: StepNode): string {
     ...models,
     `preprocess ${functions(preprocess)}, postprocess ${functions(postprocess)}`,
     ...(options.functions === 'worker' ? ['in a worker'] : []),
+    ...(options.modelMetadata === true ? ['models published'] : []),
   ].join(' ')
 }
 

@@ -26,6 +26,7 @@ describe('settings of a handler', () => {
   const wrong: readonly (readonly [object, RegExp])[] = [
     [{ model: '' }, /names no model file/],
     [{ model: undefined }, /names no model file/],
+    [{ model: 7 }, /names no model file/],
     [{ providers: [] }, /providers cannot be used, expected a list of cpu, cuda, tensorrt, webgpu/],
     [{ providers: ['cpu', 'dml'] }, /providers cannot be used, .* got "dml"/],
     [{ providerPolicy: 'maybe' }, /providerPolicy cannot be used, expected required or preferred, got "maybe"/],

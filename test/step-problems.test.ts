@@ -17,6 +17,7 @@ const fine: CustomHandler<number, number, undefined> = {
 }
 const echo = modelHandler(fine)
 const custom = (change: object) => modelHandler({ ...fine, ...change } as typeof fine)
+const unnamed = onnx({ input: float32(1), output: float32(1) })
 const other = (modelId: string) => custom({ modelId })
 
 const stepsOf = (steps: readonly (readonly [AnyHandler, object])[]) =>
@@ -50,6 +51,9 @@ describe('the problems of the options of a step', () => {
   const late = echo.withPreprocess(async (n: number) => n, { concurrency: 4 })
   tell([
     [withOptions({ bach: {} }), /step "s0": there is no option "bach"\. Did you mean batch\?/],
+    [withOptions({ modelMetadata: 'yes' }), /modelMetadata cannot be used, expected true or false, got "yes"/],
+    [withOptions({}, unnamed), /the handler names no model file\. .* give the step modelMetadata: true/],
+    [withOptions({ modelMetadata: false }, unnamed), /the handler names no model file/],
     [withOptions({ modelIdentifier: '' }), /modelIdentifier cannot be used, expected a text, got ""/],
     [withOptions({ metricsNamespace: 5 }), /metricsNamespace cannot be used, expected a text, got 5/],
     [withOptions({ inferenceArgs: [1] }), /inferenceArgs cannot be used, expected arguments by name.* got \[1\]/],
@@ -106,6 +110,7 @@ describe('the problems of the options of a step', () => {
 
   it('are none in range', () => {
     const inferenceArgs = { text: 'a', list: [1, 2n, null], inner: { rows: new Float32Array(2) } }
+    assert.deepEqual(withOptions({ modelMetadata: true }, unnamed), [])
     assert.deepEqual(withOptions({ inferenceArgs, modelIdentifier: 'm', metricsNamespace: 'n' }), [])
     assert.deepEqual(withOptions({ resourceHints: { minRam: '2 GB', accelerator: 'type:t4;count:1' } }), [])
     assert.deepEqual(

@@ -58,7 +58,8 @@ function isLoadedWhenNeeded(sharing: readonly Use[]): boolean {
 /** Arguments may be no tensors. */
 function specsInto(findings: Findings, topology: Topology, node: StepNode): readonly ModelSpec[] {
   try {
-    return specsOfStep(topology, node)
+    // What is published is checked before it is published.
+    return specsOfStep(topology, node).filter(({ uri }) => uri !== '')
   } catch (error) {
     findings.thrown('models', error, `step "${node.step}"`, 'Correct inferenceArgs')
     return []

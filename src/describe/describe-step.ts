@@ -26,6 +26,7 @@ export function describeStep(
     models: handler.cohorts.map(describeModel),
     maxModelsPerWorker: limits.maxModelsPerWorker ?? null,
     maxBytesPerWorker: limits.maxBytesPerWorker ?? null,
+    modelMetadata: options.modelMetadata === true,
     modelIdentifier: options.modelIdentifier ?? null,
     batch: handler.batching ? describeBatch(handler, options) : null,
     failureUnit,

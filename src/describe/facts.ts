@@ -50,6 +50,7 @@ function stepFacts(step: StepDescription): Fact[] {
     ...step.models.flatMap(modelFacts),
     ...fact('models', step.maxModelsPerWorker, 'in a lane at one time'),
     ...fact('bytes', step.maxBytesPerWorker, 'of models in a lane at one time'),
+    ...fact('published', step.modelMetadata ? 'kri models publish changes its models while it runs' : null),
     ...fact('shared as', step.modelIdentifier),
     ...Object.entries(step.resourceHints).map(([name, value]): Fact => ['needs', `${name} ${value}`]),
     ['before', functions('preprocess', preprocess, step)],
@@ -82,7 +83,7 @@ function modelFacts(model: ModelDescription): Fact[] {
   ]
   const isPlain = policy === null || (providers.length === 1 && policy !== 'required')
   return [
-    ['model', `${model.kind} ${model.uri}`],
+    ['model', `${model.kind} ${model.uri === '' ? 'that is published' : model.uri}`],
     ...fact('keys', keys?.join(', ') ?? null),
     ...tensors('input', model.inputs),
     ...tensors('output', model.outputs),

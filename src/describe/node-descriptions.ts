@@ -78,6 +78,8 @@ export interface StepDescription extends Below {
   /** How many models of a per-key handler a lane holds at one time, and how many bytes of them; null: no limit. */
   readonly maxModelsPerWorker: number | null
   readonly maxBytesPerWorker: number | null
+  /** Its models can be published while it runs. */
+  readonly modelMetadata: boolean
   /** The name under which steps share a loaded model; null: its own settings. */
   readonly modelIdentifier: string | null
   /** With its defaults; a function stands as its name. Null: elements are batches already. */

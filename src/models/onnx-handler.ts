@@ -25,8 +25,11 @@ export type InputRow<S extends Readonly<Record<string, TensorSpec>>> = {
 type Specs = Readonly<Record<string, TensorSpec>>
 
 interface OnnxSettings {
-  /** Path of the .onnx file. Files of weights that it names are read from its folder. */
-  readonly model: string
+  /**
+   * Path of the .onnx file. Files of weights that it names are read from its folder. May be left out where the step has
+   * `modelMetadata: true`: the instance then waits, before it joins its group, until a model is published.
+   */
+  readonly model?: string
   /** Execution providers, tried in this order; default `['cpu']`. */
   readonly providers?: readonly Provider[]
   /**
@@ -107,7 +110,7 @@ export function onnx(
   return bareHandlerOf<never, unknown>(
     {
       kind: 'onnx',
-      uri: settings.model,
+      uri: settings.model ?? '',
       inputs,
       outputs,
       unnamed,
@@ -128,7 +131,7 @@ export function onnx(
 
 /** Throws TOPOLOGY_INVALID for what no handler can be made of: the compiler says the same, but not to JavaScript. */
 function declaredTensors(settings: NamedTensors<Specs, Specs> | SingleTensors<TensorSpec, TensorSpec>) {
-  const where = `onnx({ model: "${settings.model}" })`
+  const where = settings.model === undefined ? 'onnx({ … })' : `onnx({ model: "${settings.model}" })`
   const problems = unknownNames(where, 'setting', settings, Object.keys(SETTINGS))
   const unnamed = 'input' in settings
   const inputs = plainSpecs(where, 'input', unnamed ? { '': settings.input } : settings.inputs, problems)

@@ -46,7 +46,7 @@ const predictions = bySensor
       resourceHints: { minRam: '1GB' },
     },
   )
-const scores = even.runInference('score', maybeKeyed(score), { modelIdentifier: 'shared' })
+const scores = even.runInference('score', maybeKeyed(score), { modelIdentifier: 'shared', modelMetadata: true })
 const sums = readings
   .keyBy(({ sensor }) => sensor)
   .map(({ value }) => [value])
