@@ -5,16 +5,16 @@
  * O1. Credits come back, and offsets become committable, only when every record of the unit was acknowledged (I1, I5).
  * O2. Nothing is sent for a lost partition, nor by a member whose session may be over (I8): asked before anything is built,
  *     and again by the writer before it is written.
- * O3. A refused batch is halved down to the record, which becomes a dead letter; its neighbours are written.
+ * O3. A refused batch is halved down to the records, which become dead letters behind the unit; their neighbours are written.
  */
 import type { GroupMember, KafkaWriter } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { PartitionFlow } from './partition-flow.ts'
-import { failureOfRefused, searchRefused } from './refused-outputs.ts'
+import { countRefused, failureOfRefused, lettersOf, type RefusedOutput, searchRefused } from './refused-outputs.ts'
 import { type SendPermits, sendPermits } from './send-permits.ts'
 import type { FailurePoint } from './stage.ts'
-import type { CommitUnit, Origin, Outputs, UnitBuilder } from './unit-builder.ts'
+import type { CommitUnit, Outputs, UnitBuilder } from './unit-builder.ts'
 
 export interface OutboxOptions {
   readonly builder: UnitBuilder
@@ -66,36 +66,49 @@ export class Outbox {
 
   async #send(unit: CommitUnit): Promise<void> {
     const { writer, onAcknowledged } = this.#options
+    const refused: RefusedOutput[] = []
     for (let i = 0; i < unit.rounds.length; i++) {
       if (!(await this.#permits.wait(unit.flow))) return
       const round = unit.rounds[i]!
       const results = await writer.send(round, () => this.#permits.of(unit.flow))
       for (const [j, result] of results.entries())
-        if (result.outcome === 'refused') await this.#halve(unit, i, round[j]!, result.reason)
+        if (result.outcome === 'refused') await this.#halve(unit, i, round[j]!, result.reason, refused)
     }
+    for (const letter of lettersOf(refused)) await this.#sendLetter(unit, letter)
     if (!unit.flow.lost && !this.#closed) onAcknowledged(unit)
   }
 
-  /** Writes a refused batch in parts; what is refused alone becomes a dead letter (O3). */
-  async #halve(unit: CommitUnit, round: number, batch: SealedBatch, reason: string): Promise<void> {
+  /** Writes a refused batch in parts; what is refused alone comes to `refused` (O3). */
+  async #halve(
+    unit: CommitUnit,
+    round: number,
+    batch: SealedBatch,
+    reason: string,
+    refused: RefusedOutput[],
+  ): Promise<void> {
     const { flow } = unit
+    const { writer, refusedPoint } = this.#options
     await searchRefused(unit, round, batch, reason, {
       ...this.#options,
-      send: batches => this.#options.writer.send(batches, () => this.#permits.of(flow)),
+      send: batches => writer.send(batches, () => this.#permits.of(flow)),
       mayGoOn: () => this.#permits.wait(flow),
-      onRefused: (origin, why) => this.#refused(unit, origin, why),
+      onRefused(origin, why) {
+        const output = { origin, failure: failureOfRefused(origin, why, refusedPoint) }
+        countRefused(output)
+        refused.push(output)
+      },
     })
   }
 
-  async #refused(unit: CommitUnit, origin: Origin, reason: string): Promise<void> {
+  async #sendLetter(unit: CommitUnit, { origin, failure }: RefusedOutput): Promise<void> {
     const { builder, outputs, writer, refusedPoint } = this.#options
     const { flow } = unit
-    const failure = failureOfRefused(origin, reason, refusedPoint)
     if (!(await this.#permits.wait(flow))) return
     const late = builder.lateFailure(origin.work, origin.row, failure, outputs)
     const [result] = await writer.send([late], () => this.#permits.of(flow))
+    // Throws: it has nowhere else to go.
     if (result!.outcome === 'refused')
-      await this.#refused(unit, { ...origin, failure, topic: failure.point.topic }, result!.reason)
+      failureOfRefused({ ...origin, failure, topic: failure.point.topic }, result!.reason, refusedPoint)
     unit.refused.push(failure)
   }
 }

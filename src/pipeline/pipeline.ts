@@ -208,6 +208,8 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     flow.committable = unit.nextOffset
     commits.mark(flow)
     tellOfUnit(unit, this.#parts)
+    // Of what brokers refused it hears here.
+    guard.look()
     this.#balance()
     this.noticeIdle()
   }

@@ -7,7 +7,7 @@ import { RunInferenceError } from '../errors.ts'
 import type { SendResult } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { Failure, FailurePoint } from './stage.ts'
-import type { CommitUnit, Origin, Outputs, UnitBuilder } from './unit-builder.ts'
+import type { CommitUnit, Origin, Outputs, UnitBuilder, UnitPlace } from './unit-builder.ts'
 
 export interface SearchParts {
   readonly builder: Pick<UnitBuilder, 'rebuild'>
@@ -17,6 +17,12 @@ export interface SearchParts {
   readonly mayGoOn: () => Promise<boolean>
   /** This one record is refused, also alone. */
   readonly onRefused: (origin: Origin, reason: string) => Promise<void> | void
+}
+
+/** An output that is refused also alone, and the dead letter that takes its place. */
+export interface RefusedOutput {
+  readonly origin: Origin
+  readonly failure: Failure
 }
 
 /** Finds the records of a refused batch, which went with this round of the unit, that are refused alone. Writes the others. */
@@ -36,7 +42,7 @@ export async function searchRefused(
   await halve(unit, batch, earlier, earlier + batch.count, reason, parts)
 }
 
-/** Records [from, to) of the unit's output partition were refused together. */
+/** Records [from, to) of the unit's output partition, of which none stands before `at`, were refused together. */
 async function halve(
   unit: CommitUnit,
   batch: SealedBatch,
@@ -44,22 +50,25 @@ async function halve(
   to: number,
   reason: string,
   parts: SearchParts,
+  at?: UnitPlace,
 ): Promise<void> {
   const { builder, outputs, send, mayGoOn, onRefused } = parts
   if (to - from === 1) {
-    const { origin } = builder.rebuild(unit, outputs, batch, from, to)
+    const { origin } = builder.rebuild(unit, outputs, batch, from, to, at)
     await onRefused(origin, reason)
     return
   }
   const middle = (from + to) >> 1
+  let place = at
   for (const [start, end] of [
     [from, middle],
     [middle, to],
   ] as const) {
     if (!(await mayGoOn())) return
-    const part = builder.rebuild(unit, outputs, batch, start, end)
+    const part = builder.rebuild(unit, outputs, batch, start, end, place)
     const [result] = await send([part.batch])
-    if (result!.outcome === 'refused') await halve(unit, batch, start, end, result!.reason, parts)
+    if (result!.outcome === 'refused') await halve(unit, batch, start, end, result!.reason, parts, place)
+    place = part.last
   }
 }
 
@@ -80,4 +89,22 @@ export function failureOfRefused(
   const code = reason === 'MESSAGE_TOO_LARGE' ? 'OUTPUT_TOO_LARGE' : 'OUTPUT_REFUSED'
   const error = new RunInferenceError(code, `topic ${topic} refuses the output of ${at}: ${reason}`)
   return { point: refusedPoint(sink!), index: -1, error, modelId: undefined }
+}
+
+/** For the flood guard what brokers refuse is a dead letter as any other. Nobody threw it, so `only` has no say in it. */
+export function countRefused({ origin, failure }: RefusedOutput): void {
+  failure.point.policy?.(origin.work, origin.element, failure, {})
+}
+
+/** The dead letters of a unit in source order: one where several outputs of a row are refused alike, as for what fails on the way. */
+export function lettersOf(refused: readonly RefusedOutput[]): readonly RefusedOutput[] {
+  const letters = new Map<string, RefusedOutput>()
+  const offsetOf = ({ origin: { work, row } }: RefusedOutput) => work.block.offset(row)
+  for (const each of refused) {
+    const { point, error } = each.failure
+    const known = letters.get(`${offsetOf(each)} ${point.node} ${error.code}`)
+    if (known) known.failure.elements = (known.failure.elements ?? 1) + 1
+    else letters.set(`${offsetOf(each)} ${point.node} ${error.code}`, each)
+  }
+  return [...letters.values()].sort((a, b) => offsetOf(a) - offsetOf(b))
 }

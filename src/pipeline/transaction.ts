@@ -11,9 +11,9 @@ import type { PartitionOffset, TransactionalWriter } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { PartitionFlow } from './partition-flow.ts'
-import { failureOfRefused, searchRefused } from './refused-outputs.ts'
-import type { Failure, FailurePoint } from './stage.ts'
-import type { CommitUnit, Origin, Outputs, UnitBuilder } from './unit-builder.ts'
+import { countRefused, failureOfRefused, type RefusedOutput, searchRefused } from './refused-outputs.ts'
+import type { FailurePoint } from './stage.ts'
+import type { CommitUnit, Outputs, UnitBuilder } from './unit-builder.ts'
 
 /** No further unit goes into a transaction that has so much: readers wait for its end, and so do credits. */
 const FULL_BYTES = 4 * 1024 * 1024
@@ -54,7 +54,7 @@ export class Transaction {
   readonly #parts: TransactionParts
   /** Without their batches, which are as good as written. */
   readonly #units: CommitUnit[] = []
-  readonly #refused: { readonly origin: Origin; readonly failure: Failure }[] = []
+  readonly #refused: RefusedOutput[] = []
   /** Refused, though none of their records was found to be refused alone. */
   readonly #oversized: SealedBatch[] = []
 
@@ -147,7 +147,11 @@ export class Transaction {
   #rollBack(): void {
     // From the back: what a block had emitted before its first range is what holds.
     for (const { work, from } of this.#units.flatMap(({ ranges }) => ranges).reverse()) work.emitted = from
-    for (const { origin, failure } of this.#refused) origin.work.replaceOutput(origin.element, origin.column!, failure)
+    for (const output of this.#refused) {
+      const { origin, failure } = output
+      countRefused(output)
+      origin.work.replaceOutput(origin.element, origin.column!, failure)
+    }
     const { outlets, deadLetters } = this.#parts.outputs
     const targets = [...outlets.map(({ target }) => target), ...deadLetters.values()]
     for (const { topic, bytes } of this.#oversized)

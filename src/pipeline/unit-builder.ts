@@ -7,6 +7,7 @@
  * U3. `nextOffset` is the lowest unfinished offset, or the block's own next offset behind its last row.
  * U4. A unit ends as soon as one batch is full, so that there is hardly ever more than one batch per output partition.
  */
+import { RunInferenceError } from '../errors.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { Header } from '../kafka/record-block.ts'
 import { encodeHeaders } from '../kafka/record-headers.ts'
@@ -90,6 +91,15 @@ export interface Origin {
   readonly topic: string
 }
 
+/** The begin of a row of a unit, and how many records of the output partition in question come before it. */
+export interface UnitPlace {
+  readonly range: number
+  readonly row: number
+  readonly seen: number
+}
+
+const UNIT_START: UnitPlace = { range: 0, row: 0, seen: 0 }
+
 export class UnitBuilder {
   readonly #options: UnitBuilderOptions
   readonly #carried: CarriedRecord
@@ -136,22 +146,38 @@ export class UnitBuilder {
     return { flow, ranges, rounds, nextOffset, rows, clampedTimestamps: this.#clamped, refused: [] }
   }
 
-  /** Builds records [from, to) of one output partition of a unit anew; for a batch that the broker refused as a whole. */
+  /**
+   * Builds records [from, to) of one output partition of a unit anew; for a batch that the broker refused as a whole.
+   * @param at a place in front of the first of them: a search that began at the unit's first row each time would be quadratic
+   */
   rebuild(
     unit: CommitUnit,
     outputs: Outputs,
     batch: SealedBatch,
     from: number,
     to: number,
-  ): { batch: SealedBatch; origin: Origin } {
+    at: UnitPlace = UNIT_START,
+  ): { batch: SealedBatch; origin: Origin; last: UnitPlace } {
     this.#begin()
-    this.#only = { topic: batch.topic, partition: batch.partition, from, to, seen: 0 }
-    for (const { work, from: first, to: end } of unit.ranges) {
+    const only = { topic: batch.topic, partition: batch.partition, from, to, seen: at.seen }
+    this.#only = only
+    const last = { ...at }
+    for (; last.range < unit.ranges.length; last.range++, last.row = 0) {
+      const { work, from: first, to: end } = unit.ranges[last.range]!
       const present = presentIn(work, outputs)
-      for (let row = first; row < end; row++) this.#emitRow(work, row, present, outputs)
+      for (last.row = Math.max(last.row, first); last.row < end; last.row++) {
+        last.seen = only.seen
+        this.#emitRow(work, last.row, present, outputs)
+        if (only.seen >= to) {
+          this.#only = undefined
+          return { batch: this.#rounds.seal()[0]![0]!, origin: this.#origin!, last }
+        }
+      }
     }
-    this.#only = undefined
-    return { batch: this.#rounds.seal()[0]![0]!, origin: this.#origin! }
+    throw new RunInferenceError(
+      'BUG',
+      `a unit has ${only.seen} records for ${batch.topic}/${batch.partition}, not ${to}`,
+    )
   }
 
   /** A dead letter on its own, for an output that was refused after its row was done. */

@@ -106,6 +106,29 @@ describe('an output that cannot be written', () => {
     })
   })
 
+  for (const processingGuarantee of ['at_least_once', 'exactly_once'] as const)
+    it(`of which one record has several, all refused: one dead letter, in source order (${processingGuarantee})`, async () => {
+      const parts = from('in', strings).flatMap(({ key, value }) => [0, 1, 2].map(i => kv(`${key}`, `${value}-${i}`)), {
+        maxFanOut: 3,
+      })
+      const metrics = countingMetrics()
+      await onDriver(
+        topology('t', [parts.to('out', strings)]),
+        async driver => {
+          driver.broker.refuse(({ topic, bytes: batch }) => topic === 'out' && batch.includes('bad-'), 'INVALID_RECORD')
+          await feed(driver, [good('a', 'bad'), good('b'), good('c', 'bad')])
+          const letters = await driver.read('t.failed-preprocess')
+          assert.deepEqual(
+            letters.map(({ key, headers }) => `${key} ${headers['kri-code']} ${headers['kri-failed-elements']}`),
+            ['a OUTPUT_REFUSED 3', 'c OUTPUT_REFUSED 3'],
+          )
+          assert.deepEqual(shown(await driver.read('out')), ['b=5-0', 'b=5-1', 'b=5-2'])
+          assert.deepEqual(metrics.letters, { OUTPUT_REFUSED: 2 })
+        },
+        { metrics, settings: { processingGuarantee } },
+      )
+    })
+
   it('whose dead letter is refused as well ends the application, with nothing committed', async () => {
     const driver = await createTopologyDriver(digitTopology())
     driver.broker.refuse(({ topic }) => topic !== 'in', 'INVALID_RECORD')

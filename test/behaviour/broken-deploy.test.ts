@@ -8,6 +8,9 @@ import { onDriver, passed, secondInstance } from '../support/on-driver.ts'
 
 const PARTITIONS = 4
 const RECORDS = 20_000
+/** Of these each is written, and its dead letter, by itself. */
+const REFUSED = 2_000
+const IN_FLIGHT = 200
 /** What may become dead letters before it is noticed: one slice of a block for each partition, and what a lane has been given. */
 const BOUND = PARTITIONS * 512
 
@@ -28,8 +31,8 @@ const RELEASES: Readonly<Record<string, () => Topology>> = {
 }
 
 /** As a release finds it: there at once, in blocks of thousands. */
-function backlog(driver: TopologyDriver): Promise<void> {
-  const records = Array.from({ length: RECORDS }, (_, value) => ({ value, partition: value % PARTITIONS }))
+function backlog(driver: TopologyDriver, length = RECORDS): Promise<void> {
+  const records = Array.from({ length }, (_, value) => ({ value, partition: value % PARTITIONS }))
   return driver.pipe('in', records)
 }
 
@@ -79,6 +82,28 @@ describe('a release in which every record fails', () => {
       )
     })
   }
+})
+
+describe('a release of which brokers refuse every output', () => {
+  for (const processingGuarantee of ['at_least_once', 'exactly_once'] as const)
+    it(`halts as any other (${processingGuarantee})`, async () => {
+      await onDriver(
+        working(),
+        async driver => {
+          driver.broker.refuse(({ topic }) => topic === 'out', 'INVALID_RECORD')
+          for (let i = 0; i < REFUSED / 100; i++) await backlog(driver, 100)
+          await driver.advance(10_000)
+          const { halted } = driver.running.health().problems
+          assert.match(halted!, /postprocessing of step calc: \d+ of \d+ records failed .*topic out refuses the output/)
+          const first = await deadLetters(driver)
+          assert.ok(first > 0 && first <= IN_FLIGHT + PARTITIONS * 100, `${first} dead letters`)
+        },
+        {
+          partitions: PARTITIONS,
+          settings: { processingGuarantee, maxInFlightRows: IN_FLIGHT, maxBytesPerPartition: 1_000 },
+        },
+      )
+    })
 })
 
 describe('a topic in which a part of the records is bad', () => {
