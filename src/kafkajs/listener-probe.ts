@@ -105,6 +105,7 @@ function readMechanisms(answer: Buffer): readonly string[] | undefined {
     let at = 14
     for (let left = answer.readInt32BE(10); left > 0; left--) {
       const length = answer.readInt16BE(at)
+      if (length < 0) return undefined
       mechanisms.push(answer.toString('utf8', at + 2, at + 2 + length))
       at += 2 + length
     }

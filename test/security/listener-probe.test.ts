@@ -34,6 +34,17 @@ const listeners: Readonly<Record<string, { tls: boolean; serve: (socket: Socket)
     tls: false,
     serve: socket => socket.once('data', () => socket.end(Buffer.from([0, 0, 0, 10, 1, 2, 3, 4, 0, 33, 0, 0, 0, 9]))),
   },
+  'answers with a lie about a length': {
+    tls: false,
+    serve: socket =>
+      socket.once('data', request => {
+        const answer = handshakeAnswer(request, 33, 'PLAIN')
+        // So many mechanisms, each of which begins where the one before did.
+        answer.writeInt32BE(2 ** 31 - 1, 10)
+        answer.writeInt16BE(-2, 14)
+        socket.end(answer)
+      }),
+  },
   'wants a login': {
     tls: false,
     serve: socket => socket.on('data', request => socket.write(handshakeAnswer(request, 33, 'PLAIN', 'GSSAPI'))),
@@ -60,6 +71,7 @@ const cases: readonly (readonly [
   ['answers something else', { ca: cert }, undefined, undefined],
   ['answers half of it', noTls, undefined, undefined],
   ['answers with a lie', noTls, undefined, undefined],
+  ['answers with a lie about a length', noTls, undefined, undefined],
   ['wants a login', noTls, undefined, /asks for a login by SASL \(PLAIN, GSSAPI\)/],
   ['wants a login', noTls, {}, undefined],
   ['wants a login', { ca: cert }, {}, /does not speak TLS/],
@@ -82,8 +94,10 @@ describe('a listener that ends connections without a word', () => {
       const server = tls ? createTlsServer({ cert, key }, accept) : createServer(accept)
       await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
       const { port } = server.address() as { port: number }
+      const started = performance.now()
       const error = await listenerMismatch({ host: '127.0.0.1', port }, { ssl, sasl })
       server.close()
+      assert.ok(performance.now() - started < 10_000, 'no answer holds it up')
       if (told === undefined) assert.equal(error, undefined)
       else {
         assert.equal(error?.code, 'AUTHORISATION')
