@@ -170,7 +170,7 @@ export class Cluster {
 
   /** A request that any broker answers: known brokers first, in random order, then those that the settings name. */
   async anyBroker<T>(api: string, args: object): Promise<T> {
-    if (this.#closed) throw new RunInferenceError('CLOSED', 'The Kafka client was closed.')
+    if (this.#closed) throw closedError()
     const failures: string[] = []
     for (const address of this.#candidates()) {
       try {
@@ -200,7 +200,7 @@ export class Cluster {
   }
 
   #channelTo(address: string, purpose: string): Channel {
-    if (this.#closed) throw new RunInferenceError('CLOSED', 'The Kafka client was closed.')
+    if (this.#closed) throw closedError()
     this.#keepAlive ??= setInterval(() => {}, LONGEST_INTERVAL_MS)
     const key = `${purpose} ${address}`
     let channel = this.#channels.get(key)
@@ -226,6 +226,7 @@ export class Cluster {
   }
 
   async #refresh(): Promise<void> {
+    if (this.#closed) throw closedError()
     this.#cancelTimer?.()
     this.#cancelTimer = this.#options.clock.after(this.#options.metadataMaxAgeMs, () => {
       // The next user of the metadata meets the outage itself; the timer is armed again either way.
@@ -241,6 +242,10 @@ export class Cluster {
     this.#closeUnknown()
     for (const listener of this.#listeners) listener()
   }
+}
+
+function closedError(): RunInferenceError {
+  return new RunInferenceError('CLOSED', 'The Kafka client was closed.')
 }
 
 /** The longest that Node.js takes. */
