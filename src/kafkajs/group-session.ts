@@ -178,6 +178,7 @@ export class GroupSession {
 
   /** For answers to commits, which know of the end of a session as early as a heartbeat does. */
   expelled(name: string): void {
+    if (this.#closed) return
     if (name === 'UNKNOWN_MEMBER_ID') this.#memberId = ''
     this.#endGeneration()
     this.#cancelExpiry()

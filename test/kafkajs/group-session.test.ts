@@ -160,4 +160,16 @@ describe('a group session', () => {
     await clock.advance(3 * SESSION_MS)
     assert.deepEqual([requests, events], [[], []])
   })
+
+  it('tells nobody that the group goes on without it once it has left', async () => {
+    const { session, clock, answer, join, events } = setup()
+    await join()
+    answer('JoinGroup', { ms: 100, code: CODES.UNKNOWN_MEMBER_ID })
+    const joining = join()
+    await clock.settle()
+    await session.leave()
+    await clock.advance(100)
+    assert.equal(await joining, undefined)
+    assert.deepEqual(events, [])
+  })
 })

@@ -15,6 +15,8 @@ interface RequestArgs {
   readonly topics: readonly { readonly topic: string; readonly partitions: readonly { readonly partition: number }[] }[]
 }
 
+type Scripted = number | RunInferenceError | { readonly ms: number; readonly code?: number }
+
 export interface ScriptedOptions extends Pick<GroupSessionOptions, 'protocols'> {
   /** What is committed for every partition; default: nothing. */
   readonly committed?: number
@@ -24,13 +26,13 @@ export interface ScriptedOptions extends Pick<GroupSessionOptions, 'protocols'> 
 
 /**
  * A session whose coordinator answers from a script by request name, and else as for a group of one. A number is an error
- * code; `ms` has the answer come so late.
+ * code; `ms` has the answer come so late, with a code or without.
  */
 export function scriptedSession({ committed = -1, choice = 0, protocols }: ScriptedOptions = {}) {
   const clock = createManualClock()
   const events: string[] = []
   const requests: string[] = []
-  const script = new Map<string, (number | RunInferenceError | { readonly ms: number })[]>()
+  const script = new Map<string, Scripted[]>()
   const last: { join?: RequestArgs; sync?: RequestArgs } = {}
   let generation = 0
   const answers: Record<string, (args: RequestArgs) => object> = {
@@ -65,7 +67,7 @@ export function scriptedSession({ committed = -1, choice = 0, protocols }: Scrip
     const scripted = script.get(api)?.shift() ?? 0
     if (scripted instanceof RunInferenceError) throw scripted
     const late = typeof scripted === 'object' ? scripted.ms : 0
-    const errorCode = typeof scripted === 'object' ? 0 : scripted
+    const errorCode = typeof scripted === 'object' ? (scripted.code ?? 0) : scripted
     if (late > 0) await new Promise<void>(resolve => clock.after(late, resolve))
     const answer = answers[api]!(args as RequestArgs)
     const memberId = errorCode === MEMBER_ID_REQUIRED ? { memberId: 'm-given' } : {}
@@ -95,8 +97,7 @@ export function scriptedSession({ committed = -1, choice = 0, protocols }: Scrip
     },
   )
   const nothing = { generation: -1, owned: new Map() }
-  const answer = (api: string, ...entries: (number | RunInferenceError | { readonly ms: number })[]) =>
-    script.set(api, entries)
+  const answer = (api: string, ...entries: Scripted[]) => script.set(api, entries)
   return { clock, events, requests, session, answer, join: () => session.join(nothing), last }
 }
 
