@@ -4,7 +4,7 @@ import { after, before, describe, it, type TestContext } from 'node:test'
 import { isRetriable } from '../../src/errors.ts'
 import { Cluster } from '../../src/kafkajs/cluster.ts'
 import { GROUP_PROTOCOLS, type GroupProtocol } from '../../src/kafkajs/group-protocol.ts'
-import { GroupSession } from '../../src/kafkajs/group-session.ts'
+import { type Generation, GroupSession } from '../../src/kafkajs/group-session.ts'
 import { createKafkaPort } from '../../src/kafkajs/kafka-port.ts'
 import { kafkajsLogger } from '../../src/kafkajs/log-bridge.ts'
 import { Ownership } from '../../src/kafkajs/ownership.ts'
@@ -16,12 +16,6 @@ import { futureProtocols } from '../support/future-protocols.ts'
 
 const { brokers, prefix, skip } = await testCluster()
 const PARTITIONS = 6
-
-/** A broker that has never had a group may not be ready for one. */
-async function unlessRetriable(error: unknown): Promise<undefined> {
-  if (!isRetriable(error)) throw error
-  await new Promise(resolve => setTimeout(resolve, 100))
-}
 
 describe('two versions of the assigner in one group', { skip }, () => {
   const topic = `${prefix}in`
@@ -50,6 +44,7 @@ describe('two versions of the assigner in one group', { skip }, () => {
     const ownership = new Ownership()
     const member = { partitions: [] as readonly number[], added: 0, generation: -1, leads: false, leave, failure }
     let rejoin = Promise.withResolvers<boolean>()
+    let hasLeft = false
     const session = new GroupSession(
       { cluster, clock: systemClock, logger: silentLogger, purpose: `version-${++members}` },
       {
@@ -66,11 +61,8 @@ describe('two versions of the assigner in one group', { skip }, () => {
     async function run(): Promise<void> {
       for (let goesOn = true; goesOn; goesOn = await rejoin.promise) {
         rejoin = Promise.withResolvers()
-        const generation = await session.join(ownership.claim()).catch(unlessRetriable)
-        if (generation === undefined) {
-          rejoin.resolve(true)
-          continue
-        }
+        const generation = await joined()
+        if (generation === undefined) return
         const { added } = ownership.enter(generation)
         ownership.take(added.map(partition => ({ ...partition, position: 0 })))
         member.added += added.length
@@ -79,7 +71,20 @@ describe('two versions of the assigner in one group', { skip }, () => {
         member.generation = generation.number
       }
     }
+    /** A broker that has never had a group may not be ready for one; undefined when this member has left. */
+    async function joined(): Promise<Generation | undefined> {
+      let generation: Generation | undefined
+      await eventually('the group has a next generation', async () => {
+        generation = await session.join(ownership.claim()).catch((error: unknown) => {
+          if (!isRetriable(error)) throw error
+          return undefined
+        })
+        return generation !== undefined || hasLeft
+      })
+      return generation
+    }
     async function leave(): Promise<void> {
+      hasLeft = true
       rejoin.resolve(false)
       await session.leave()
       await running.catch(() => {})
