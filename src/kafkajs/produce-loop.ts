@@ -25,11 +25,8 @@ import { MAX_REQUEST_BYTES, type ProduceAnswer, type ProducedPartition, produceR
 import { produceVerdict } from './produce-verdict.ts'
 import { newIdentity, type ProducerIdentity } from './producer-identity.ts'
 import { brokerError, clientError, errorName } from './protocol-errors.ts'
-import { Troubles } from './troubles.ts'
-
-/** How long a topic may be missing: one that was never seen, and one that was there before. */
-const NEVER_SEEN_MS = 2_000
-const VANISHED_MS = 30_000
+import { NEVER_SEEN_MS, VANISHED_MS } from './topic-sightings.ts'
+import { isTroubleWithBroker, Troubles, troubleWith } from './troubles.ts'
 
 /** What producing needs of the cluster. */
 export interface ProduceCluster
@@ -149,10 +146,10 @@ export class ProduceLoop {
       const batches = queues.map(queue => queue.waiting[0]!.batch)
       const channel = cluster.channel(leader, `${purpose}:produce`)
       answer = await channel.send(produceRequest({ batches }))
-      this.#troubles.note(troubleOf(leader), undefined)
+      this.#troubles.note(troubleWith(leader), undefined)
     } catch (error) {
       const failure = clientError(error, `Producing to broker ${leader}`)
-      if (failure.retriable) this.#troubles.note(troubleOf(leader), failure)
+      if (failure.retriable) this.#troubles.note(troubleWith(leader), failure)
       this.#metadataStale = true
       for (const queue of queues) this.#failed(queue, failure, 'broker')
     }
@@ -256,8 +253,8 @@ export class ProduceLoop {
 
   /** A broker that is gone from the cluster is no trouble any more. */
   #refreshed(): void {
-    const brokers = new Set(this.#context.cluster.brokerIds.map(troubleOf))
-    this.#troubles.forget(what => what.startsWith(troubleOf('')) && !brokers.has(what))
+    const brokers = new Set(this.#context.cluster.brokerIds.map(troubleWith))
+    this.#troubles.forget(what => isTroubleWithBroker(what) && !brokers.has(what))
     this.#pump()
   }
 
@@ -288,8 +285,4 @@ export class ProduceLoop {
     this.#maintaining = false
     this.#pump()
   }
-}
-
-function troubleOf(leader: number | ''): string {
-  return `broker ${leader}`
 }

@@ -22,6 +22,7 @@ import type { FetchedPartition } from './fetch-request.ts'
 import { partitionKey } from './partition-key.ts'
 import { brokerError, clientError, errorName } from './protocol-errors.ts'
 import { newReading, outOfRange, type ReaderContext, type Reading } from './reading.ts'
+import { troubleWith } from './troubles.ts'
 
 /** How long the second connection waits for a partition that turned out to have nothing, until the long poll takes it. */
 const EXPRESS_WAIT_MS = 20
@@ -155,7 +156,8 @@ export class Reader {
   }
 
   #fetchDone(leader: number, failure: RunInferenceError | undefined): void {
-    if (failure === undefined || this.#running) this.#context.onTrouble(troubleOf(leader), failure)
+    // Of both connections, since the second may not be used again for long.
+    if (failure === undefined || this.#running) this.#context.onTrouble(troubleWith(leader), failure)
     if (failure !== undefined && !failure.retriable) this.#fatal(failure)
     else if (failure !== undefined) this.#refreshMetadata()
     this.#pump()
@@ -271,7 +273,7 @@ export class Reader {
     const { cluster, onTrouble } = this.#context
     const leaders = new Set<number>()
     for (const { topic, partition } of this.#readings.values()) leaders.add(cluster.leader(topic, partition))
-    for (const leader of this.#lanes.keys()) if (!leaders.has(leader)) onTrouble(troubleOf(leader), undefined)
+    for (const leader of this.#lanes.keys()) if (!leaders.has(leader)) onTrouble(troubleWith(leader), undefined)
     this.#pump()
   }
 
@@ -285,9 +287,4 @@ export class Reader {
 
 function asOutage(error: unknown): RunInferenceError {
   return clientError(error, 'Reading metadata')
-}
-
-/** Of both connections, since the second may not be used again for long. */
-function troubleOf(leader: number): string {
-  return `broker ${leader}`
 }

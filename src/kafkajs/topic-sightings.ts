@@ -1,6 +1,6 @@
 /** How long a topic may be missing: one that was never seen, and one that was there before. */
-const NEVER_SEEN_MS = 2_000
-const VANISHED_MS = 30_000
+export const NEVER_SEEN_MS = 2_000
+export const VANISHED_MS = 30_000
 
 /** Which topics have been there, and since when one is missing: what all transactional writers of a client know. */
 export class TopicSightings {

@@ -17,7 +17,7 @@ import { brokerError, clientError, errorName } from './protocol-errors.ts'
 import type { TopicSightings } from './topic-sightings.ts'
 import type { Patience } from './transaction-coordinator.ts'
 import { transactionEnd, transactionLost } from './transaction-verdict.ts'
-import type { Troubles } from './troubles.ts'
+import { type Troubles, troubleWith } from './troubles.ts'
 
 export interface TransactionProduceCluster extends Pick<Cluster, 'track' | 'refresh' | 'topic' | 'leader'> {
   channel(nodeId: number, purpose: string): Sender
@@ -126,11 +126,11 @@ export class TransactionProduce {
       const channel = cluster.channel(leader, purpose)
       const batches = part.map(({ batch }) => batch)
       answer = await channel.send(produceRequest({ batches, transactionalId }))
-      troubles.note(troubleOf(leader), undefined)
+      troubles.note(troubleWith(leader), undefined)
     } catch (error) {
       const failure = clientError(error, `Producing to broker ${leader} in the transaction of '${transactionalId}'`)
       if (!failure.retriable) throw failure
-      troubles.note(troubleOf(leader), failure)
+      troubles.note(troubleWith(leader), failure)
       return failure
     }
     const answers = new Map(answer.partitions.map(p => [partitionKey(p.topic, p.partition), p]))
@@ -228,8 +228,4 @@ function requestsOf(list: readonly Outgoing[]): Outgoing[][] {
     }
   }
   return requests
-}
-
-function troubleOf(leader: number): string {
-  return `broker ${leader}`
 }

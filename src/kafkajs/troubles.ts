@@ -1,6 +1,17 @@
 import type { RunInferenceError } from '../errors.ts'
 import type { Logger } from '../ops/logger.ts'
 
+/** The name of the trouble with a broker. */
+export function troubleWith(broker: number): string {
+  return `${TROUBLE_WITH}${broker}`
+}
+
+export function isTroubleWithBroker(what: string): boolean {
+  return what.startsWith(TROUBLE_WITH)
+}
+
+const TROUBLE_WITH = 'broker '
+
 /**
  * What is failing at present, by what it is. Tells when the first trouble comes and when the last one is over, and logs
  * one line for each that begins or ends.
