@@ -116,6 +116,8 @@ export function clusterProperties(replicas: number): Record<string, string | num
     'transaction.state.log.num.partitions': 4,
     'group.initial.rebalance.delay.ms': 0,
     'log.cleaner.dedupe.buffer.size': 16 * 1024 * 1024,
+    // Nothing is compacted before somebody looks, with the 15 s of production.
+    'log.cleaner.backoff.ms': 1_000,
     // Sooner than in production (9 s): a killed broker is replaced, and may come back, only after this time.
     'broker.session.timeout.ms': replicas > 1 ? 6_000 : 3_000,
     'broker.heartbeat.interval.ms': 500,

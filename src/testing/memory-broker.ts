@@ -61,6 +61,8 @@ export interface MemoryBroker {
   addPartitions(topic: string, count: number): void
   /** Drops the records before an offset, as retention does. */
   deleteRecordsBefore(topic: string, partition: number, offset: number): void
+  /** Drops batches of which nothing is the newest of its key, as compaction does; what is left keeps its offsets. */
+  compact(topic: string, partition: number): void
 }
 
 export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
@@ -92,5 +94,6 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
     forceRebalance: groupId => state.group(groupId).rebalance(),
     addPartitions: (topic, count) => state.addPartitions(topic, count),
     deleteRecordsBefore: (topic, partition, offset) => state.log(topic, partition).deleteBefore(offset),
+    compact: (topic, partition) => state.log(topic, partition).compact(),
   }
 }

@@ -96,13 +96,15 @@ async function* scan(
 ): AsyncGenerator<RecordBlock> {
   const fixed = ranges.map(({ topic, partition, from, to }) => {
     const log = state.log(topic, partition)
-    return { log, from: from === 'earliest' ? log.start : from, to: to === 'end' ? log.lastStableOffset : to }
+    const first = from === 'earliest' ? log.start : from
+    return { topic, partition, from: first, to: to === 'end' ? log.lastStableOffset : to }
   })
-  for (const { log, from, to } of fixed) {
+  for (const { topic, partition, from, to } of fixed) {
     for (let at = from; at < to; ) {
       signal?.throwIfAborted()
       await link.pass('fetch')
-      const block = limitBlock(log.read(at, SCAN_BYTES), to)
+      // It may have been deleted, and made anew, while it was read.
+      const block = limitBlock(state.log(topic, partition).read(at, SCAN_BYTES), to)
       // The range goes beyond what can be read so far.
       if (block.nextOffset === at) await link.backOff(signal)
       at = block.nextOffset

@@ -196,6 +196,27 @@ export class MemoryLog {
     while (this.#batches.length > 0 && this.#batches[0]!.lastOffset < this.#start) this.#batches.shift()
   }
 
+  /**
+   * Drops the batches without a record that is the newest of its key, and those with nothing but tombstones, markers or what was
+   * aborted; the last one stays.
+   */
+  compact(): void {
+    const newest = new Map<string, number>()
+    const blocks = this.#batches.map(({ bytes, baseOffset, lastOffset }) =>
+      this.#blockOf(bytes, baseOffset, lastOffset + 1),
+    )
+    for (const block of blocks)
+      for (let i = 0; i < block.count; i++) newest.set(block.key(i)!.toString('latin1'), block.offset(i))
+    const kept = this.#batches.filter(({ lastOffset }, at) => {
+      const block = blocks[at]!
+      if (at === blocks.length - 1 || lastOffset >= this.lastStableOffset) return true
+      return Array.from({ length: block.count }, (_, i) => i).some(
+        i => block.value(i) !== null && newest.get(block.key(i)!.toString('latin1')) === block.offset(i),
+      )
+    })
+    this.#batches.splice(0, this.#batches.length, ...kept)
+  }
+
   #blockOf(records: Buffer, startOffset: number, to: number): RecordBlock {
     const { topic, partition, lastStableOffset: endOffset } = this
     const abortedTransactions = this.#transactions.abortedIn(startOffset, to)
