@@ -3,6 +3,7 @@
  * not: just before each, the instances are looked at until rows are in flight, and a transaction is open where there are any.
  */
 import type { Fleet, Instance, Look } from './fleet.ts'
+import { until } from './until.ts'
 import type { Partition, Watch } from './watch.ts'
 
 export const FAULT_KINDS = ['kill', 'stop', 'broker', 'rebalance', 'registry'] as const
@@ -44,7 +45,10 @@ export interface FaultOptions {
 
 /** How long a moment is waited for in which rows are in flight, and a transaction is open. */
 const LOOK_MS = 2_000
-const INSTANCES = 3
+const LOOK_EVERY_MS = 20
+const START_MS = 120_000
+/** So many run, and now and then one more. */
+export const INSTANCES = 3
 
 type Strike = Omit<Fault, 'kind'>
 
@@ -55,7 +59,7 @@ export function createFaults(options: FaultOptions): (kind: FaultKind) => Promis
 
   /** The best moment of the next seconds: the first that has all, else the last look. */
   async function moment(instances: readonly Instance[]): Promise<Look> {
-    const until = performance.now() + LOOK_MS
+    const deadline = performance.now() + LOOK_MS
     for (;;) {
       const looks = (await Promise.all(instances.map(each => each.look()))).filter(look => look !== undefined)
       const look = {
@@ -64,8 +68,8 @@ export function createFaults(options: FaultOptions): (kind: FaultKind) => Promis
         owned: looks.flatMap(each => each.owned),
       }
       const isGood = look.rowsInFlight > 0 && (!hasTransactions || look.openTransactions > 0)
-      if (isGood || performance.now() > until) return look
-      signal.throwIfAborted()
+      if (isGood || performance.now() > deadline) return look
+      await sleep(LOOK_EVERY_MS)
     }
   }
 
@@ -76,7 +80,7 @@ export function createFaults(options: FaultOptions): (kind: FaultKind) => Promis
     const look = await moment([victim])
     const at = performance.now()
     await victim.end('SIGKILL')
-    const before = await watch.written()
+    const before = await watch.position()
     await sleep(between(0, 2_000))
     fleet.start()
     await watch.untilMoved(look.owned, before)
@@ -89,11 +93,11 @@ export function createFaults(options: FaultOptions): (kind: FaultKind) => Promis
     const look = await moment([victim])
     const at = performance.now()
     victim.signal('SIGSTOP')
-    const before = await watch.written()
-    const [recoverySeconds] = await Promise.all([
-      watch.untilMoved(look.owned, before).then(() => secondsSince(at)),
-      sleep(ms).finally(() => victim.signal('SIGCONT')),
-    ])
+    const recovered = async () => {
+      await watch.untilMoved(look.owned, await watch.position())
+      return secondsSince(at)
+    }
+    const [recoverySeconds] = await Promise.all([recovered(), sleep(ms).finally(() => victim.signal('SIGCONT'))])
     return { ...look, what: `SIGSTOP of ${victim.name} for ${(ms / 1_000).toFixed(1)} s`, recoverySeconds }
   }
 
@@ -101,14 +105,14 @@ export function createFaults(options: FaultOptions): (kind: FaultKind) => Promis
     const index = Math.floor(random() * brokers.count)
     const how = random() < 0.5 ? 'SIGKILL' : 'SIGTERM'
     const ms = between(0, 8_000)
-    const before = await watch.written()
     const look = await moment(fleet.running)
     const at = performance.now()
     await brokers.end(index, how)
-    const [recoverySeconds] = await Promise.all([
-      watch.untilMoved(allPartitions, before).then(() => secondsSince(at)),
-      sleep(ms).then(() => brokers.start(index)),
-    ])
+    const recovered = async () => {
+      await watch.untilMoved(allPartitions, await watch.position())
+      return secondsSince(at)
+    }
+    const [recoverySeconds] = await Promise.all([recovered(), sleep(ms).then(() => brokers.start(index))])
     return { ...look, what: `${how} of broker ${index + 1}, away for ${(ms / 1_000).toFixed(1)} s`, recoverySeconds }
   }
 
@@ -118,14 +122,18 @@ export function createFaults(options: FaultOptions): (kind: FaultKind) => Promis
       const look = await moment([leaver])
       const at = performance.now()
       await leaver.end('SIGTERM')
-      await watch.untilMoved(look.owned, await watch.written())
+      await watch.untilMoved(look.owned, await watch.position())
       return { ...look, what: `SIGTERM of ${leaver.name}`, recoverySeconds: secondsSince(at) }
     }
+    const others = fleet.running
     const joiner = fleet.start()
-    await fleet.whenReady(signal)
-    const look = await moment(fleet.running)
+    const answers = async () => (await joiner.look()) !== undefined
+    await until(`${joiner.name} answers`, answers, { signal, deadlineMs: START_MS, everyMs: LOOK_EVERY_MS })
+    // From now on it joins, until it is ready.
     const at = performance.now()
-    await watch.untilMoved(allPartitions, await watch.written())
+    const look = await moment(others)
+    await fleet.whenReady(signal)
+    await watch.untilMoved(allPartitions, await watch.position())
     return { ...look, what: `${joiner.name} joined`, recoverySeconds: secondsSince(at) }
   }
 
@@ -134,10 +142,10 @@ export function createFaults(options: FaultOptions): (kind: FaultKind) => Promis
     const look = await moment(fleet.running)
     const at = performance.now()
     await registry.takeAway()
-    const before = await watch.written()
     await sleep(ms)
     await registry.giveBack()
-    await watch.untilMoved(allPartitions, before)
+    // What was written before under a schema that is known has come out meanwhile.
+    await watch.untilMoved(allPartitions, await watch.position())
     return { ...look, what: `registry away for ${(ms / 1_000).toFixed(1)} s`, recoverySeconds: secondsSince(at) }
   }
 

@@ -1,9 +1,11 @@
-import { parseArgs } from 'node:util'
+import { COMMON, flagValues, guarantee, oneOf, SWITCH, whole } from './command-line.ts'
 import { FAULT_KINDS, type FaultKind } from './faults.ts'
 import type { Guarantee } from './judge.ts'
 
 export interface ChaosFlags {
   readonly seconds: number
+  /** No kind of fault comes more often. */
+  readonly rounds: number
   readonly calmSeconds: number
   readonly guarantee: Guarantee
   readonly faults: readonly FaultKind[]
@@ -14,9 +16,6 @@ export interface ChaosFlags {
   readonly help: boolean
 }
 
-/** What is wrong with the command line; exit code 2. */
-export class BadFlag extends Error {}
-
 export const HELP = `Usage: npm run chaos [-- flags]
 
 Starts three brokers and a schema registry on this machine, writes numbered records, has three instances of kri run take
@@ -24,6 +23,7 @@ them through two steps, and does to all of them what --faults names. Then it let
 with the Java client, and checks it. Exit code 0 only when every promise held. chaos/README.md says what is checked.
 
   --seconds N          how long faults happen, from 5 (default 120)
+  --rounds N           ends sooner, when each kind of fault came so often
   --guarantee NAME     at_least_once (default) or exactly_once
   --faults LIST        some of ${FAULT_KINDS.join(',')}, or none (default: all)
   --seed N             the course of the faults follows from it (default: a random one, which is told)
@@ -34,15 +34,25 @@ with the Java client, and checks it. Exit code 0 only when every promise held. c
   --help               this text
 `
 
-const GUARANTEES: readonly Guarantee[] = ['at_least_once', 'exactly_once']
+const OPTIONS = {
+  ...COMMON,
+  seconds: { type: 'string', default: '120' },
+  rounds: { type: 'string' },
+  'calm-seconds': { type: 'string' },
+  faults: { type: 'string', default: FAULT_KINDS.join() },
+  seed: { type: 'string' },
+  rate: { type: 'string', default: '400' },
+  broken: SWITCH,
+} as const
 
 /** Throws BadFlag. */
 export function parseFlags(args: readonly string[]): ChaosFlags {
-  const { values } = parse(args)
+  const values = flagValues(args, OPTIONS)
   const seconds = whole('--seconds', values.seconds, 5, 86_400)
   const calm = values['calm-seconds']
   return {
     seconds,
+    rounds: values.rounds === undefined ? Number.POSITIVE_INFINITY : whole('--rounds', values.rounds, 1, 10_000),
     calmSeconds: calm === undefined ? Math.min(60, Math.ceil(seconds / 5)) : whole('--calm-seconds', calm, 1, 3_600),
     guarantee: guarantee(values.guarantee),
     faults: values.faults === 'none' ? [] : values.faults.split(',').map(each => oneOf('--faults', each, FAULT_KINDS)),
@@ -52,40 +62,4 @@ export function parseFlags(args: readonly string[]): ChaosFlags {
     json: values.json,
     help: values.help,
   }
-}
-
-function parse(args: readonly string[]) {
-  const boolean = { type: 'boolean', default: false } as const
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        seconds: { type: 'string', default: '120' },
-        'calm-seconds': { type: 'string' },
-        guarantee: { type: 'string', default: 'at_least_once' },
-        faults: { type: 'string', default: FAULT_KINDS.join() },
-        seed: { type: 'string' },
-        rate: { type: 'string', default: '400' },
-        ...{ broken: boolean, json: boolean, help: { ...boolean, short: 'h' } },
-      },
-    })
-  } catch (error) {
-    throw new BadFlag((error as Error).message)
-  }
-}
-
-export function guarantee(text: string): Guarantee {
-  return oneOf('--guarantee', text, GUARANTEES)
-}
-
-export function whole(flag: string, text: string, least: number, most: number): number {
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value
-  throw new BadFlag(`${flag} takes a whole number from ${least} to ${most}, got "${text}"`)
-}
-
-function oneOf<T extends string>(flag: string, text: string, choices: readonly T[]): T {
-  const found = choices.find(choice => choice === text)
-  if (found === undefined) throw new BadFlag(`${flag} takes ${choices.join(', ')}, got "${text}"`)
-  return found
 }

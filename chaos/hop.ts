@@ -5,7 +5,8 @@
  * H2. For each input partition and output topic, first occurrences are in the order of their sources; when nothing may come
  *     twice, all of them are.
  * H3. An output has the key, the time, the partition and the headers of its source, and the one value that follows from it.
- * H4. A dead letter is its source record, byte for byte, in the topic that its mark names, and under that code.
+ * H4. A dead letter is its source record, byte for byte, in its partition of the topic that its mark names, and under that code.
+ * H5. Of headers of the application there is one of a name; whatever else a record has was written by the producer.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type ChaosEvent, EVENT_HEADER, FATES, headerText, type Step } from './events.ts'
@@ -95,7 +96,8 @@ export function createHop({ step, source, output, letters, isStrict, expectedOf,
     if (record.partition !== from.partition) return `from partition ${from.partition}`
     if (!sameBytes(record.key, from.key)) return `key ${record.key} instead of ${from.key}`
     if (record.timestamp !== from.timestamp) return `time ${record.timestamp} instead of ${from.timestamp}`
-    if (textOf(record, EVENT_HEADER) !== headerText(event)) return `header ${textOf(record, EVENT_HEADER)}`
+    const headers = headerProblem(record, event)
+    if (headers !== undefined) return headers
     const expected = expectedOf(event)
     return isDeepStrictEqual(parsed(record.value), expected)
       ? undefined
@@ -112,7 +114,9 @@ export function createHop({ step, source, output, letters, isStrict, expectedOf,
       return `${what} belongs to the topic of ${fate.stage}`
     if (!fate.code.test(code)) return `${what} has code ${code}`
     if (!sameBytes(record.key, from.key) || !sameBytes(record.value, from.value)) return `${what} is not kept as it was`
-    if (textOf(record, EVENT_HEADER) !== headerText(event)) return `${what} has lost its header`
+    if (record.partition !== from.partition) return `${what} is in partition ${record.partition}`
+    const headers = headerProblem(record, event)
+    if (headers !== undefined) return `${what} has ${headers}`
     if (Number(textOf(record, 'kri-original-timestamp')) !== from.timestamp) return `${what} has another time`
     return undefined
   }
@@ -120,9 +124,9 @@ export function createHop({ step, source, output, letters, isStrict, expectedOf,
   return {
     addSource(record, event) {
       slots[record.partition] ??= []
-      // Only of those that fail here the bytes are compared.
-      const kept = fateOf(event)?.step === step ? record : { ...record, value: null, headers: [] }
-      slots[record.partition]![record.offset] = { event, record: kept, seen: 0 }
+      // Only of those that fail here the values are compared.
+      const value = fateOf(event)?.step === step ? record.value : null
+      slots[record.partition]![record.offset] = { event, record: { ...record, value, headers: [] }, seen: 0 }
     },
     addOutput(record) {
       tally.outputs++
@@ -170,6 +174,16 @@ export function createHop({ step, source, output, letters, isStrict, expectedOf,
 
 export function textOf({ headers }: SeenRecord, name: string): string | undefined {
   return headers.findLast(([header]) => header === name)?.[1]?.toString()
+}
+
+/** H5: the producer writes one header. */
+function headerProblem({ headers }: SeenRecord, event: ChaosEvent): string | undefined {
+  const isOurs = ([name]: SeenRecord['headers'][number]) => name.startsWith('kri-')
+  const theirs = headers.filter(header => !isOurs(header)).map(([name, value]) => `${name}=${value}`)
+  if (theirs.join() !== `${EVENT_HEADER}=${headerText(event)}`) return `the headers ${theirs.join() || '(none)'}`
+  const names = headers.filter(isOurs).map(([name]) => name)
+  const twice = names.find((name, i) => names.indexOf(name) < i)
+  return twice === undefined ? undefined : `${twice} twice`
 }
 
 function fateOf({ mark }: ChaosEvent) {

@@ -47,6 +47,8 @@ export interface Verdict {
   readonly inputLost: number
   /** Twice in the input, or behind a later one of their key. */
   readonly inputDuplicates: number
+  /** Partitions with a transaction that nobody has ended. */
+  readonly undecided: number
   /** The first of what is wrong, in words. */
   readonly findings: readonly string[]
 }
@@ -54,7 +56,8 @@ export interface Verdict {
 export interface Judge {
   /** Topics in the order of `readingOrder`, the records of a partition in that of their offsets. */
   add(record: SeenRecord): void
-  verdict(): Verdict
+  /** `undecided`: partitions that could not be read to their end, since a transaction stays open. */
+  verdict(undecided?: readonly string[]): Verdict
 }
 
 const MAX_FINDINGS = 20
@@ -112,7 +115,8 @@ export function createJudge(
       if (way === undefined) throw new Error(`a record of ${record.topic}, which is no topic of this run`)
       way(record)
     },
-    verdict() {
+    verdict(undecided = []) {
+      for (const where of undecided) note(`${where}: a transaction stays open`)
       const { produced, inputLost, inputDuplicates } = source.tally(acknowledged)
       const [one, two] = [first.tally(), second.tally()]
       return {
@@ -121,7 +125,7 @@ export function createJudge(
         orderViolations: one.orderViolations + two.orderViolations,
         wrongValues: one.wrongValues + two.wrongValues,
         wrongDeadLetters: one.wrongDeadLetters + two.wrongDeadLetters,
-        ...{ inputLost, inputDuplicates, findings },
+        ...{ inputLost, inputDuplicates, undecided: undecided.length, findings },
       }
     },
   }

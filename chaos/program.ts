@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { BadFlag } from './flags.ts'
+import { BadFlag } from './command-line.ts'
 
 export interface Job {
   readonly signal: AbortSignal

@@ -16,18 +16,25 @@ interface Line {
   readonly key: string | null
   readonly value: string | null
   readonly headers: readonly (readonly [string, string | null])[]
-  readonly end?: number
+}
+
+interface End {
+  readonly end: number
+  readonly undecided: readonly string[]
 }
 
 const checker = fileURLToPath(new URL('./Checker.java', import.meta.url))
 
-/** Rejects when it could not read all of it. */
+/**
+ * Resolves with the partitions in which a transaction stays open, so that what stands behind it cannot be read. Rejects when
+ * it could not read all that can be.
+ */
 export async function readBack(
   brokers: readonly string[],
   topics: readonly string[],
   onRecord: (record: SeenRecord) => void,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { java, ...environment } = clusterEnvironment()
   const { classPath } = await installKafka({ ...environment, java, onProgress: () => {} })
   const child = spawn(
@@ -46,15 +53,16 @@ export async function readBack(
   const ended = once(child, 'close')
   // It is waited for below, when all lines were read.
   ended.catch(() => {})
-  let isComplete = false
+  let last: End | undefined
   for await (const text of createInterface({ input: child.stdout })) {
-    const line = JSON.parse(text) as Line
-    if (line.end !== undefined) isComplete = line.end === topics.length
+    const line = JSON.parse(text) as Line | End
+    if ('end' in line) last = line
     else onRecord(recordOf(line))
   }
   const [code] = await ended
-  if (code !== 0 || !isComplete)
+  if (code !== 0 || last?.end !== topics.length)
     throw new Error(`the checker ended (exit code ${code}) before it had read all:\n${log}`)
+  return last.undecided
 }
 
 function recordOf({ topic, partition, offset, timestamp, key, value, headers }: Line): SeenRecord {

@@ -64,6 +64,7 @@ export function brokenPromises(result: RunResult): readonly string[] {
     [verdict.orderViolations, 0, 'outputs came behind a later one'],
     [verdict.wrongValues, 0, 'outputs are wrong'],
     [verdict.wrongDeadLetters, 0, 'dead letters are wrong'],
+    [verdict.undecided, 0, 'partitions have a transaction that nobody has ended'],
     [unexpectedExits.length, 0, 'instances ended by themselves'],
   ]
   const broken = counts

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createRandom } from '../src/testing/random.ts'
 import { registerEventSchema } from './event-schemas.ts'
-import { createFaults, type Fault, type FaultKind, faultOrder } from './faults.ts'
+import { createFaults, type Fault, type FaultKind, faultOrder, INSTANCES } from './faults.ts'
 import { createFleet, type Fleet } from './fleet.ts'
 import { type ChaosTopics, createJudge, type Guarantee, readingOrder, topicsOf, type Verdict } from './judge.ts'
 import { type Producer, startProducer } from './producer.ts'
@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly root: string
   readonly guarantee: Guarantee
   readonly seconds: number
+  /** It ends sooner when each kind of fault came so often. */
+  readonly rounds: number
   readonly calmSeconds: number
   readonly faults: readonly FaultKind[]
   readonly seed: number
@@ -29,7 +31,6 @@ export interface RunOptions {
   readonly stopBeyondMs?: readonly [least: number, most: number]
 }
 
-export const INSTANCES = 3
 /** The shortest that brokers grant. */
 const SESSION_TIMEOUT_MS = 6_000
 /** Small, so that a bound on duplicates says something. */
@@ -96,7 +97,7 @@ export async function runChaos(options: RunOptions, setup: Setup, job: Job): Pro
   const context = { options, setup, fleet, watch, producer, job }
 
   const course = async () => {
-    await watch.untilMoved(allPartitions(topics), await watch.written())
+    await watch.untilMoved(allPartitions(topics), await watch.position())
     // What was written while everything was still cold comes out first; a machine that never gets there is told of below.
     await watch.untilLag(rate, WARM_UP_MS).catch(() => signal.throwIfAborted())
     const calm = await measured(watch, () => delay(calmSeconds * 1_000, undefined, { signal }))
@@ -158,7 +159,7 @@ async function strikeAll({ options, setup, fleet, watch, producer, job }: Contex
   })
   const endAt = performance.now() + options.seconds * 1_000
   for (const kind of faultOrder(options.faults, random)) {
-    if (performance.now() > endAt) return
+    if (performance.now() > endAt || faults.length >= options.rounds * options.faults.length) return
     const fault = await strike(kind)
     faults.push(fault)
     say(
@@ -197,6 +198,5 @@ async function judged(
   say('reading everything back with the Java client')
   const topics = topicsOf(name)
   const judge = createJudge(guarantee, topics, producer.byKey)
-  await readBack(setup.cluster.brokers, readingOrder(topics), judge.add, signal)
-  return judge.verdict()
+  return judge.verdict(await readBack(setup.cluster.brokers, readingOrder(topics), judge.add, signal))
 }

@@ -89,9 +89,9 @@ export async function setUp({ root, folder, signal, resources, say }: SetupOptio
   }
 }
 
-/** Where what is compiled is kept for the next start. */
+/** Where what is compiled is kept for the next start: where whoever started this keeps it, if they do. */
 export function compileCache(folder: string): string {
-  return join(folder, 'compiled')
+  return process.env.NODE_COMPILE_CACHE ?? join(folder, 'compiled')
 }
 
 async function kri(

@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util'
-import { BadFlag, guarantee, whole } from './flags.ts'
+import { COMMON, flagValues, guarantee, whole } from './command-line.ts'
 import type { Guarantee } from './judge.ts'
 
 export interface SoakFlags {
@@ -23,31 +22,16 @@ seconds at memory, file descriptors and lag. Exit code 0 only when they stay whe
   --help               this text
 `
 
+const OPTIONS = { ...COMMON, minutes: { type: 'string', default: '30' }, rate: { type: 'string' } } as const
+
 /** Throws BadFlag. */
 export function parseSoakFlags(args: readonly string[]): SoakFlags {
-  const { values } = parse(args)
+  const values = flagValues(args, OPTIONS)
   return {
     minutes: whole('--minutes', values.minutes, 1, 10_000),
     guarantee: guarantee(values.guarantee),
     rate: values.rate === undefined ? undefined : whole('--rate', values.rate, 1, 20_000),
     json: values.json,
     help: values.help,
-  }
-}
-
-function parse(args: readonly string[]) {
-  const boolean = { type: 'boolean', default: false } as const
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        minutes: { type: 'string', default: '30' },
-        guarantee: { type: 'string', default: 'at_least_once' },
-        rate: { type: 'string' },
-        ...{ json: boolean, help: { ...boolean, short: 'h' } },
-      },
-    })
-  } catch (error) {
-    throw new BadFlag((error as Error).message)
   }
 }

@@ -26,10 +26,13 @@ const LIMITS = {
 } as const
 /** A line through fewer collections says nothing: then resident memory alone has to do. */
 const MIN_COLLECTIONS = 4
+/** The share of the looks at an instance that it has to answer: what is not seen is not flat. */
+const MIN_ANSWERED = 0.75
 
 export function soakReport(result: SoakResult) {
   const warm = result.minutes * 60 * WARM_UP_SHARE
   const problems: string[] = []
+  const lag = driftOf(result.lag, warm)
   const instances = result.resident.map((resident, i) => {
     const drifts = {
       heapMb: driftOf(result.heaps[i] ?? [], warm),
@@ -39,6 +42,11 @@ export function soakReport(result: SoakResult) {
       ),
       descriptors: driftOf(result.descriptors[i]!, warm),
     }
+    const { samples, mean } = drifts.residentMb
+    if (samples === 0 || samples < lag.samples * MIN_ANSWERED || mean === 0 || drifts.descriptors.mean === 0)
+      problems.push(
+        `instance ${i + 1}: only ${samples} of ${lag.samples} looks at it were answered with what was asked for`,
+      )
     for (const [name, limit] of Object.entries(LIMITS) as [keyof typeof LIMITS, typeof LIMITS.heapMb][]) {
       const drift = drifts[name]
       if (name === 'heapMb' && drift.samples < MIN_COLLECTIONS) continue
@@ -46,7 +54,6 @@ export function soakReport(result: SoakResult) {
     }
     return drifts
   })
-  const lag = driftOf(result.lag, warm)
   // Half a second of what is written.
   if (!isFlat(lag, { absolute: result.rate / 2, share: 0 })) problems.push(`the lag grows by ${shown(lag)}`)
   if (result.unexpectedExits > 0) problems.push(`${result.unexpectedExits} instances ended by themselves`)

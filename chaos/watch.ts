@@ -1,4 +1,4 @@
-/** Looks from outside at how far a run has come: log ends and committed offsets, asked of the brokers. */
+/** Looks from outside at how far a run has come: committed offsets and log ends, asked of the brokers. */
 import type { KafkaAdmin } from '../src/kafka/port.ts'
 import type { ChaosTopics } from './judge.ts'
 import { until } from './until.ts'
@@ -8,10 +8,13 @@ export interface Partition {
   readonly partition: number
 }
 
-/** Ends of the topics that are written by the application, by partition. */
-export interface Written {
+/**
+ * The committed offsets of what is read, by partition. They move when something new has come out, and not before: log ends of
+ * outputs also move when a transaction is aborted.
+ */
+export interface Position {
+  readonly input: readonly number[]
   readonly between: readonly number[]
-  readonly output: readonly number[]
 }
 
 export interface Progress {
@@ -22,55 +25,64 @@ export interface Progress {
 }
 
 export interface Watch {
-  written(): Promise<Written>
+  /** Asks until it is answered: brokers may be gone, and coordinators move. */
+  position(): Promise<Position>
   progress(): Promise<Progress>
   /**
-   * Resolves when what is read from each of these partitions has made something new come out, where `before` was written
+   * Resolves when what is read from each of these partitions has made something new come out, where `before` had come out
    * already.
    */
-  untilMoved(partitions: readonly Partition[], before: Written): Promise<void>
+  untilMoved(partitions: readonly Partition[], before: Position): Promise<void>
   /** Resolves when the lag is so small; rejects when it is not in time. */
   untilLag(records: number, deadlineMs?: number): Promise<void>
   /** Resolves when everything is committed. */
   untilDrained(): Promise<void>
 }
 
+const ANSWER_DEADLINE_MS = 60_000
 const MOVED_DEADLINE_MS = 120_000
 const CAUGHT_UP_DEADLINE_MS = 180_000
 
 export function createWatch(
   admin: KafkaAdmin,
-  topics: Pick<ChaosTopics, 'input' | 'between' | 'output'>,
+  topics: Pick<ChaosTopics, 'input' | 'between'>,
   group: string,
   signal: AbortSignal,
 ): Watch {
   const endsOf = async (topic: string) => (await admin.offsets(topic)).map(({ end }) => end)
   const groupOfSecond = `${group}.${topics.between}`
+  const committed = async (): Promise<Position> => ({
+    input: await admin.committed(group, topics.input),
+    between: await admin.committed(groupOfSecond, topics.between),
+  })
   const watch: Watch = {
-    async written() {
-      const [between, output] = await Promise.all([endsOf(topics.between), endsOf(topics.output)])
-      return { between, output }
+    async position() {
+      let position: Position | undefined
+      const look = async () => {
+        position = await committed()
+        return true
+      }
+      await until('the brokers say what is committed', look, { signal, deadlineMs: ANSWER_DEADLINE_MS })
+      return position!
     },
     async progress() {
       // Committed first: what is committed later must not be more than what there was.
-      const committed = await admin.committed(group, topics.input)
-      const committedBetween = await admin.committed(groupOfSecond, topics.between)
+      const { input, between } = await committed()
       const ends = await endsOf(topics.input)
-      const endsBetween = await endsOf(topics.between)
-      const lagBetween = lagOf(endsBetween, committedBetween)
+      const lagBetween = lagOf(await endsOf(topics.between), between)
       return {
-        lag: lagOf(ends, committed) + lagBetween,
-        done: committed.reduce((sum, offset) => sum + Math.max(0, offset), 0) - lagBetween,
+        lag: lagOf(ends, input) + lagBetween,
+        done: input.reduce((sum, offset) => sum + Math.max(0, offset), 0) - lagBetween,
       }
     },
     untilMoved(partitions, before) {
       // Replay topics have nothing to come out.
       const waiting = new Set(partitions.filter(({ topic }) => topic === topics.input || topic === topics.between))
       const look = async () => {
-        const { between, output } = await watch.written()
+        const now = await committed()
         for (const each of waiting) {
-          const [now, then] = each.topic === topics.input ? [between, before.between] : [output, before.output]
-          if (now[each.partition]! > then[each.partition]!) waiting.delete(each)
+          const step = each.topic === topics.input ? 'input' : 'between'
+          if (now[step][each.partition]! > before[step][each.partition]!) waiting.delete(each)
         }
         return waiting.size === 0
       }

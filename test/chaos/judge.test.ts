@@ -16,7 +16,7 @@ function expectCounts(
   const history = goodHistory()
   change(history)
   const { findings, produced, outputs, deadLetters, ...found } = judged(history, guarantee)
-  const none = { lost: 0, duplicates: 0, orderViolations: 0, wrongValues: 0, wrongDeadLetters: 0 }
+  const none = { lost: 0, duplicates: 0, orderViolations: 0, wrongValues: 0, wrongDeadLetters: 0, undecided: 0 }
   assert.deepEqual(found, { ...none, inputLost: 0, inputDuplicates: 0, ...counts }, findings.join('\n'))
   // What comes twice where it may is no finding.
   const told = guarantee === 'exactly_once' ? counts : { ...counts, duplicates: 0 }
@@ -112,6 +112,18 @@ describe('the judge', () => {
       h => edit(h, output, early, record => withHeader(record, 'chaos-event', 'of another')),
       { wrongValues: 1 },
     ],
+    'an output that has the header of its source twice': [
+      h => edit(h, output, early, record => ({ ...record, headers: [...record.headers, record.headers[0]!] })),
+      { wrongValues: 1 },
+    ],
+    'an output with a header that nobody wrote': [
+      h => edit(h, output, early, record => withHeader(record, 'x', 'of somebody else')),
+      { wrongValues: 1 },
+    ],
+    'an output that says twice where it comes from': [
+      h => edit(h, between, early, record => ({ ...record, headers: [...record.headers, record.headers.at(-1)!] })),
+      { wrongValues: 1 },
+    ],
     'an output of a record that there is not': [
       h => edit(h, output, early, record => withHeader(record, 'kri-source', `${between}/0/99999`)),
       { lost: 1, wrongValues: 1 },
@@ -123,6 +135,28 @@ describe('the judge', () => {
     'a dead letter whose bytes have changed': [
       h => letters1(h).push({ ...letters1(h).pop()!, value: Buffer.from('other bytes') }),
       { wrongDeadLetters: 1 },
+    ],
+    'a dead letter that has lost its header': [
+      h => letters1(h).push(withoutHeader(letters1(h).pop()!, 'chaos-event')),
+      { wrongDeadLetters: 1 },
+    ],
+    'a dead letter with a header that nobody wrote': [
+      h => letters2(h).push(withHeader(letters2(h).pop()!, 'x', 'of somebody else')),
+      { wrongDeadLetters: 1 },
+    ],
+    'a dead letter in another partition': [
+      h => {
+        const letter = letters2(h).pop()!
+        letters2(h).push({ ...letter, partition: 1 - letter.partition })
+      },
+      { wrongDeadLetters: 1 },
+    ],
+    'a dead letter of a record of which there is an output': [
+      h => {
+        const letter = letters1(h).pop()!
+        letters1(h).push(withHeader(letter, 'kri-original-offset', '0'))
+      },
+      { lost: 1, duplicates: 1, wrongDeadLetters: 1 },
     ],
     'a dead letter in the topic of another stage': [
       h => letters2(h).push(h[letters.second.postprocess!]!.pop()!),
@@ -195,6 +229,10 @@ function neighbours(history: History): readonly [number, number] {
   const one = at(history, output, early)
   const { partition } = history[output]![one]!
   return [one, history[output]!.findIndex((record, i) => i > one && record.partition === partition)]
+}
+
+function withoutHeader(record: History[string][number], name: string) {
+  return { ...record, headers: record.headers.filter(([header]) => header !== name) }
 }
 
 function positionIn(history: History, topic: string, index: number): string {

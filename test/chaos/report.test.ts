@@ -1,8 +1,9 @@
 // Which counts break a promise, under which guarantee; and the flags.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { BadFlag } from '../../chaos/command-line.ts'
 import { FAULT_KINDS, type Fault, faultOrder } from '../../chaos/faults.ts'
-import { BadFlag, parseFlags } from '../../chaos/flags.ts'
+import { parseFlags } from '../../chaos/flags.ts'
 import { brokenPromises, jsonOf, type RunResult, summariesOf, textOf } from '../../chaos/report.ts'
 import { parseSoakFlags } from '../../chaos/soak-flags.ts'
 import { createRandom } from '../../src/testing/random.ts'
@@ -13,7 +14,7 @@ const faults = (each: number, openTransactions = 1): Fault[] =>
       ...{ kind, what: kind, rowsInFlight: 10, openTransactions, recoverySeconds: i },
     })),
   )
-const clean = { lost: 0, duplicates: 0, orderViolations: 0, wrongValues: 0, wrongDeadLetters: 0 }
+const clean = { lost: 0, duplicates: 0, orderViolations: 0, wrongValues: 0, wrongDeadLetters: 0, undecided: 0 }
 const result = (change: Partial<RunResult> = {}, counts: Partial<RunResult['verdict']> = {}): RunResult => ({
   ...{
     guarantee: 'at_least_once',
@@ -96,6 +97,7 @@ describe('flags', () => {
       ['--faults', 'fire'],
       ['--guarantee', 'maybe'],
       ['--rate', '0'],
+      ['--rounds', '0'],
       ['--speed', '9'],
     ]
     for (const args of wrong) assert.throws(() => parseFlags(args), BadFlag)

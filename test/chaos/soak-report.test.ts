@@ -44,6 +44,21 @@ describe('a soak', () => {
       /instance 1: descriptors/,
     ],
     'a lag that grows by one record a second': [{ lag: series(at => 40 + at) }, /the lag/],
+    'an instance that hardly ever answered': [
+      {
+        resident: [good().resident[0]!, good().resident[1]!.slice(-100)],
+        descriptors: [good().descriptors[0]!, good().descriptors[1]!.slice(-100)],
+      },
+      /instance 2: only 100 of 271 looks/,
+    ],
+    'an instance that never did': [
+      { resident: [[], good().resident[1]!], descriptors: [[], good().descriptors[1]!] },
+      /instance 1: only 0 of/,
+    ],
+    'an instance that does not say how much memory it has': [
+      { resident: [series(() => 0), good().resident[1]!] },
+      /instance 1: .* with what was asked for/,
+    ],
     'an instance that ended': [{ unexpectedExits: 1 }, /ended by themselves/],
   }
   for (const [what, [change, told]] of Object.entries(leaks))

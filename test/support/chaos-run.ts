@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { FAULT_KINDS } from '../../chaos/faults.ts'
 import { processesNaming } from './processes.ts'
 
 const main = fileURLToPath(new URL('../../chaos/main.ts', import.meta.url))
-const SHORT = ['--seconds', '30', '--calm-seconds', '4', '--rate', '200', '--json']
-/** So many kinds of faults come about in that time, also where everything takes much longer than it should. */
-const LEAST_FAULTS = 1
+/** Each kind of fault once: much sooner than in that time, also where everything takes longer than it should. */
+const SHORT = ['--seconds', '240', '--rounds', '1', '--calm-seconds', '3', '--rate', '200', '--json']
 
 /** For a test file: call it once, outside of its tests. */
 export function chaosRuns() {
@@ -51,8 +51,14 @@ export function chaosRuns() {
     const { produced, outputs, deadLetters, faults, brokenPromises } = JSON.parse(stdout)
     assert.deepEqual(brokenPromises, [])
     assert.ok(produced > 500 && outputs + deadLetters >= produced && deadLetters > 0, stdout)
-    const kinds = Object.values(faults as Record<string, { readonly inFlight: number }>)
-    assert.ok(kinds.filter(({ inFlight }) => inFlight > 0).length >= LEAST_FAULTS, stdout)
+    const kinds = Object.values(faults as Record<string, { readonly count: number; readonly inFlight: number }>)
+    assert.deepEqual(
+      kinds.map(({ count }) => count),
+      FAULT_KINDS.map(() => 1),
+      stdout,
+    )
+    // One may have come at a moment at which an instance had nothing to do.
+    assert.ok(kinds.filter(({ inFlight }) => inFlight > 0).length >= FAULT_KINDS.length - 1, stdout)
     assert.deepEqual(left(), [[], []])
     t.diagnostic(stdout.trim())
   }
