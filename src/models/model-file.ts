@@ -40,8 +40,8 @@ export function readModelFile(uri: string): ModelFile {
   }
 }
 
-// A model comes from somebody else: it must not name files outside its own folder.
-function externalPath(uri: string, location: string): string {
+/** Where a file of weights lies. A model comes from somebody else: it must not name files outside its own folder (MODEL_UNUSABLE). */
+export function externalPath(uri: string, location: string): string {
   const inside = normalize(location)
   if (location !== '' && !isAbsolute(inside) && inside.split(sep)[0] !== '..') return join(dirname(uri), inside)
   throw unusable(

@@ -1,0 +1,324 @@
+// Models over HTTP from a loopback server: what is taken, and everything that a server can do wrong.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
+import { after, afterEach, before, describe, test } from 'node:test'
+import { setDefaultCACertificates } from 'node:tls'
+import { gzipSync } from 'node:zlib'
+import { RunInferenceError } from '../../src/errors.ts'
+import type { WantedModel } from '../../src/models/model-source.ts'
+import { makeCertificate } from '../support/certificates.ts'
+import { type ModelStore, makeSource, startModelStore } from '../support/model-store.ts'
+import { writeExternalModel } from '../support/written-models.ts'
+
+const BYTES = readFileSync('models/digits-mlp-v1.onnx')
+const SHA256 = createHash('sha256').update(BYTES).digest('hex')
+
+let store: ModelStore
+let other: ModelStore
+before(async () => {
+  store = await startModelStore()
+  other = await startModelStore()
+})
+after(() => Promise.all([store.close(), other.close()]))
+afterEach(() => {
+  for (const { routes, requests } of [store, other]) {
+    routes.clear()
+    requests.length = 0
+  }
+})
+
+const serve = (path: string, answer: (response: ServerResponse) => void) =>
+  store.routes.set(path, (_, response) => answer(response))
+const ok = (path: string) => serve(path, response => response.end(BYTES))
+
+async function refused(
+  code: string,
+  text: RegExp,
+  model: Partial<WantedModel> = {},
+  options: Parameters<typeof makeSource>[1] & { readonly signal?: AbortSignal } = {},
+): Promise<string> {
+  using source = makeSource([`${store.origin}/models/`], options)
+  const wanted = { modelId: `${store.origin}/models/a.onnx`, ...model }
+  const error = await source.fetch(wanted, options.signal).then(
+    () => assert.fail('it was taken'),
+    error => error,
+  )
+  assert.ok(error instanceof RunInferenceError && error.code === code, String(error))
+  assert.match(error.message, text)
+  assert.match(error.message, /a\.onnx|…/)
+  const left = readdirSync(source.cacheFolder)
+  assert.deepEqual(left, [], 'nothing of it stays in the cache')
+  return error.message
+}
+
+describe('a model over HTTP', () => {
+  test('is fetched once, checked, and found again without asking, also by another process', async () => {
+    ok('/models/a.onnx')
+    using source = makeSource([`${store.origin}/models`])
+    const model = { modelId: `${store.origin}/models/a.onnx`, sha256: SHA256.toUpperCase(), sizeBytes: BYTES.length }
+    const [first, again] = await Promise.all([source.fetch(model), source.fetch(model)])
+    assert.deepEqual(readFileSync(first.path), BYTES)
+    assert.deepEqual([first.sha256, first.sizeBytes, again.path], [SHA256, BYTES.length, first.path])
+    assert.match(first.path, new RegExp(`${SHA256}\\.onnx$`))
+    await makeSource([store.origin], { cacheFolder: source.cacheFolder }).fetch(model)
+    assert.equal(store.requests.length, 1)
+    assert.equal(store.requests[0]!.headers['accept-encoding'], 'identity')
+  })
+
+  test('whose copy in the cache has changed is fetched again', async () => {
+    ok('/models/a.onnx')
+    using source = makeSource([store.origin])
+    const model = { modelId: `${store.origin}/models/a.onnx`, sha256: SHA256 }
+    const { path } = await source.fetch(model)
+    writeFileSync(path, 'something else')
+    assert.deepEqual(readFileSync((await source.fetch(model)).path), BYTES)
+    assert.equal(store.requests.length, 2)
+  })
+
+  test('without a published checksum is asked for by its etag, and taken anew when that changes', async () => {
+    let [bytes, etag]: [Buffer, string] = [BYTES, '"one"']
+    store.routes.set('/models/a.onnx', (request, response) => {
+      if (request.headers['if-none-match'] === etag) response.writeHead(304).end()
+      else response.writeHead(200, { etag }).end(bytes)
+    })
+    using source = makeSource([store.origin])
+    const model = { modelId: `${store.origin}/models/a.onnx` }
+    const first = await source.fetch(model)
+    const second = await source.fetch(model)
+    assert.deepEqual([second.path, second.sha256], [first.path, SHA256])
+    assert.equal(store.requests[1]!.headers['if-none-match'], '"one"')
+    ;[bytes, etag] = [readFileSync('models/digits-mlp-v2.onnx'), '"two"']
+    const third = await source.fetch(model)
+    assert.notEqual(third.sha256, SHA256)
+    assert.deepEqual(readFileSync(third.path), bytes)
+    assert.equal(store.requests.length, 3)
+  })
+
+  for (const status of [301, 302, 303, 307, 308]) {
+    test(`is found where a ${status} leads, beneath a root`, async () => {
+      serve('/models/a.onnx', response => response.writeHead(status, { location: 'deep/b?sig=secret' }).end())
+      ok('/models/deep/b')
+      using source = makeSource([`${store.origin}/models`])
+      assert.equal((await source.fetch({ modelId: `${store.origin}/models/a.onnx` })).sha256, SHA256)
+    })
+  }
+})
+
+describe('a server that redirects', () => {
+  const to = (location: string) => serve('/models/a.onnx', response => response.writeHead(302, { location }).end())
+
+  test('out of the roots is not followed: nobody there is asked', async () => {
+    other.routes.set('/models/a.onnx', (_, response) => response.end(BYTES))
+    to(`${other.origin}/models/a.onnx?sig=secret`)
+    const message = await refused('MODEL_UNUSABLE', /redirects to .*not beneath modelRoots/)
+    assert.ok(message.includes(other.origin) && !message.includes('secret'))
+    assert.equal(other.requests.length, 0)
+    to('/elsewhere/a.onnx')
+    await refused('MODEL_UNUSABLE', /not beneath modelRoots/)
+    to('/models/../elsewhere/a.onnx')
+    await refused('MODEL_UNUSABLE', /not beneath modelRoots/)
+  })
+
+  test('to no usable address is refused', async () => {
+    for (const location of [
+      'ftp://127.0.0.1/x',
+      'file:///etc/passwd',
+      'http://',
+      '/models/..%2fx',
+      'http://u:p@127.0.0.1/',
+    ]) {
+      to(location)
+      await refused('MODEL_UNUSABLE', /without a usable address/)
+    }
+    serve('/models/a.onnx', response => response.writeHead(302).end())
+    await refused('MODEL_UNUSABLE', /without a usable address/)
+  })
+
+  test('in a circle is left after five', async () => {
+    to('/models/a.onnx')
+    await refused('MODEL_UNUSABLE', /more than 5 redirects/)
+    assert.equal(store.requests.length, 6)
+  })
+
+  test('gets the token if it is its own origin, and no other does', async () => {
+    const roots = [store.origin, other.origin]
+    const access = { token: { origin: store.origin, value: 'swordfish' } }
+    other.routes.set('/b', (_, response) => response.end(BYTES))
+    to(`${other.origin}/b`)
+    using source = makeSource(roots, { access })
+    await source.fetch({ modelId: `${store.origin}/models/a.onnx` })
+    assert.equal(store.requests[0]!.headers.authorization, 'Bearer swordfish')
+    assert.equal(other.requests[0]!.headers.authorization, undefined)
+  })
+})
+
+describe('a server with the wrong answer', () => {
+  for (const [status, text] of [
+    [400, /answers 400/],
+    [401, /answers 401\. Set modelToken/],
+    [403, /answers 403\. Set modelToken/],
+    [404, /answers 404\. Put the model there/],
+    [410, /answers 410/],
+    [206, /answers 206/],
+    [304, /answers 304/],
+  ] as const)
+    test(`${status} is final`, async () => {
+      serve('/models/a.onnx', response => response.writeHead(status).end())
+      await refused('MODEL_UNUSABLE', text)
+    })
+
+  for (const status of [408, 429, 500, 502, 503, 504])
+    test(`${status} is an outage`, async () => {
+      serve('/models/a.onnx', response => response.writeHead(status).end('busy'))
+      await refused('MODEL_OUTAGE', new RegExp(`answers ${status}.*tried again`))
+    })
+
+  test('a refused token is named, and not shown', async () => {
+    serve('/models/a.onnx', response => response.writeHead(401).end('swordfish?'))
+    const access = { token: { origin: store.origin, value: 'swordfish' } }
+    const message = await refused('MODEL_UNUSABLE', /Check modelToken/, {}, { access })
+    assert.doesNotMatch(message, /swordfish/)
+  })
+
+  test('an encoded body is refused', async () => {
+    serve('/models/a.onnx', response => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(BYTES)))
+    await refused('MODEL_UNUSABLE', /encoded \(gzip\)/)
+  })
+
+  test('other bytes, or another number of bytes, are refused', async () => {
+    ok('/models/a.onnx')
+    await refused('MODEL_UNUSABLE', /expected sha256 0{64}, got 118f4339/, { sha256: '0'.repeat(64) })
+    await refused('MODEL_UNUSABLE', /expected 2867 bytes, got 2866\./, { sizeBytes: 2867 })
+    await refused('MODEL_UNUSABLE', /expected 2865 bytes, got 2866\./, { sizeBytes: 2865 })
+    serve('/models/a.onnx', response => {
+      response.write(BYTES)
+      response.end(BYTES)
+    })
+    await refused('MODEL_UNUSABLE', /expected 2866 bytes, got \d+ or more/, { sizeBytes: 2866 })
+    serve('/models/a.onnx', response => response.end())
+    await refused('MODEL_UNUSABLE', /empty \(0 bytes\)/)
+  })
+
+  test('a model with weights in other files must be one file', async () => {
+    using source = makeSource([])
+    const bytes = readFileSync(writeExternalModel(source.cacheFolder, 'all.bin'))
+    serve('/models/a.onnx', response => response.end(bytes))
+    await refused('MODEL_UNUSABLE', /'all\.bin'.*one file/)
+  })
+})
+
+describe('a server that lies or breaks off', () => {
+  test('about a length that is too large is not read', async () => {
+    serve('/models/a.onnx', response => response.writeHead(200, { 'content-length': 1 << 21 }).write('x'))
+    await refused('MODEL_UNUSABLE', /expected at most 1048576 bytes \(maxModelBytes\), got 2097152/)
+  })
+
+  test('without a length is read to the limit, and no further', async () => {
+    let sent = 0
+    serve('/models/a.onnx', response => {
+      const more = () => {
+        while (!response.destroyed && response.write(Buffer.alloc(65_536))) sent += 65_536
+        response.once('drain', more)
+      }
+      more()
+    })
+    await refused('MODEL_UNUSABLE', /expected at most 1048576 bytes/)
+    assert.ok(sent < 1 << 25, `${sent} bytes were sent`)
+  })
+
+  test('in the middle is an outage', async () => {
+    serve('/models/a.onnx', response => {
+      response.writeHead(200, { 'content-length': BYTES.length })
+      response.write(BYTES.subarray(0, 1000), () => response.destroy())
+    })
+    await refused('MODEL_OUTAGE', /broke off after \d+ bytes/)
+    serve('/models/a.onnx', response => response.write(BYTES.subarray(0, 1000), () => response.destroy()))
+    await refused('MODEL_OUTAGE', /broke off after \d+ bytes/)
+  })
+
+  test('before its answer, or with none of HTTP, is an outage', async () => {
+    serve('/models/a.onnx', response => response.socket!.destroy())
+    await refused('MODEL_OUTAGE', /cannot be read/)
+    serve('/models/a.onnx', response => response.socket!.end('220 who are you?\r\n'))
+    await refused('MODEL_OUTAGE', /cannot be read/)
+  })
+
+  test('with endless headers is an outage', async () => {
+    serve('/models/a.onnx', response => response.writeHead(200, { x: 'y'.repeat(100_000) }).end(BYTES))
+    await refused('MODEL_OUTAGE', /HPE_HEADER_OVERFLOW/)
+  })
+})
+
+describe('a server that takes its time', () => {
+  test('to begin its answer is an outage', async () => {
+    serve('/models/a.onnx', () => {})
+    await refused('MODEL_OUTAGE', /connected, but no answer within 50 ms/, {}, { firstByteTimeoutMs: 50 })
+  })
+
+  test('to connect is an outage', async () => {
+    // TLS that nobody answers.
+    const { createServer } = await import('node:net')
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    await new Promise(resolve => silent.once('listening', resolve))
+    const origin = `https://127.0.0.1:${(silent.address() as { port: number }).port}`
+    using source = makeSource([origin], { connectTimeoutMs: 50 })
+    await assert.rejects(source.fetch({ modelId: `${origin}/a` }), {
+      message: /MODEL_OUTAGE.*no connection within 50 ms/,
+    })
+    silent.close()
+  })
+
+  test('for the whole is an outage', async () => {
+    serve('/models/a.onnx', response => {
+      response.writeHead(200, { 'content-length': BYTES.length })
+      for (let i = 0; i < 100; i++) setTimeout(() => response.write('x'), i * 20).unref()
+    })
+    await refused('MODEL_OUTAGE', /not fetched within 200 ms/, {}, { timeoutMs: 200 })
+  })
+
+  test('is left when the signal says so, before and while it answers', async () => {
+    serve('/models/a.onnx', response => void response.write(BYTES.subarray(0, 10)))
+    const wanted = { modelId: `${store.origin}/models/a.onnx` }
+    using source = makeSource([store.origin])
+    const early = AbortSignal.abort(new Error('never mind'))
+    await assert.rejects(source.fetch(wanted, early), /never mind/)
+    assert.equal(store.requests.length, 0)
+    const late = new AbortController()
+    const fetching = [source.fetch(wanted, late.signal), source.fetch(wanted, late.signal)]
+    while (store.requests.length === 0) await new Promise(setImmediate)
+    late.abort(new Error('another revision'))
+    for (const each of fetching) await assert.rejects(each, /another revision/)
+    assert.deepEqual(readdirSync(source.cacheFolder), [])
+  })
+
+  test('that is not there is an outage, and so is a host that nobody knows', async () => {
+    const gone = await startModelStore()
+    await gone.close()
+    using source = makeSource([gone.origin, 'http://nobody.invalid'])
+    await assert.rejects(source.fetch({ modelId: `${gone.origin}/a` }), { message: /MODEL_OUTAGE.*ECONNREFUSED/ })
+    await assert.rejects(source.fetch({ modelId: 'http://nobody.invalid/a' }), { message: /MODEL_OUTAGE/ })
+  })
+})
+
+test('a certificate that is not trusted is final; with trust, a redirect from https to http is not followed', async () => {
+  const certificate = makeCertificate({ commonName: 'store', hosts: ['127.0.0.1'] })
+  const secure = await startModelStore(certificate)
+  try {
+    using source = makeSource([secure.origin, store.origin])
+    const wanted = { modelId: `${secure.origin}/a.onnx` }
+    await assert.rejects(source.fetch(wanted), { message: /MODEL_UNUSABLE.*no trust.*NODE_EXTRA_CA_CERTS/ })
+    setDefaultCACertificates([certificate.cert])
+    secure.routes.set('/a.onnx', (_, response) => response.end(BYTES))
+    assert.equal((await source.fetch(wanted)).sha256, SHA256)
+    ok('/models/a.onnx')
+    const location = `${store.origin}/models/a.onnx`
+    secure.routes.set('/b.onnx', (_, response) => response.writeHead(302, { location }).end())
+    const downgraded = source.fetch({ modelId: `${secure.origin}/b.onnx` })
+    await assert.rejects(downgraded, { message: /MODEL_UNUSABLE.*redirects from https to/ })
+    assert.equal(store.requests.length, 0)
+  } finally {
+    await secure.close()
+  }
+})
