@@ -49,10 +49,16 @@ export class OutputTarget {
     return murmur2Partition(bytes, start, end, this.partitions)
   }
 
-  /** The broker takes less than it said: batches get no larger than this from now on, but for a single record. */
-  limitBatches(bytes: number): void {
-    this.maxBatchBytes = Math.min(this.maxBatchBytes, bytes)
-    for (const builder of this.#builders) if (builder) builder.maxBytes = this.maxBatchBytes
+  /** Batches get no larger than this, but for a single record, from now on, or until the returned function is called. */
+  limitBatches(bytes: number): () => void {
+    const before = this.maxBatchBytes
+    this.#setMaxBytes(Math.min(before, bytes))
+    return () => this.#setMaxBytes(before)
+  }
+
+  #setMaxBytes(bytes: number): void {
+    this.maxBatchBytes = bytes
+    for (const builder of this.#builders) if (builder) builder.maxBytes = bytes
   }
 
   builder(partition: number): RecordBatchBuilder {

@@ -10,6 +10,7 @@
 import type { PartitionOffset, TransactionalWriter } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { Clock } from '../ops/clock.ts'
+import type { OutputTarget } from './output-target.ts'
 import type { PartitionFlow } from './partition-flow.ts'
 import { countRefused, failureOfRefused, type RefusedOutput, searchRefused } from './refused-outputs.ts'
 import type { FailurePoint } from './stage.ts'
@@ -55,13 +56,28 @@ export class Transaction {
   /** Without their batches, which are as good as written. */
   readonly #units: CommitUnit[] = []
   readonly #refused: RefusedOutput[] = []
-  /** Refused, though none of their records was found to be refused alone. */
+  /** Refused, though none of their records is refused alone: their topics take less than they said. */
   readonly #oversized: SealedBatch[] = []
+  readonly #limits: Map<string, number>
+  /** A batch was refused, and it is not known yet for which of its records. */
+  #isUndecided = false
 
-  constructor(flow: PartitionFlow, writer: TransactionalWriter, parts: TransactionParts) {
+  /** @param limits of the transaction before, if that was aborted */
+  constructor(
+    flow: PartitionFlow,
+    writer: TransactionalWriter,
+    parts: TransactionParts,
+    limits: ReadonlyMap<string, number> = new Map(),
+  ) {
     this.#flow = flow
     this.#writer = writer
     this.#parts = parts
+    this.#limits = new Map(limits)
+  }
+
+  /** By topic, how large batches of the next transaction may be, in bytes: those of this one were too large to be searched in time. */
+  get limits(): ReadonlyMap<string, number> {
+    return this.#limits
   }
 
   /** Everything that it holds, as one unit. */
@@ -97,17 +113,17 @@ export class Transaction {
   }
 
   get #isSpoilt(): boolean {
-    return this.#refused.length > 0 || this.#oversized.length > 0
+    return this.#refused.length > 0 || this.#oversized.length > 0 || this.#isUndecided
   }
 
   /** What is ready now, unit by unit (T2); false when the partition was lost. */
   async #sendUnits(): Promise<boolean> {
-    const { builder, outputs, clock, maySend } = this.#parts
+    const { clock, maySend } = this.#parts
     const deadlineMs = clock.now() + this.#parts.searchMs
     let left = waitingRows(this.#flow).ready
     let bytes = 0
     do {
-      const unit = builder.build(this.#flow, outputs, this.#units.at(-1))
+      const unit = this.#build()
       if (!unit) break
       this.#units.push({ ...unit, rounds: [] })
       for (const [i, round] of unit.rounds.entries()) {
@@ -122,6 +138,21 @@ export class Transaction {
     return maySend(this.#flow)
   }
 
+  #build(): CommitUnit | undefined {
+    const { builder, outputs } = this.#parts
+    const lifts = [...this.#limits].flatMap(([topic, bytes]) =>
+      this.#targets(topic).map(target => target.limitBatches(bytes)),
+    )
+    const unit = builder.build(this.#flow, outputs, this.#units.at(-1))
+    for (const lift of lifts) lift()
+    return unit
+  }
+
+  #targets(topic: string): readonly OutputTarget[] {
+    const { outlets, deadLetters } = this.#parts.outputs
+    return [...outlets.map(({ target }) => target), ...deadLetters.values()].filter(target => target.topic === topic)
+  }
+
   /** T3 */
   async #search(
     unit: CommitUnit,
@@ -132,15 +163,24 @@ export class Transaction {
   ): Promise<void> {
     const { clock, maySend, refusedPoint } = this.#parts
     const before = this.#refused.length
+    let isWhole = true
     await searchRefused(unit, round, batch, reason, {
       ...this.#parts,
       send: batches => this.#writer.send(batches),
-      mayGoOn: async () => clock.now() < deadlineMs && (await maySend(this.#flow)),
+      mayGoOn: async () => {
+        isWhole &&= clock.now() < deadlineMs && (await maySend(this.#flow))
+        return isWhole
+      },
       onRefused: (origin, why) => {
         this.#refused.push({ origin, failure: failureOfRefused(origin, why, refusedPoint) })
       },
     })
-    if (this.#refused.length === before) this.#oversized.push(batch)
+    if (this.#refused.length > before) return
+    if (isWhole && /TOO_LARGE$/.test(reason)) this.#oversized.push(batch)
+    else {
+      this.#isUndecided = true
+      this.#limits.set(batch.topic, Math.min(this.#limits.get(batch.topic) ?? Infinity, batch.bytes.length >> 1))
+    }
   }
 
   /** T3 */
@@ -152,9 +192,7 @@ export class Transaction {
       countRefused(output)
       origin.work.replaceOutput(origin.element, origin.column!, failure)
     }
-    const { outlets, deadLetters } = this.#parts.outputs
-    const targets = [...outlets.map(({ target }) => target), ...deadLetters.values()]
     for (const { topic, bytes } of this.#oversized)
-      for (const target of targets) if (target.topic === topic) target.limitBatches(bytes.length >> 1)
+      for (const target of this.#targets(topic)) target.limitBatches(bytes.length >> 1)
   }
 }

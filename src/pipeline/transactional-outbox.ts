@@ -99,8 +99,10 @@ export class TransactionalOutbox {
     const { writers } = this.#options
     this.#resting.delete(flow)
     writers.drop(flow)
+    if (this.#isRestarting) return
     // Whoever has it now has its troubles too.
-    if (!this.#isRestarting) this.#recovered([flow])
+    this.#losses.delete(idOf(flow))
+    this.#recovered([flow])
   }
 
   /** A rebalance is over: what was to be taken anew, and was not, belongs to others. */
@@ -152,10 +154,11 @@ export class TransactionalOutbox {
   async #write(flow: PartitionFlow): Promise<void> {
     const { writers, onAcknowledged } = this.#options
     const writer = writers.of(flow)
-    for (;;) {
-      const transaction = new Transaction(flow, writer, this.#parts)
+    for (let limits: Transaction['limits'] | undefined; ; ) {
+      const transaction: Transaction = new Transaction(flow, writer, this.#parts, limits)
       const end = await this.#told(flow, transaction)
       if (this.#isOver(flow) || end === 'dropped') return
+      limits = transaction.limits
       if (end === 'aborted') continue
       this.#losses.delete(idOf(flow))
       this.#recovered([flow])

@@ -103,6 +103,21 @@ describe('outputs that the broker refuses, in transactions', () => {
     assert.ok(aborted > 1 && aborted <= bad.size, `${aborted} transactions were aborted on the way`)
   })
 
+  it('X5: batches that were too large to be searched in time are smaller until they are through, and then as before', async () => {
+    const bad = new Set([7])
+    const refusal: Refusal = (_, records) => (records.some(isBad) ? 'INVALID_RECORD' : undefined)
+    // No time at all: a batch is cut until the bad record is alone.
+    const { clock, instance, flow, values, letters } = await setUp(refusal, bad, { searchMs: 0 })
+    const sizes = () => instance.outputs.outlets.map(({ target }) => target.maxBatchBytes)
+    const before = sizes()
+    instance.outbox.advance(flow)
+    await clock.settle()
+    assert.deepEqual(values('out/0'), numbers('good', bad))
+    assert.deepEqual(values('other/0'), numbers('other'))
+    assert.deepEqual(letters().map(sourceOf), ['in/0/7'])
+    assert.deepEqual(sizes(), before)
+  })
+
   it('X5: a dead letter that is refused itself ends the application, with nothing of it written', async () => {
     const refusal: Refusal = (topic, records) =>
       topic === LETTERS || records.some(isBad) ? 'MESSAGE_TOO_LARGE' : undefined

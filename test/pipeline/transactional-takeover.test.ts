@@ -45,6 +45,22 @@ describe('a partition whose transaction is lost', () => {
     assert.deepEqual(delays, [0, 100, 200, 400])
   })
 
+  it('X7: one that somebody else had in between is taken at once when it is lost again', async () => {
+    const { clock, brokers, flow, instance, outbox } = await transactionalFlow()
+    const lose = async (own: typeof flow) => {
+      brokers.failNext('send', lost())
+      done(own, 0)
+      outbox.advance(own)
+      await clock.settle()
+    }
+    await lose(flow)
+    await instance.assigned(IN)
+    instance.lose(flowOf())
+    await instance.assigned(IN)
+    await lose(flowOf())
+    assert.equal(instance.restarts.length, 2)
+  })
+
   it('X7: a zombie whose id was taken over commits nothing, and asks for its partitions anew', async () => {
     const { clock, brokers, flow, instance, outbox, written } = await transactionalFlow()
     const release = brokers.hold('commit')
