@@ -3,6 +3,7 @@ import type { KafkaPort } from './kafka/port.ts'
 import type { PublishedModels } from './model-metadata.ts'
 import type { Executor } from './models/executor.ts'
 import type { Machine } from './models/machine.ts'
+import type { ChangingSteps } from './models/prepared-model.ts'
 import type { Clock } from './ops/clock.ts'
 import type { Logger } from './ops/logger.ts'
 import type { OpenFunctionLane } from './pipeline/function-lanes.ts'
@@ -30,6 +31,8 @@ export interface RunParts {
   readonly note?: (what: string) => void
   /** By step: what is published of its models when the instance starts. Steps that are not in it run their handler's own. */
   readonly modelMetadata?: ReadonlyMap<string, PublishedModels>
+  /** Told once the models are loaded, before the group is joined: what can be changed while the topology runs. */
+  readonly onModelsOpened?: (steps: ChangingSteps) => void
   /** Told of every failure while it is noted, with what the failing function or model received; for tests. */
   readonly onFailure?: FailureListener
 }

@@ -92,7 +92,7 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
     { models, lanes: settings.lanes, maxBatchRows },
     { logger, clock: systemClock, random: Math.random, stuckMs: settings.stuckMs },
   )
-  metrics.watchLanes(executor.lanes)
+  metrics.watchLanes(executor.lanes, executor.leaving)
   resources.defer(startLaneWatch({ lanes: executor.lanes, stuckMs: settings.stuckMs, clock: systemClock, logger }))
   const startedAt = systemClock.now()
   const running = startTopology(topology, {

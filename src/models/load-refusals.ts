@@ -42,6 +42,12 @@ export class LoadRefusals {
     this.#everywhere.delete(cohort)
   }
 
+  /** Another model has taken its place. */
+  forgetAll(cohort: number): void {
+    for (const ofLane of this.#byLane.values()) ofLane.delete(cohort)
+    this.#everywhere.delete(cohort)
+  }
+
   /** Why no lane can load it, while that is remembered. */
   reasonFor(cohort: number): RunInferenceError | undefined {
     if (this.#everywhere.size === 0) return undefined

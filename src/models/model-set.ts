@@ -13,55 +13,21 @@
  *     its rows are refused, those that wait and those that come.
  * M6. An outage refuses nothing: the model rests, longer each time, its rows wait, and other models go on.
  *
- * How much a lane holds, and what leaves first: lane-models.ts.
+ * How much a lane holds, and what leaves first: lane-models.ts. How models change while the step runs: model-swaps.ts.
  */
 import { isRetriable, RunInferenceError } from '../errors.ts'
-import type { Clock } from '../ops/clock.ts'
-import type { Logger } from '../ops/logger.ts'
-import type { BatchSlot, Lane, LaneModel, LoadedModel, ModelSpec } from './executor.ts'
-import { LaneModels } from './lane-models.ts'
+import type { Lane, LaneModel, LoadedModel, ModelSpec, Signature } from './executor.ts'
 import { LoadRefusals, REMEMBERED_MS } from './load-refusals.ts'
-import type { ModelLimits } from './model-handler.ts'
 import { ModelRests } from './model-rests.ts'
+import type { ModelSetOptions, StepModel } from './model-set-options.ts'
+import { ModelSwaps } from './model-swaps.ts'
+import type { ModelSlot, ModelVersion } from './model-version.ts'
+import type { ChangingModels, PreparedModel, PrepareOptions } from './prepared-model.ts'
+import { type LaneState, StepLanes } from './step-lanes.ts'
 
 const STAY_FACTOR = 4
 const STAY_LEAST_MS = 50
 const STAY_MOST_MS = 5_000
-
-/** One model of a step. */
-export interface StepModel {
-  readonly spec: ModelSpec
-  /** Lanes that may load it; one that is loaded before the first record is loaded in all of them. */
-  readonly lanes: readonly Lane[]
-  /** How many of them may hold it at one time. */
-  readonly copies: number
-  /** Those of its mapping; undefined: it is loaded before the first record, and never leaves. */
-  readonly keys: readonly unknown[] | undefined
-}
-
-export interface ModelSetEvents {
-  /** `count`: the models that the lane holds now. */
-  loaded(cohort: number, lane: Lane, model: LoadedModel, count: number): void
-  evicted(cohort: number, lane: Lane, count: number): void
-  /** Rows of this cohort that wait are dead letters, for this reason. */
-  refused(cohort: number, reason: RunInferenceError): void
-  outage(model: string, error: unknown): void
-  recovered(model: string): void
-  /** A lane may be able to do what it could not. */
-  changed(): void
-  fatal(error: unknown): void
-}
-
-export interface ModelSetOptions {
-  readonly step: string
-  /** By cohort. */
-  readonly models: readonly StepModel[]
-  readonly limits: ModelLimits
-  readonly clock: Clock
-  readonly random: () => number
-  readonly logger: Logger
-  readonly events: ModelSetEvents
-}
 
 /**
  * What a lane does for the rows of a model: runs them, loads the model for them now, or only when it has nothing else to run,
@@ -69,116 +35,157 @@ export interface ModelSetOptions {
  */
 export type LaneAnswer = 'run' | 'load' | 'load-if-idle' | 'no'
 
-interface LaneState {
-  readonly held: LaneModels
-  /** Until then it keeps what it holds while it has work for that (M4). */
-  staysUntilMs: number
-}
-
-export class ModelSet {
+export class ModelSet implements ChangingModels {
   /** True where models are loaded for the rows that wait. */
   readonly isOnDemand: boolean
   readonly #options: ModelSetOptions
-  readonly #lanes: ReadonlyMap<Lane, LaneState>
+  readonly #lanes: StepLanes
+  readonly #swaps: ModelSwaps
   readonly #refusals: LoadRefusals
   readonly #rests: ModelRests
 
   constructor(options: ModelSetOptions) {
     this.#options = options
-    const { models, limits, logger, clock, random, events } = options
-    this.isOnDemand = models[0]?.keys !== undefined
+    const { step, models, limits, logger, clock, random, events } = options
+    const isOnDemand = models[0]?.keys !== undefined
+    this.isOnDemand = isOnDemand
     this.#refusals = new LoadRefusals(clock)
     this.#rests = new ModelRests(clock, random, () => events.changed())
-    const sizes = new Map<number, number>()
-    const stateOf = (lane: Lane): LaneState => {
-      const onEvicted = (cohort: number, count: number) => events.evicted(cohort, lane, count)
-      return { held: new LaneModels(lane, { limits, sizes, logger, onEvicted }), staysUntilMs: 0 }
-    }
-    const lanes = new Set(models.flatMap(model => model.lanes))
-    this.#lanes = new Map([...lanes].map(lane => [lane, stateOf(lane)]))
+    const versions = models.map(({ spec, lanes, copies }, cohort): ModelVersion => {
+      return { cohort, spec, lanes, copies, spare: undefined, spareUses: 0, isReplaced: false }
+    })
+    this.#lanes = new StepLanes(versions, {
+      ...{ limits, logger, shared: options.lanes },
+      isWanted: version => events.isWanted(version),
+      onEvicted: ({ cohort }, lane, count) => events.evicted(cohort, lane, count),
+      onLeft: (_version, lane, count) => events.left(lane, count),
+    })
+    this.#swaps = new ModelSwaps({
+      ...{ step, clock, logger, isOnDemand, lanes: this.#lanes, shared: options.lanes, cohorts: models.length },
+      onLoaded: events.loaded,
+      onSwitched: cohorts => this.#hasSwitched(cohorts),
+      onEnded: events.swapEnded,
+    })
   }
 
   /** Loads what must be there before the first record. Rejects as `Lane.load`. */
   async open(): Promise<void> {
     if (this.isOnDemand) return
     const { models, events } = this.#options
-    const open = async ({ lanes, spec }: StepModel, cohort: number) => {
-      const loaded = await Promise.all(lanes.map(lane => this.#lanes.get(lane)!.held.load(cohort, spec)))
+    const open = async (_: StepModel, cohort: number) => {
+      const version = this.#lanes.versionOf(cohort)!
+      const { lanes } = version
+      const loaded = await Promise.all(lanes.map(lane => this.#lanes.stateOf(lane).held.load(version)))
       for (const [i, model] of loaded.entries()) events.loaded(cohort, lanes[i]!, model.loaded, 1)
     }
     await Promise.all(models.map(open))
   }
 
-  /** Lanes that run models of the step, in the order of the executor. */
+  /** Lanes that run models of the step, those whose model is being replaced too. */
   get lanes(): Iterable<Lane> {
-    return this.#lanes.keys()
+    return this.#lanes.lanes
+  }
+
+  /** True while lanes differ in what they run: then `answer` is to be asked for each. */
+  get differ(): boolean {
+    return this.isOnDemand || this.#lanes.areChanging || this.#swaps.hasCandidate(0)
   }
 
   /** False while it loads a model (M2), and for a lane that is not among `lanes`. */
   takesBatches(lane: Lane): boolean {
-    const state = this.#lanes.get(lane)
+    const state = this.#lanes.find(lane)
     return state !== undefined && state.held.loading === undefined
   }
 
   modelIn(lane: Lane, cohort: number): LaneModel | undefined {
-    return this.#lanes.get(lane)?.held.modelOf(cohort)
+    return this.#lanes.modelIn(lane, cohort)
   }
 
   /** The model that ran last in a lane, or was loaded last; undefined where it holds none. */
   lastUsedIn(lane: Lane): LaneModel | undefined {
-    return [...(this.#lanes.get(lane)?.held.models() ?? [])].at(-1)
+    return [...(this.#lanes.find(lane)?.held.models() ?? [])].at(-1)
   }
 
-  /** What all lanes hold now. */
-  *loaded(): Generator<LaneModel> {
-    for (const { held } of this.#lanes.values()) yield* held.models()
+  /** What all lanes hold now; not what was replaced. */
+  loaded(): Iterable<LaneModel> {
+    return this.#lanes.loaded()
   }
 
-  /** A slot for a batch; undefined when the lane's places are taken. Call `released` after the slot was released. */
-  acquire(lane: Lane, cohort: number): BatchSlot | undefined {
-    return this.#lanes.get(lane)?.held.acquire(cohort)
+  /** A slot for a batch; undefined when the lane's places are taken. `begunOn`: of a batch that is tried again. */
+  acquire(lane: Lane, cohort: number, begunOn?: ModelVersion): ModelSlot | undefined {
+    return this.#lanes.acquire(lane, cohort, begunOn)
   }
 
-  released(lane: Lane, cohort: number): void {
-    this.#lanes.get(lane)!.held.released(cohort)
+  /** The same as `answer` for a batch that is tried again: it ends on the version that it began on, while that is well. */
+  answerAgain(lane: Lane, cohort: number, begunOn: ModelVersion | undefined, nowMs: number): LaneAnswer {
+    if (begunOn === undefined || !this.#lanes.canEnd(begunOn)) return this.answer(lane, cohort, true, nowMs)
+    return lane.trouble === undefined && this.#lanes.find(lane)?.held.stillHolds(begunOn) ? 'run' : 'no'
+  }
+
+  /** Batches that waited for their next try are gone: what they began on may leave. */
+  letGo(): void {
+    this.#lanes.letGo()
+  }
+
+  prepare(cohort: number, spec: ModelSpec, expected: Signature, options: PrepareOptions): Promise<PreparedModel> {
+    return this.#swaps.prepare(cohort, spec, expected, options)
+  }
+
+  hasCandidate(cohort: number): boolean {
+    return this.#swaps.hasCandidate(cohort)
+  }
+
+  promote(cohort: number): void {
+    this.#swaps.promote(cohort)
+  }
+
+  dropCandidate(cohort: number): void {
+    this.#swaps.dropCandidate(cohort)
+  }
+
+  specOf(cohort: number): ModelSpec | undefined {
+    return this.#swaps.specOf(cohort)
   }
 
   /** `isFull`: rows for a full batch wait. */
   answer(lane: Lane, cohort: number, isFull: boolean, nowMs: number): LaneAnswer {
-    const { held, staysUntilMs } = this.#lanes.get(lane)!
-    const { lanes, copies } = this.#options.models[cohort]!
+    const { held, staysUntilMs } = this.#lanes.stateOf(lane)
+    const version = this.#lanes.versionOf(cohort)!
+    const { lanes, copies } = version
     if (this.#rests.isResting(cohort, nowMs)) return 'no'
     // Lanes in trouble are left alone while others are well; where none is, the first one shows when it is back.
     if (lane.trouble !== undefined && (lane !== lanes[0] || lanes.some(isWell))) return 'no'
-    if (held.holds(cohort)) return 'run'
+    if (held.holds(version)) return 'run'
+    if (!this.isOnDemand) return 'no'
     if (!lanes.includes(lane) || this.#refusals.isRefusedBy(lane, cohort, nowMs)) return 'no'
     let holders = 0
     for (const other of lanes) {
       if (!isWell(other)) continue
-      const there = this.#lanes.get(other)!.held
-      const holds = there.holds(cohort)
+      const there = this.#lanes.stateOf(other).held
+      const holds = there.holds(version)
       if (holds && other.occupied === 0 && there.loading === undefined) return 'no'
-      if (holds || there.loading === cohort) holders++
+      if (holds || there.loading === version) holders++
     }
     if (holders >= copies || (holders > 0 && !isFull)) return 'no'
-    if (held.hasRoomFor(cohort) || nowMs >= staysUntilMs) return 'load'
+    if (held.hasRoomFor(version) || nowMs >= staysUntilMs) return 'load'
     return holders > 0 ? 'no' : 'load-if-idle'
   }
 
   /** Begins to load a model that `answer` asks for; `changed` tells when it has ended, whichever way. */
   load(lane: Lane, cohort: number): void {
-    const { clock, events, models } = this.#options
-    const state = this.#lanes.get(lane)!
+    const { clock, events } = this.#options
+    const state = this.#lanes.stateOf(lane)
+    const version = this.#lanes.versionOf(cohort)!
     const startedMs = clock.now()
     state.held
-      .load(cohort, models[cohort]!.spec)
+      .load(version)
       .then(
         ({ loaded }) => {
           const stayMs = STAY_FACTOR * (clock.now() - startedMs)
           state.staysUntilMs = clock.now() + Math.min(STAY_MOST_MS, Math.max(STAY_LEAST_MS, stayMs))
-          this.#hasLoaded(lane, cohort, loaded)
+          this.#hasLoaded(lane, version, loaded, state)
         },
-        (error: unknown) => this.#hasFailed(lane, cohort, error),
+        (error: unknown) => this.#hasFailed(lane, version, error),
       )
       .catch(events.fatal)
   }
@@ -208,9 +215,20 @@ export class ModelSet {
   /** Stops the timers; what is being loaded ends by itself. */
   close(): void {
     this.#rests.close()
+    this.#swaps.close()
   }
 
-  #hasLoaded(lane: Lane, cohort: number, loaded: LoadedModel): void {
+  #hasSwitched(cohorts: readonly number[]): void {
+    const { events } = this.#options
+    for (const cohort of cohorts) {
+      this.#refusals.forgetAll(cohort)
+      this.outageOver(cohort)
+      events.switched(cohort)
+    }
+    events.changed()
+  }
+
+  #hasLoaded(lane: Lane, version: ModelVersion, loaded: LoadedModel, { held }: LaneState): void {
     const { events, limits, logger, step } = this.#options
     const { modelId, sizeBytes } = loaded
     const { maxBytesPerWorker = Number.POSITIVE_INFINITY } = limits
@@ -218,18 +236,29 @@ export class ModelSet {
       const facts = { step, lane: lane.id, modelId, sizeBytes, maxBytesPerWorker }
       logger.warn(facts, 'a model is larger than maxBytesPerWorker: its lane holds it alone')
     }
-    this.#refusals.forget(lane, cohort)
-    this.outageOver(cohort)
-    events.loaded(cohort, lane, loaded, this.#lanes.get(lane)!.held.count)
+    if (!version.isReplaced) {
+      this.#refusals.forget(lane, version.cohort)
+      this.outageOver(version.cohort)
+    }
+    events.loaded(version.cohort, lane, loaded, held.count)
+    if (version.isReplaced) this.#lanes.leave(lane, version)
+    else this.#swaps.hasLoaded(version)
     events.changed()
   }
 
-  #hasFailed(lane: Lane, cohort: number, error: unknown): void {
-    const { events, logger, models, step } = this.#options
+  #hasFailed(lane: Lane, version: ModelVersion, error: unknown): void {
+    const { events, logger, step } = this.#options
     const why = RunInferenceError.from(error, 'BUG', `loading a model of step ${step}`)
     // What is closed is being stopped.
     if (why.code === 'CLOSED') return
     if (why.code === 'BUG') throw why
+    // Nobody's rows wait for it any more; the version that replaced it may be loaded here.
+    if (version.isReplaced) {
+      this.#lanes.letGo()
+      events.changed()
+      return
+    }
+    const { cohort } = version
     const model = this.#nameOf(cohort)
     const facts = { lane: lane.id, model, reason: why.message }
     if (isRetriable(why)) {
@@ -241,8 +270,9 @@ export class ModelSet {
       const reason = new RunInferenceError('MODEL_LOAD_FAILED', text, { cause: why, errorTypes: why.errorTypes })
       // Rows may wait for a lane that is in trouble now.
       this.#rests.wakeAfter(REMEMBERED_MS)
-      const well = models[cohort]!.lanes.filter(isWell)
-      if (this.#refusals.add(lane, cohort, reason, well)) events.refused(cohort, reason)
+      const well = version.lanes.filter(isWell)
+      const isRefused = this.#refusals.add(lane, cohort, reason, version.spare ? [...well, version.spare] : well)
+      if (isRefused) events.refused(cohort, reason)
     }
     events.changed()
   }
@@ -253,10 +283,12 @@ export class ModelSet {
   }
 
   #nameOf(cohort: number): string {
-    const { spec, keys = [] } = this.#options.models[cohort]!
+    const { models, step } = this.#options
+    const { keys = [] } = models[cohort % models.length]!
+    const { spec } = this.#lanes.versionOf(cohort)!
     const [first, ...others] = keys.map(String)
     const ofKeys = others.length === 0 ? `key ${first}` : `keys ${first} and ${others.length} more`
-    return `model ${spec.uri} of ${ofKeys} in step ${this.#options.step}`
+    return `model ${spec.uri} of ${ofKeys} in step ${step}`
   }
 }
 

@@ -43,6 +43,12 @@ export interface PreparedModel {
   discard(): void
 }
 
+/** By step: its models, and the signatures that the graph was compiled with, by cohort of the handler. */
+export type ChangingSteps = ReadonlyMap<
+  string,
+  { readonly models: ChangingModels; readonly signatures: readonly Signature[] }
+>
+
 /** How the models of a step change while it runs (`ModelSet` implements it). `cohort`: of the handler, 0 to cohorts − 1. */
 export interface ChangingModels {
   /**

@@ -25,8 +25,8 @@ export interface LaneView {
 }
 
 export interface Metrics extends PipelineMetrics, Pick<Prometheus, 'text' | 'contentType' | 'list'> {
-  /** Shows these lanes from now on. */
-  watchLanes(lanes: readonly LaneView[]): void
+  /** Shows these lanes from now on; `leaving`: those that were let go and have not ended. Both are lists that change. */
+  watchLanes(lanes: readonly LaneView[], leaving?: readonly LaneView[]): void
   /** Shows from now on whether this instance is ready. */
   watchReady(isReady: () => boolean): void
   /** The main thread did not run for so long. */
@@ -82,6 +82,8 @@ function watchModels({ asked }: Prometheus): Metrics['watchModels'] {
 
 function watchLanes({ asked, askedCounter }: Prometheus): Metrics['watchLanes'] {
   let lanes: readonly LaneView[] = []
+  let leaving: readonly LaneView[] = []
+  asked('kri_lanes_leaving', 'Lanes that were let go and have not ended.', [], set => set(leaving.length))
   asked('kri_lane_occupied', 'Places of a lane that are taken: 0 to 4; the first one runs.', [LABEL.lane], set => {
     for (const { id, occupied } of lanes) set(occupied, { lane: id })
   })
@@ -102,8 +104,9 @@ function watchLanes({ asked, askedCounter }: Prometheus): Metrics['watchLanes'] 
         for (const [reason, count] of Object.entries(restarts)) set(count, { lane: id, reason })
     },
   )
-  return views => {
+  return (views, left = []) => {
     lanes = views
+    leaving = left
   }
 }
 

@@ -7,6 +7,7 @@ const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096]
 const BATCH_BYTES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8]
 const MICROSECONDS = [50, 100, 250, 500, 1e3, 2.5e3, 5e3, 1e4, 2.5e4, 5e4, 1e5, 2.5e5, 1e6, 1e7]
 const MILLISECONDS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1e3, 2.5e3, 5e3, 1e4, 3e4]
+const SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 /** Beam's own, of its transform that makes batches. */
 const BATCHING_NAMESPACE = 'BatchElements'
 
@@ -20,6 +21,7 @@ export type ModelMetrics = Pick<
   | 'modelLoaded'
   | 'modelEvicted'
   | 'modelsResident'
+  | 'modelSwapEnded'
 >
 
 export function createModelMetrics({ counter, gauge, histogram }: Prometheus): ModelMetrics {
@@ -72,6 +74,20 @@ export function createModelMetrics({ counter, gauge, histogram }: Prometheus): M
   )
   const resident = gauge('kri_models_resident', 'Models of the step that a lane holds.', LABEL.step, LABEL.lane)
 
+  const swaps = counter(
+    'kri_model_swaps_total',
+    'Models that were loaded beside the one that serves: served, failed, timeout, cancelled or discarded.',
+    LABEL.step,
+    LABEL.outcome,
+  )
+  const swapTime = histogram(
+    'kri_model_swap_seconds',
+    'Time from the beginning of such a load until the model served, or the load ended without that.',
+    SECONDS,
+    LABEL.step,
+    LABEL.outcome,
+  )
+
   return {
     stepOpened: (step, namespace, models, modelName) => labels.open(step, namespace, models, modelName),
     batchDispatched: (step, _reason, rows) => batchSize.observe({ beam_namespace: BATCHING_NAMESPACE, step }, rows),
@@ -92,6 +108,10 @@ export function createModelMetrics({ counter, gauge, histogram }: Prometheus): M
     },
     modelEvicted: (step, cohort) => evictions.inc(withoutNamespace(labels.of(step, cohort))),
     modelsResident: (step, lane, count) => resident.set({ step, lane }, count),
+    modelSwapEnded(step, outcome, ms) {
+      swaps.inc({ step, outcome })
+      swapTime.observe({ step, outcome }, ms / 1_000)
+    },
   }
 }
 

@@ -1,6 +1,6 @@
 /** The steps of a pipeline at work: queue, models, sizes of batches, retries and breaker of each. */
 import type { StepNode } from '../graph.ts'
-import type { ModelSetEvents } from '../models/model-set.ts'
+import type { ModelSetEvents } from '../models/model-set-options.ts'
 import { createBreaker } from '../ops/breaker.ts'
 import type { Topology } from '../topology.ts'
 import { adaptiveSizes } from './adaptive.ts'
@@ -81,7 +81,7 @@ export function buildSteps(
 export function modelEvents(
   { step }: StepNode,
   { metrics, onOutage, onRecovered, onFatal }: AssembleParts,
-  { refused, changed }: Pick<ModelSetEvents, 'refused' | 'changed'>,
+  rest: Pick<ModelSetEvents, 'refused' | 'changed' | 'switched' | 'isWanted'>,
 ): ModelSetEvents {
   return {
     loaded(cohort, { id }, { loadMs, sizeBytes }, count) {
@@ -92,11 +92,12 @@ export function modelEvents(
       metrics.modelEvicted(step, cohort)
       metrics.modelsResident(step, id, count)
     },
-    refused,
+    left: ({ id }, count) => metrics.modelsResident(step, id, count),
+    swapEnded: (_cohort, outcome, ms) => metrics.modelSwapEnded(step, outcome, ms),
     outage: onOutage,
     recovered: onRecovered,
-    changed,
     fatal: onFatal,
+    ...rest,
   }
 }
 

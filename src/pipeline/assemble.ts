@@ -4,6 +4,7 @@ import type { StepNode } from '../graph.ts'
 import type { GroupMember, MemberEvents } from '../kafka/port.ts'
 import type { Header } from '../kafka/record-block.ts'
 import { replayTopic } from '../kafka/topic-names.ts'
+import type { ChangingSteps } from '../models/prepared-model.ts'
 import { type ServedModel, servedModels } from '../models/served-models.ts'
 import type { RunParts } from '../run-parts.ts'
 import { rowCredits } from '../run-settings.ts'
@@ -19,7 +20,7 @@ import { failurePolicy } from './failure-policy.ts'
 import { FloodGuard } from './flood-guard.ts'
 import { functionsInWorker } from './function-lanes.ts'
 import { metricNames } from './metric-names.ts'
-import { openGraph } from './open-graph.ts'
+import { type OpenedGraph, openGraph } from './open-graph.ts'
 import { Pipeline, type SourceOfTopic } from './pipeline.ts'
 import { ReplayMarks } from './replay-marks.ts'
 import { RunningFunctions } from './running-functions.ts'
@@ -42,6 +43,8 @@ export interface Assembly {
   readonly beforeAssigned: MemberEvents['beforeAssigned']
   /** What runs where, now. */
   models(): readonly ServedModel[]
+  /** By step: its models, which can be changed while it runs, and the signature of each that the graph was compiled with. */
+  readonly changing: ChangingSteps
   /** Goes on after a halt. */
   resume(): void
   /** Closes the writers and stops timers; lanes belong to whoever made them. */
@@ -65,10 +68,13 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     const { namespace, models, modelName } = metricNames(node, parts.modelMetadata?.get(node.step))
     metrics.stepOpened(node.step, namespace, models, modelName)
   }
+  const stepOf = (node: StepNode) => steps[topology.steps.indexOf(node)]!.step
   const eventsOf = (node: StepNode) =>
     modelEvents(node, parts, {
-      refused: (cohort, reason) => steps[topology.steps.indexOf(node)]!.step.refuse(cohort, reason),
+      refused: (cohort, reason) => stepOf(node).refuse(cohort, reason),
       changed: () => dispatcher.schedule(),
+      switched: cohort => stepOf(node).modelSwitched(cohort),
+      isWanted: version => stepOf(node).waitsFor(version),
     })
   const opened = await functions
     .open(topology)
@@ -80,6 +86,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     })
   const models = () => servedModels([...opened.models].map(([{ step }, set]) => [step, set.loaded()] as const))
   metrics.watchModels(models)
+  const changing = changingSteps(opened)
   const guard = new FloodGuard({
     ...settings,
     clock,
@@ -178,10 +185,12 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     onRecovered,
     onFatal,
   })
+  parts.onModelsOpened?.(changing)
   return {
     pipeline,
     beforeAssigned: delivery.beforeAssigned,
     models,
+    changing,
     resume() {
       guard.reset()
       metrics.halted(false)
@@ -197,6 +206,10 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
       await writer.close()
     },
   }
+}
+
+function changingSteps({ models, signatures }: OpenedGraph): ChangingSteps {
+  return new Map(Array.from(models, ([node, set]) => [node.step, { models: set, signatures: signatures.get(node)! }]))
 }
 
 function stepNamed({ steps, whole }: Topology, name: string): StepNode | undefined {

@@ -13,6 +13,7 @@
 import { RunInferenceError } from '../errors.ts'
 import type { ExceptionHandling } from '../graph.ts'
 import type { BatchOutputs, LaneModel } from '../models/executor.ts'
+import type { ModelVersion } from '../models/model-version.ts'
 import { kv } from '../records.ts'
 import type { BatchSizes } from './batch-sizes.ts'
 import type { Batcher } from './batcher.ts'
@@ -46,6 +47,7 @@ export interface RecoveryOptions {
 export interface FailedBatch {
   readonly batch: Batch
   readonly model: LaneModel
+  readonly version: ModelVersion
   readonly error: unknown
   run(from: number, rows: number): Promise<BatchOutputs>
   /** A range ran; its outputs are valid until the next run. */
@@ -74,7 +76,9 @@ export class BatchRecovery {
    * try, and else with the reason of an outage, after the rows that did not run were put back.
    */
   async recover(failed: FailedBatch): Promise<void> {
-    const { batch, model, error } = failed
+    const { model, version, error } = failed
+    // What is tried again is tried on the model that it began on, whatever serves by then (I3).
+    const batch = { ...failed.batch, begunOn: version }
     const { failureUnit, retries, metrics, step, now } = this.#options
     const code = codeOf(error)
     if (OUTAGES.has(code)) return this.#putBack(batch, [wholeOf(batch)], error)
@@ -91,13 +95,13 @@ export class BatchRecovery {
     const isOfTensors = model.loaded.inputs[0]?.dtype !== 'value'
     const isWhole = failureUnit === 'batch' || (isOneCall && isOfTensors && WHOLE_BATCH.has(code))
     const isTriedEnough = isBusy || (retries.isSpent(batch) && model.loaded.withoutControl !== true)
-    if (!isWhole && !isTriedEnough) return this.#search(failed, false)
+    if (!isWhole && !isTriedEnough) return this.#search({ ...failed, batch }, false)
     try {
       await model.runControl()
     } catch (outage) {
       return this.#putBack(batch, [wholeOf(batch)], outage)
     }
-    if (!isWhole) return this.#search(failed, true)
+    if (!isWhole) return this.#search({ ...failed, batch }, true)
     this.#failRange(batch, model, wholeOf(batch), error, ++lastBatch)
   }
 
@@ -145,7 +149,9 @@ export class BatchRecovery {
   /** A part of a batch, or all of it, waits for its next try; a smaller batch than the one before has all its tries. */
   #tryPart(batch: Batch, range: Range): void {
     const { retries, metrics, step, now } = this.#options
-    const part = formBatch(rangeOf(batch.segments, range.from, range.rows), batch.reason)
+    const { begunOn } = batch
+    const formed = formBatch(rangeOf(batch.segments, range.from, range.rows), batch.reason)
+    const part = begunOn ? { ...formed, begunOn } : formed
     retries.add(range.rows < batch.rows ? part : { ...part, retries: batch.retries ?? 0 }, now())
     metrics.retried('model', step)
   }

@@ -6,7 +6,8 @@
  *
  * P1. The main thread never runs a model (I6): it fills slots and goes on.
  * P2. While a step's breaker is open nothing of it is dispatched; its rows stay queued (I10).
- * P3. Work is looked for once per turn of the event loop, however many blocks came with it.
+ * P3. No more lanes run at once than the executor was made for, also while lanes come and go.
+ * P4. Work is looked for once per turn of the event loop, however many blocks came with it.
  */
 
 import { isRetriable } from '../errors.ts'
@@ -16,6 +17,7 @@ import type { Clock } from '../ops/clock.ts'
 import { codeOf } from './batch-recovery.ts'
 import type { LanePlace } from './batcher.ts'
 import type { InferenceStep } from './inference-step.ts'
+import { LaneTurns } from './lane-turns.ts'
 import type { CloseReason } from './row-run.ts'
 
 /** How long the rows of a step wait for a full batch while the lanes are busy with other steps. */
@@ -30,6 +32,7 @@ export interface DispatcherStep {
 }
 
 export interface DispatcherOptions {
+  /** Of the executor: one list that changes. When the dispatcher is made, each has a seat of its own. */
   readonly lanes: readonly Lane[]
   readonly steps: readonly DispatcherStep[]
   readonly clock: Clock
@@ -49,6 +52,7 @@ export class Dispatcher {
   #scheduled = false
   #closed = false
   #halted = false
+  readonly #turns: LaneTurns
   #running = 0
   #turn = 0
   /** The step of the last batch. */
@@ -57,6 +61,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options
+    this.#turns = new LaneTurns(options.lanes)
   }
 
   /** Batches that are in lanes now. */
@@ -119,19 +124,42 @@ export class Dispatcher {
     if (this.#closed || this.#halted) return
     try {
       for (const { step } of steps) step.collect()
-      const idle = lanes.filter(lane => lane.occupied === 0)
       const place = batches === 'any' ? 'idle' : 'prefetch'
-      for (let i = 0; i < idle.length; i++) this.#offer(idle[i]!, place, idle, i)
-      this.#prefetch()
+      if (this.#turns.areShared(lanes)) this.#takeTurns(place)
+      else {
+        const idle = lanes.filter(lane => lane.occupied === 0)
+        for (let i = 0; i < idle.length; i++) this.#offer(idle[i]!, place, idle, i)
+        this.#prefetch(lanes)
+      }
       if (batches === 'any') this.#armTimer()
     } catch (error) {
       onFatal(error)
     }
   }
 
+  /** The same where lanes share seats (lane-turns.ts). */
+  #takeTurns(place: LanePlace): void {
+    const { lanes, steps, clock } = this.#options
+    const nowMs = clock.now()
+    const idle = this.#turns.idle(lanes)
+    const taken = new Set<number>()
+    idle.forEach((lane, i) => {
+      if (taken.has(lane.seat)) return
+      this.#offer(lane, place, idle, i)
+      if (lane.occupied === 0) return
+      taken.add(lane.seat)
+      this.#turns.took(lane)
+    })
+    const wants = (lane: Lane) => steps.some(each => this.#mayRun(each, lane) && each.step.wants(lane, nowMs))
+    this.#prefetch(this.#turns.busy(lanes, wants))
+  }
+
+  #mayRun({ step, breaker }: DispatcherStep, lane: Lane): boolean {
+    return step.canRunOn(lane) && !this.#resting.has(step) && breaker.state === 'closed'
+  }
+
   /** Full batches behind the running ones, evenly over the lanes. */
-  #prefetch(): void {
-    const { lanes } = this.#options
+  #prefetch(lanes: readonly Lane[]): void {
     for (let occupied = 1; occupied < LANE_PLACES; occupied++) {
       for (const lane of lanes) if (lane.occupied === occupied) this.#offer(lane, 'prefetch', NO_LANES, 0)
     }
@@ -142,8 +170,9 @@ export class Dispatcher {
     const { steps, clock } = this.#options
     const now = clock.now()
     for (let i = 0; i < steps.length; i++) {
-      const { step, breaker } = steps[(this.#turn + i) % steps.length]!
-      if (!step.canRunOn(lane) || this.#resting.has(step) || breaker.state !== 'closed') continue
+      const next = steps[(this.#turn + i) % steps.length]!
+      if (!this.#mayRun(next, lane)) continue
+      const { step, breaker } = next
       const mayBePart = this.#served !== undefined && this.#served !== step && step.waitedMs(now) >= PATIENCE_MS
       const batch = step.take(lane, mayBePart ? 'idle' : place, idle, first, now)
       if (!batch) continue
@@ -156,7 +185,7 @@ export class Dispatcher {
       this.#served = step
       this.#running++
       breaker
-        .run(() => step.run(lane, slot, batch))
+        .run(() => step.run(slot, batch))
         .then(
           () => this.#recovered(step),
           (error: unknown) => this.#rest(step, error),

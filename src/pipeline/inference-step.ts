@@ -10,6 +10,7 @@
 import { RunInferenceError } from '../errors.ts'
 import type { BatchOutputs, BatchSlot, Lane } from '../models/executor.ts'
 import type { ModelSet } from '../models/model-set.ts'
+import type { ModelSlot, ModelVersion } from '../models/model-version.ts'
 import { BatchRecovery, codeOf, type RecoveryOptions } from './batch-recovery.ts'
 import type { Batcher, LanePlace } from './batcher.ts'
 import { fillSlot } from './fill-slot.ts'
@@ -75,7 +76,7 @@ export class InferenceStep {
    */
   take(lane: Lane, place: LanePlace, idle: readonly Lane[], first: number, nowMs: number): Batch | undefined {
     const { batcher, models, retries } = this.#options
-    const next = models.isOnDemand
+    const next = models.differ
       ? nextOnDemand({ batcher, models, retries }, lane, place, nowMs)
       : (retries.take(nowMs) ?? batcher.choose(place, nowMs))
     if (next === undefined || 'segments' in next) return next
@@ -89,6 +90,26 @@ export class InferenceStep {
     const { batcher, retries } = this.#options
     const kept = retries.takeAll(cohort).flatMap(({ segments }) => segments)
     this.#refuse([...kept, ...batcher.takeAll(cohort)], reason)
+    this.#options.models.letGo()
+  }
+
+  /** True when there is a batch for an idle place of this lane; asked where lanes take turns. */
+  wants(lane: Lane, nowMs: number): boolean {
+    const { batcher, models, retries } = this.#options
+    const again = (batch: Batch) => models.answerAgain(lane, cohortOf(batch), batch.begunOn, nowMs) === 'run'
+    if (retries.hasDue(nowMs, again)) return true
+    const runs = (cohort: number) => (models.answer(lane, cohort, true, nowMs) === 'run' ? 'run' : 'no')
+    return batcher.choose('idle', nowMs, runs) !== undefined
+  }
+
+  /** Another model serves this cohort: what was learnt of the one before says nothing of it. */
+  modelSwitched(cohort: number): void {
+    this.#recovery.worked(cohort)
+  }
+
+  /** True while a batch waits for its next try that began on this version of its model. */
+  waitsFor(version: ModelVersion): boolean {
+    return this.#options.retries.waitsFor(version)
   }
 
   /** Takes back a batch for which there was no slot. */
@@ -119,6 +140,7 @@ export class InferenceStep {
   dropLost(): void {
     this.#options.batcher.dropLost()
     this.#options.retries.dropLost()
+    this.#options.models.letGo()
   }
 
   /** Nothing is held back while set; see `Batcher.flushing`. */
@@ -135,23 +157,22 @@ export class InferenceStep {
     const { models } = this.#options
     if (!models.takesBatches(lane)) return false
     // Models of several keys may be on lanes of several kinds: of each the set knows whether others are well.
-    return models.isOnDemand || lane.trouble === undefined || this.#healthiest() === lane
+    return models.differ || lane.trouble === undefined || this.#healthiest() === lane
   }
 
   /** A free slot of the lane; undefined when its places are taken. */
-  acquire(lane: Lane, batch: Batch): BatchSlot | undefined {
-    return this.#options.models.acquire(lane, cohortOf(batch))
+  acquire(lane: Lane, batch: Batch): ModelSlot | undefined {
+    return this.#options.models.acquire(lane, cohortOf(batch), batch.begunOn)
   }
 
   /**
-   * Runs a batch in a slot of this lane. Resolves when every row was delivered, dead-lettered or put back; rejects
+   * Runs a batch in this slot. Resolves when every row was delivered, dead-lettered or put back; rejects
    * MODEL_TRANSIENT when the batch waits for its next try, and else with the reason of an outage, after the rows that did not run
    * were put back.
    */
-  async run(lane: Lane, slot: BatchSlot, batch: Batch): Promise<void> {
+  async run({ slot, model, version, release }: ModelSlot, batch: Batch): Promise<void> {
     const { metrics, models, now, onReleased, onProgress } = this.#options
     const cohort = cohortOf(batch)
-    const model = models.modelIn(lane, cohort)!
     const works = new Set(batch.segments.map(segment => segment.run.work))
     const startedAtMs = now()
     metrics.batchDispatched(this.step, batch.reason, batch.rows, waits(batch, startedAtMs), batch.paddingBytes)
@@ -168,8 +189,7 @@ export class InferenceStep {
       if (result instanceof Failed) {
         metrics.batchFailed(this.step, cohort)
         await this.#recovery.recover({
-          batch,
-          model,
+          ...{ batch, model, version },
           error: result.error,
           run: (from, rows) => this.#call(slot, cohort, from, rows),
           good: (from, rows, outputs) => this.#succeeded(batch, from, rows, outputs, bytesPerRow),
@@ -182,8 +202,7 @@ export class InferenceStep {
       const isOutage = error instanceof RunInferenceError && error.retriable
       if (!isOutage || !models.rest(cohort, error)) throw error
     } finally {
-      slot.release()
-      models.released(lane, cohort)
+      release()
       metrics.batchEnded(this.step, now() - startedAtMs)
       // The lane goes on before the main thread writes out what is done.
       onReleased()

@@ -11,7 +11,7 @@ interface Queues {
 }
 
 /**
- * What a lane does next where models are loaded for the rows that wait: a batch whose next try is due, the choice of the batcher,
+ * What a lane does next where lanes differ in what they run, or load: a batch whose next try is due, the choice of the batcher,
  * or a model that either of them waits for.
  */
 export function nextOnDemand(
@@ -21,12 +21,13 @@ export function nextOnDemand(
   nowMs: number,
 ): Batch | Choice | undefined {
   const answers = new Map<number, LaneAnswer>()
-  const answerFor = (cohort: number): LaneAnswer => {
-    const answer = models.answer(lane, cohort, true, nowMs)
+  const answerFor = (batch: Batch): LaneAnswer => {
+    const cohort = cohortOf(batch)
+    const answer = models.answerAgain(lane, cohort, batch.begunOn, nowMs)
     answers.set(cohort, answer)
     return answer
   }
-  const again = retries.take(nowMs, batch => answerFor(cohortOf(batch)) === 'run')
+  const again = retries.take(nowMs, batch => answerFor(batch) === 'run')
   if (again) return again
   const waitsFor = (wanted: LaneAnswer) => [...answers].find(([, answer]) => answer === wanted)?.[0]
   const first = waitsFor('load')

@@ -17,6 +17,7 @@ export const nullMetrics: PipelineMetrics = {
   modelLoaded: ignore,
   modelEvicted: ignore,
   modelsResident: ignore,
+  modelSwapEnded: ignore,
   watchModels: ignore,
   deadLetters: ignore,
   dropped: ignore,

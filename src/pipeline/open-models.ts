@@ -4,8 +4,10 @@ import type { StepNode } from '../graph.ts'
 import { specsOfStep } from '../handler-place.ts'
 import type { Executor, Lane, ModelSpec, Signature } from '../models/executor.ts'
 import { lanesFor } from '../models/lane-choice.ts'
-import { ModelSet, type StepModel } from '../models/model-set.ts'
+import { ModelSet } from '../models/model-set.ts'
+import type { StepModel } from '../models/model-set-options.ts'
 import { declaredSignature } from '../models/model-signature.ts'
+import { SharedLanes } from '../models/shared-lanes.ts'
 import type { OpenContext } from './open-graph.ts'
 
 export interface OpenedModels {
@@ -20,6 +22,7 @@ export async function openModels(context: OpenContext): Promise<OpenedModels> {
   const signatures = new Map<StepNode, readonly Signature[]>()
   const placed = new Map<Lane, number>()
   const sharing = new Map<string, readonly Lane[]>()
+  const shared = new SharedLanes(executor)
   for (const node of topology.steps) {
     const { step, handler } = node
     const specs = specsOfStep(topology, node, modelMetadata?.get(step))
@@ -34,7 +37,8 @@ export async function openModels(context: OpenContext): Promise<OpenedModels> {
       return { spec, keys, copies: modelCopies, lanes: chosen }
     })
     const events = eventsOf(node)
-    const set = new ModelSet({ step, models: ofStep, limits: handler.limits, clock, random, logger, events })
+    const given = { step, models: ofStep, limits: handler.limits, lanes: shared, clock, random, logger, events }
+    const set = new ModelSet(given)
     await set.open()
     const [first] = set.loaded()
     models.set(node, set)

@@ -1,4 +1,5 @@
 import type { ErrorCode, Stage } from '../errors.ts'
+import type { SwapOutcome } from '../models/model-preparation.ts'
 import type { ServedModel } from '../models/served-models.ts'
 import type { CloseReason } from './row-run.ts'
 import type { FailurePoint } from './stage.ts'
@@ -53,6 +54,8 @@ export interface PipelineMetrics {
   modelEvicted(step: string, cohort: number): void
   /** How many of the step's models a lane holds now. */
   modelsResident(step: string, lane: number, count: number): void
+  /** A model was loaded in spare lanes to take the place of the step's, and did so, or not: so long after it was begun. */
+  modelSwapEnded(step: string, outcome: SwapOutcome, ms: number): void
   /** Asked whenever metrics are: which models run where. */
   watchModels(models: () => readonly ServedModel[]): void
   deadLetters(stage: Exclude<Stage, 'application'>, step: string, code: ErrorCode, count: number): void

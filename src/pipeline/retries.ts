@@ -9,6 +9,7 @@
  * T5. When a drain begins, what waits is due at once: the drain's budget may be shorter than the wait.
  */
 import type { RetryOptions } from '../graph.ts'
+import type { ModelVersion } from '../models/model-version.ts'
 import { formBatch } from './form-batch.ts'
 import { type Batch, cohortOf } from './row-run.ts'
 
@@ -59,6 +60,16 @@ export class Retries {
     return undefined
   }
 
+  /** True when there is something that `take` would give. */
+  hasDue(nowMs: number, canRun: (batch: Batch) => boolean): boolean {
+    return this.#waiting.some(({ batch, dueMs }) => dueMs <= nowMs && canRun(batch))
+  }
+
+  /** True while a batch waits that began on this version of its model. */
+  waitsFor(version: ModelVersion): boolean {
+    return this.#waiting.some(({ batch }) => batch.begunOn === version)
+  }
+
   hasRowsOf(cohort: number): boolean {
     return this.#waiting.some(({ batch }) => cohortOf(batch) === cohort)
   }
@@ -107,6 +118,6 @@ function withoutLost(batch: Batch): Batch | undefined {
   const segments = batch.segments.filter(({ run }) => !run.work.lost)
   if (segments.length === batch.segments.length) return batch
   if (segments.length === 0) return undefined
-  const { reason, retries = 0 } = batch
-  return { ...formBatch(segments, reason), retries }
+  const { reason, retries = 0, begunOn } = batch
+  return { ...formBatch(segments, reason), retries, ...(begunOn ? { begunOn } : {}) }
 }

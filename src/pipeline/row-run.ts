@@ -1,3 +1,4 @@
+import type { ModelVersion } from '../models/model-version.ts'
 import type { TensorData } from '../models/tensors.ts'
 import type { RowCost } from './row-cost.ts'
 import type { WorkBlock } from './work-block.ts'
@@ -54,6 +55,8 @@ export interface Batch {
   readonly firstArrivedAtMs: number
   /** How often it was tried again by now, as a whole. */
   readonly retries?: number
+  /** The version of its model that it is tried again on, while that is well (I3). */
+  readonly begunOn?: ModelVersion
 }
 
 /** Which model of the step runs the batch: the same for all its rows. */

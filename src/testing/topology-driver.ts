@@ -12,7 +12,6 @@ import { encodeHeaders } from '../kafka/record-headers.ts'
 import { readSchemaFile } from '../kafka/schema-files.ts'
 import { registerSchemas, schemaNeeds } from '../kafka/topic-schemas.ts'
 import { applyPlan, planTopics, topicNames } from '../kafka/topics.ts'
-import type { PublishedModels } from '../model-metadata.ts'
 import type { Executor } from '../models/executor.ts'
 import { createInThreadExecutor, type InThreadExecutor } from '../models/in-thread-executor.ts'
 import { type Logger, silentLogger } from '../ops/logger.ts'
@@ -20,6 +19,7 @@ import { functionsInThread } from '../pipeline/function-lanes.ts'
 import { nullMetrics } from '../pipeline/null-metrics.ts'
 import type { PipelineMetrics } from '../pipeline/pipeline-metrics.ts'
 import { type RunningTopology, startTopology } from '../run.ts'
+import type { RunParts } from '../run-parts.ts'
 import { DEFAULT_RUN_SETTINGS, type RunSettings } from '../run-settings.ts'
 import type { Topology } from '../topology.ts'
 import { type DriverFailure, keepFailures } from './driver-failures.ts'
@@ -32,7 +32,7 @@ const SOURCE_MAX_BYTES = 64 * 1024 * 1024
 /** The steps in which a start, which needs timers of the group, is waited for. */
 const START_STEP_MS = 50
 
-export interface DriverOptions {
+export interface DriverOptions extends Pick<RunParts, 'modelMetadata' | 'onModelsOpened'> {
   /** Partitions of every topic; default 1. */
   readonly partitions?: number
   /** Lanes; default 1. */
@@ -43,8 +43,6 @@ export interface DriverOptions {
   readonly durationOf?: (batch: { readonly lane: number; readonly rows: number }) => number
   /** The time that the load of a model reports; default 0, since the clock stands still. */
   readonly loadMs?: number
-  /** By step: what is published of its models at the start. */
-  readonly modelMetadata?: ReadonlyMap<string, PublishedModels>
   readonly settings?: Partial<RunSettings>
   readonly metrics?: PipelineMetrics
   readonly logger?: Logger
@@ -142,6 +140,7 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
     openFunctionLane: functionsInThread,
     onFailure: keepFailures(failures),
     ...(options.modelMetadata ? { modelMetadata: options.modelMetadata } : {}),
+    ...(options.onModelsOpened ? { onModelsOpened: options.onModelsOpened } : {}),
   })
   await progress(running.whenReady())
 

@@ -28,6 +28,7 @@ function exercised() {
   metrics.modelLoaded('classify', 0, 41.7, 12_345)
   metrics.modelEvicted('classify', 1)
   metrics.modelsResident('classify', 0, 2)
+  metrics.modelSwapEnded('classify', 'served', 1_200)
   metrics.watchModels(() => [
     { step: 'classify', modelId: 'm.onnx', provider: 'webgpu', partlyOnCpu: false, lanes: 1, refusedProviders: [] },
     { step: 'classify', modelId: 'm.onnx', provider: 'cpu', partlyOnCpu: false, lanes: 3, refusedProviders: [] },

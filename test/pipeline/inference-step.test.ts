@@ -15,7 +15,7 @@ function work(rows: number): WorkBlock {
 async function runNext({ step }: FakeStep, lane: FakeLane): Promise<void> {
   step.collect()
   const batch = step.take(lane, 'idle', [lane], 0, 0)!
-  await step.run(lane, step.acquire(lane, batch)!, batch)
+  await step.run(step.acquire(lane, batch)!, batch)
 }
 
 const bad = (block: WorkBlock) =>
@@ -257,7 +257,7 @@ describe('a step at work', () => {
 
   it('N7: the outage of a model is over when the rows that met it are lost, and not before', () => {
     const over: number[] = []
-    const models = { isOnDemand: true, refusalOf: () => undefined, rested: () => [0] }
+    const models = { isOnDemand: true, refusalOf: () => undefined, rested: () => [0], letGo: () => {} }
     const fake = fakeStep([fakeLane()], {}, {
       models: { ...models, outageOver: (cohort: number) => over.push(cohort) },
     } as never)

@@ -12,7 +12,7 @@ function work(rows: number): WorkBlock {
 async function runAll({ step }: FakeStep, lane: FakeLane): Promise<void> {
   step.collect()
   const next = () => step.take(lane, 'idle', [lane], 0, 0)
-  for (let batch = next(); batch; batch = next()) await step.run(lane, step.acquire(lane, batch)!, batch)
+  for (let batch = next(); batch; batch = next()) await step.run(step.acquire(lane, batch)!, batch)
 }
 
 describe('a batch for which a slot has no memory', () => {

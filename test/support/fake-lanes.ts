@@ -2,6 +2,7 @@
 import { RunInferenceError } from '../../src/errors.ts'
 import { type BatchOutputs, type BatchSlot, LANE_PLACES, type Lane, type LaneModel } from '../../src/models/executor.ts'
 import type { ModelSet } from '../../src/models/model-set.ts'
+import type { ModelVersion } from '../../src/models/model-version.ts'
 import { batchPolicy } from '../../src/pipeline/batch-policy.ts'
 import { BatchSizes } from '../../src/pipeline/batch-sizes.ts'
 import { Batcher } from '../../src/pipeline/batcher.ts'
@@ -97,15 +98,21 @@ export function plainCost(rowBytes: number): RowCost {
 
 /** The model of each lane, which has been loaded. */
 function heldModels(lanes: readonly FakeLane[]) {
+  const version = {} as ModelVersion
   const modelIn = (lane: FakeLane) => (lanes.includes(lane) ? lane.model : undefined)
   return {
     isOnDemand: false,
+    differ: false,
     lanes,
     takesBatches: (lane: FakeLane) => lanes.includes(lane),
     modelIn,
     lastUsedIn: modelIn,
-    acquire: (lane: FakeLane) => modelIn(lane)?.acquire(),
-    released: () => {},
+    acquire: (lane: FakeLane) => {
+      const model = modelIn(lane)
+      const slot = model?.acquire()
+      return slot && { slot, model: model!, version, release: () => slot.release() }
+    },
+    letGo: () => {},
     refusalOf: () => undefined,
     rested: () => [],
     outageOver: () => {},

@@ -1,8 +1,10 @@
 /** Lanes that only load and unload, when the test says so, and a set of models on them. */
 import type { RunInferenceError } from '../../src/errors.ts'
 import type { BatchSlot, Lane, LaneModel, LoadedModel } from '../../src/models/executor.ts'
+import { executorOf } from '../../src/models/lane-pool.ts'
 import type { ModelLimits } from '../../src/models/model-handler.ts'
 import { ModelSet } from '../../src/models/model-set.ts'
+import { SharedLanes } from '../../src/models/shared-lanes.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import { createManualClock, type ManualClock } from '../../src/testing/manual-clock.ts'
 import { modelSpec } from './model-specs.ts'
@@ -85,6 +87,7 @@ export function modelSetOn(
       return { spec: modelSpec(nameOf(cohort), {}, {}), lanes, copies, keys: [nameOf(cohort)] }
     }),
     limits,
+    lanes: new SharedLanes(executorOf([])),
     clock,
     random: () => 1,
     logger: silentLogger,
@@ -95,6 +98,10 @@ export function modelSetOn(
       outage: (_model, error) => told.push(`outage: ${(error as RunInferenceError).code}`),
       recovered: () => told.push('recovered'),
       changed: () => told.push('changed'),
+      left: (lane, count) => told.push(`left ${lane.id}: ${count}`),
+      switched: cohort => told.push(`switched ${nameOf(cohort)}`),
+      swapEnded: (cohort, outcome) => told.push(`${outcome} ${nameOf(cohort)}`),
+      isWanted: () => false,
       fatal: error => told.push(`fatal: ${String(error)}`),
     },
   })

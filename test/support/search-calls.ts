@@ -24,7 +24,7 @@ export async function countSearchCalls(rows: number, bad: ReadonlySet<number>): 
   while (fake.step.queuedRows > 0) {
     const before = lane.runs.length + lane.controls
     const batch = fake.step.take(lane, 'idle', [lane], 0, 0)!
-    await fake.step.run(lane, fake.step.acquire(lane, batch)!, batch)
+    await fake.step.run(fake.step.acquire(lane, batch)!, batch)
     batches.push({ rows: batch.rows, extraCalls: lane.runs.length + lane.controls - before - 1 })
   }
   return {
