@@ -23,6 +23,9 @@ export function customProblems(at: string, { handler }: CustomModel): Problem[] 
   for (const [field, value] of Object.entries({ name, modelId, metricsNamespace }))
     if ((value !== undefined || field === 'name') && (typeof value !== 'string' || value === ''))
       problems.push(badValue(at, `${field} of the handler`, 'a text', value))
+  const { modelIsFile } = handler
+  if (modelIsFile !== undefined && typeof modelIsFile !== 'boolean')
+    problems.push(badValue(at, 'modelIsFile of the handler', 'true or false', modelIsFile))
   for (const [method, isNeeded] of Object.entries(METHODS)) {
     const given = handler[method as keyof Handler] as unknown
     if (typeof given === 'function' || (given === undefined && !isNeeded)) continue

@@ -19,8 +19,13 @@ export type Results<Result> = Iterable<Result> | AsyncIterable<Result>
 export interface CustomHandler<in Example, out Result, in out Model = unknown> {
   /** For people, metrics and errors; the model id unless `modelId` is given. */
   readonly name: string
-  /** What `loadModel` is given: a path, an address, any text. Default: the name. */
+  /** What `loadModel` is given: a path, an address, any text; with `modelIsFile` where the file is. Default: the name. */
   readonly modelId?: string
+  /**
+   * True: `modelId` is a path or an address of a file, published models too. It is fetched and checked as ONNX models are, and
+   * `loadModel` is given the path of the local file. Default: `loadModel` is given the text as it is.
+   */
+  readonly modelIsFile?: boolean
   /** Called once per lane and step (or `modelIdentifier`), before the first batch. A throw stops the instance before it joins; for a per-key model it fails its rows. */
   loadModel(modelId: string): Model | Promise<Model>
   /** Runs a batch. What it throws, and more or fewer results than examples, make dead letters of the examples to blame. */
@@ -60,6 +65,8 @@ export interface CustomModel {
   /** The name and model id, as predictions and errors show them. */
   readonly uri: string
   readonly handler: CustomHandler<never, unknown, never>
+  /** What is loaded is a file, to be fetched. */
+  readonly isFile: boolean
   /** Completed with the place of the handler in its topology when the topology is opened. */
   readonly spec: CustomSpec
   readonly isolation: Isolation
@@ -86,6 +93,7 @@ export function modelHandler<Example, Result, Model>(
       kind: 'custom',
       uri: modelId,
       handler: handler as unknown as CustomHandler<never, unknown, never>,
+      isFile: handler.modelIsFile === true,
       spec: {
         identifier: name,
         kind: 'custom',

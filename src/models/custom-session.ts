@@ -12,6 +12,7 @@ import type { CustomHandler, InferenceArgs } from './custom-handler.ts'
 import type { CustomSpec, HandlerPlace, LoadedModel, LoadedTensor } from './executor.ts'
 import { packResults, readResults, requireCount } from './handler-results.ts'
 import type { LaneSession, RunRequest, RunResults } from './lane-session.ts'
+import { readModelOf } from './model-file.ts'
 import { unpack } from './packed-values.ts'
 import type { SharedModels } from './shared-models.ts'
 
@@ -75,13 +76,17 @@ class CustomSession implements LaneSession {
   }
 
   async open(): Promise<void> {
-    const { identifier, uri, name } = this.#spec
+    const { identifier, uri, name, file } = this.#spec
     const handler = this.#handler
+    if (file !== undefined) {
+      const { sizeBytes, sha256 } = readModelOf(this.#spec)
+      this.loaded = { ...this.loaded, sizeBytes, sha256 }
+    }
     let doing = 'validateInferenceArgs refuses what the step gives'
     try {
       handler.validateInferenceArgs?.(this.#args)
       doing = `loadModel("${uri}") failed`
-      const load = async () => handler.loadModel(uri)
+      const load = async () => handler.loadModel(file ?? uri)
       const unload = async (model: unknown) => handler.unloadModel?.(model)
       this.#model = await this.#parts.models.acquire(identifier, load, unload)
     } catch (error) {

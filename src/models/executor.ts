@@ -21,6 +21,10 @@ interface SpecBase {
   readonly identifier: string
   /** What predictions are labelled with: for ONNX models the file path (absolute, or relative to the working directory). */
   readonly uri: string
+  /** Where the bytes are, if not at `uri`: a fetched model has a local file. A handler that a user wrote is given this path. */
+  readonly file?: string
+  /** The lane loads no other bytes (MODEL_UNUSABLE); as `LoadedModel.sha256`. */
+  readonly sha256?: string
   /** Declared row shapes by tensor name; '' names the only input, or the first output that fits. */
   readonly inputs: Readonly<Record<string, TensorSpec>>
   readonly outputs: Readonly<Record<string, TensorSpec>>

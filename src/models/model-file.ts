@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, isAbsolute, join, normalize, resolve, sep } from 'node:path'
 import { RunInferenceError } from '../errors.ts'
+import type { ModelSpec } from './executor.ts'
 import { type ExternalTensor, externalTensors } from './external-tensors.ts'
 
 export interface ModelFile {
@@ -18,14 +19,27 @@ export interface ModelFile {
 // One read takes less than 2 GiB on every system; a file may be larger.
 const READ_BYTES = 1 << 30
 
-/** Throws MODEL_UNUSABLE for a file that is missing, empty, or shorter than the model needs, naming it. */
-export function readModelFile(uri: string): ModelFile {
-  const bytes = read(uri, uri)
+/** What of a spec says which bytes are loaded. */
+export type ModelPlace = Pick<ModelSpec, 'uri' | 'file' | 'sha256'>
+
+/** The file of a model, and no other bytes than it says. Throws as `readModelFile` does. */
+export function readModelOf({ uri, file, sha256 }: ModelPlace): ModelFile {
+  const read = readModelFile(file ?? uri, uri)
+  if (sha256 === undefined || sha256 === read.sha256) return read
+  throw unusable(
+    `${uri} has other bytes than were published: expected sha256 ${sha256}, got ${read.sha256} in ${resolve(file ?? uri)}. ` +
+      'Put the published file back, or publish this one',
+  )
+}
+
+/** Throws MODEL_UNUSABLE for a file that is missing, empty, or shorter than the model needs, naming it. `uri`: how it is called. */
+export function readModelFile(path: string, uri = path): ModelFile {
+  const bytes = read(path, uri)
   if (bytes.byteLength === 0) throw unusable(`${uri} is empty (0 bytes). Copy the model file again`)
   const tensors = externalTensors(bytes)
   const locations = [...new Set(tensors.map(({ location }) => location))].sort()
   const external = locations.map(location => {
-    const data = read(externalPath(uri, location), `${uri} keeps weights in '${location}', which`)
+    const data = read(externalPath(path, location, uri), `${uri} keeps weights in '${location}', which`)
     checkSize(uri, location, data.byteLength, tensors)
     return { path: location, data }
   })
@@ -41,9 +55,9 @@ export function readModelFile(uri: string): ModelFile {
 }
 
 /** Where a file of weights lies. A model comes from somebody else: it must not name files outside its own folder (MODEL_UNUSABLE). */
-export function externalPath(uri: string, location: string): string {
+export function externalPath(path: string, location: string, uri = path): string {
   const inside = normalize(location)
-  if (location !== '' && !isAbsolute(inside) && inside.split(sep)[0] !== '..') return join(dirname(uri), inside)
+  if (location !== '' && !isAbsolute(inside) && inside.split(sep)[0] !== '..') return join(dirname(path), inside)
   throw unusable(
     `${uri} keeps weights in '${location}'; expected a path inside the model's own folder. ` +
       'Save the model again with its weights beside it',

@@ -11,7 +11,7 @@ import type { LoadedModel, OnnxSpec } from './executor.ts'
 import type { ExtraTensor } from './extra-inputs.ts'
 import type { CarriedOutput } from './lane-messages.ts'
 import type { LaneSession, RunRequest, RunResults } from './lane-session.ts'
-import { readModelFile } from './model-file.ts'
+import { readModelOf } from './model-file.ts'
 import { matchSignature } from './model-signature.ts'
 import { runErrorOf } from './onnx-errors.ts'
 import { createNativeSession, describeTensors, type NativeSession, type NativeTensor, tensorOf } from './onnxruntime.ts'
@@ -29,7 +29,7 @@ const MAX_BOUND = 1024
 /** Reads, creates, checks and warms up. Rejects MODEL_UNUSABLE with what is wrong, where, and what to do. */
 export async function openOnnxSession(spec: OnnxSpec, now: () => number): Promise<OnnxSession> {
   const startedAt = now()
-  const file = readModelFile(spec.uri)
+  const file = readModelOf(spec)
   const { sizeBytes, sha256 } = file
   const { opened, refused } = await selectProvider(`${spec.uri} (${sizeBytes} bytes)`, spec, async provider => {
     const { session, partlyOnCpu } = await createNativeSession(file, spec, provider)
