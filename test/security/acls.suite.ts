@@ -4,7 +4,7 @@ import { before, describe, it } from 'node:test'
 import { from, topology } from 'kafka-run-inference'
 import { RunInferenceError } from '../../src/errors.ts'
 import type { KafkaPort } from '../../src/kafka/port.ts'
-import { topicNames } from '../../src/kafka/topics.ts'
+import { planTopics, topicNames } from '../../src/kafka/topics.ts'
 import { createKafkaPort, type KafkaPortOptions } from '../../src/kafkajs/kafka-port.ts'
 import { createInThreadExecutor } from '../../src/models/in-thread-executor.ts'
 import { systemClock } from '../../src/ops/clock.ts'
@@ -25,27 +25,41 @@ type Guarantee = RunSettings['processingGuarantee']
 interface Case {
   readonly id: string
   readonly guarantee: Guarantee
+  /** It has a topic between its parts. */
+  readonly hasParts: boolean
   readonly lacks: NeededAcl | undefined
   /** It may describe what it may not read or write: then it is refused later. */
   readonly mayDescribe: boolean
 }
 
 const needed = neededAcls()
-const needsOf = (guarantee: Guarantee) =>
-  needed.filter(({ command }) => command === 'run' || (command === 'run, exactly_once' && guarantee === 'exactly_once'))
-const GUARANTEES = ['at_least_once', 'exactly_once'] as const
-
-const cases: readonly Case[] = GUARANTEES.flatMap((guarantee, g) => {
-  const lacking = needsOf(guarantee).flatMap(lacks => [
+const needsOf = ({ guarantee, hasParts }: Pick<Case, 'guarantee' | 'hasParts'>) =>
+  needed.filter(
+    ({ command }) =>
+      command === 'run' ||
+      (command === 'run, exactly_once' && guarantee === 'exactly_once') ||
+      (command === 'run, through' && hasParts),
+  )
+const none = { lacks: undefined, mayDescribe: false }
+const lacking = (some: readonly NeededAcl[]) =>
+  some.flatMap(lacks => [
     { lacks, mayDescribe: false },
     ...(lacks.operation === 'DescribeConfigs' ? [] : [{ lacks, mayDescribe: true }]),
   ])
-  const all = [{ lacks: undefined, mayDescribe: false }, ...lacking]
-  return all.map((each, i) => ({ id: `app${g}x${i}`, guarantee, ...each }))
-})
 
-function grantsOf({ id, guarantee, lacks, mayDescribe }: Case): readonly Acl[] {
-  const needs = needsOf(guarantee).flatMap((need): NeededAcl[] => {
+const kinds = (['at_least_once', 'exactly_once'] as const).flatMap((guarantee, g) => {
+  const [whole, inParts] = [false, true].map(hasParts => ({ guarantee, hasParts }))
+  // What the other parts need is the same in both.
+  const ofParts = g === 0 ? needed.filter(({ command }) => command === 'run, through') : []
+  return [
+    ...[none, ...lacking(needsOf(whole!))].map(each => ({ ...whole!, ...each })),
+    ...[none, ...lacking(ofParts)].map(each => ({ ...inParts!, ...each })),
+  ]
+})
+const cases: readonly Case[] = kinds.map((each, i) => ({ id: `app${i}`, ...each }))
+
+function grantsOf({ id, lacks, mayDescribe, ...kind }: Case): readonly Acl[] {
+  const needs = needsOf(kind).flatMap((need): NeededAcl[] => {
     if (need !== lacks) return [need]
     return mayDescribe ? [{ ...need, operation: 'Describe' }] : []
   })
@@ -58,12 +72,15 @@ export const ACL_USERS = [...cases.map(({ id }) => id), 'produce', 'consume', 'n
 const namesOf = (id: string) => ({
   ...{ applicationId: id, topology: id, step: 'classify' },
   source: `${id}-in`,
+  between: `${id}-between`,
   output: `${id}-out`,
 })
 
-function topologyOf(id: string) {
-  const { source, output, step } = namesOf(id)
-  return topology(id, [from(source, strings).runInference(step, classifier).to(output, strings)])
+function topologyOf({ id, hasParts }: Pick<Case, 'id' | 'hasParts'>) {
+  const { source, between, output, step } = namesOf(id)
+  const classified = from(source, strings).runInference(step, classifier)
+  const last = hasParts ? classified.through(between, strings).map(each => each) : classified
+  return topology(id, [last.to(output, strings)])
 }
 
 function loginOf({ id }: Pick<Case, 'id'>): Pick<KafkaPortOptions, 'sasl'> {
@@ -80,13 +97,8 @@ export function aclSuite(secured: SecuredCluster): void {
   describe('access control lists', { concurrency: 4 }, () => {
     before(async () => {
       const admin = connect(secured.listeners.plain)
-      const topics = cases.flatMap(({ id }) => topicNames(topologyOf(id)))
-      // Dead letters and replays would be refused with the time stamps of their sources.
-      const configs = { 'message.timestamp.type': 'LogAppendTime', 'max.message.bytes': '1114124' }
-      const own = (name: string) => (/(failed-\w+|replay)$/.test(name) ? configs : {})
-      await admin.admin.createTopics(
-        topics.map(name => ({ name, partitions: 1, replicationFactor: 1, configs: own(name) })),
-      )
+      const wanted = { partitions: 1, replicationFactor: 1, minIsr: 1, brokerCount: 1 }
+      await admin.admin.createTopics(cases.flatMap(each => planTopics(topologyOf(each), [], wanted).create))
       const tools = needed.filter(({ command }) => command === 'produce' || command === 'consume')
       const grants = tools.map(need => granted(need, need.command, namesOf(cases[0]!.id)))
       await secured.users.allow([...grants, ...cases.flatMap(grantsOf)])
@@ -95,7 +107,7 @@ export function aclSuite(secured: SecuredCluster): void {
       await eventually(
         'the broker goes by the grants',
         async () => {
-          const seen = await port.admin.describeTopics(topicNames(topologyOf(last.id))).catch(() => [])
+          const seen = await port.admin.describeTopics(topicNames(topologyOf(last))).catch(() => [])
           return seen.length > 0
         },
         30_000,
@@ -112,13 +124,13 @@ export function aclSuite(secured: SecuredCluster): void {
     })
 
     /** To the end of the input. */
-    async function run({ id, guarantee }: Case): Promise<void> {
+    async function run({ id, guarantee, hasParts }: Case): Promise<void> {
       const port = connect(secured.listeners.login, loginOf({ id }))
       const executor = createInThreadExecutor(
         { lanes: 1, maxBatchRows: 8 },
         { logger: silentLogger, clock: systemClock },
       )
-      const running = startTopology(topologyOf(id), {
+      const running = startTopology(topologyOf({ id, hasParts }), {
         ...{ port, executor, registry: undefined, readSchema: assert.fail, metrics: nullMetrics },
         settings: { ...DEFAULT_RUN_SETTINGS, processingGuarantee: guarantee },
         ...{ clock: systemClock, random: Math.random, logger: silentLogger },
@@ -133,9 +145,10 @@ export function aclSuite(secured: SecuredCluster): void {
     }
 
     for (const each of cases) {
-      const { guarantee, lacks, mayDescribe, id } = each
+      const { lacks, mayDescribe, id } = each
+      const kind = each.hasParts ? `${each.guarantee}, in parts` : each.guarantee
       if (lacks === undefined) {
-        it(`${guarantee}: those of the page suffice`, async () => {
+        it(`${kind}: those of the page suffice`, async () => {
           await run(each)
           const port = connect(secured.listeners.plain)
           const written = async (topic: string) => (await port.admin.offsets(topic))[0]!
@@ -148,13 +161,13 @@ export function aclSuite(secured: SecuredCluster): void {
       }
       const { operation, name } = granted(lacks, id, namesOf(id))
       const what = `${operation} on ${lacks.resource} ${lacks.template}${mayDescribe ? ', but with Describe,' : ''}`
-      it(`${guarantee}: without ${what} it ends, and says so`, async () => {
+      it(`${kind}: without ${what} it ends, and says so`, async () => {
         const started = performance.now()
         await assert.rejects(run(each), (error: unknown) => {
           assert.ok(error instanceof RunInferenceError && error.code === 'AUTHORISATION', String(error))
           assert.match(error.message, new RegExp(`Grant this principal .*\\b${operation}\\b`))
-          const kind = { Topic: 'topic', Group: 'group', TransactionalId: 'transactional id', Cluster: 'cluster' }
-          assert.ok(error.message.includes(`on ${kind[lacks.resource]} '${name}`), error.message)
+          const words = { Topic: 'topic', Group: 'group', TransactionalId: 'transactional id', Cluster: 'cluster' }
+          assert.ok(error.message.includes(`on ${words[lacks.resource]} '${name}`), error.message)
           return true
         })
         assert.ok(performance.now() - started < 20_000)

@@ -4,13 +4,13 @@ import type { Acl } from './kafka-users.ts'
 
 /** A line of the table in docs/security.md. */
 export interface NeededAcl extends Pick<Acl, 'operation' | 'resource'> {
-  /** Such as `run`, or `run, exactly_once`. */
+  /** Such as `run`, `run, through` or `run, exactly_once`. */
   readonly command: string
   /** With names in angle brackets, and a star behind a prefix. */
   readonly template: string
 }
 
-const LINE = /^\| (run|run, exactly_once|produce|consume) \| (\w+) \| `([^`]+)` \| (\w+) \|/gm
+const LINE = /^\| (run|run, through|run, exactly_once|produce|consume) \| (\w+) \| `([^`]+)` \| (\w+) \|/gm
 
 /** What the page says that each command needs: the tests go by it, so it cannot say anything else. */
 export function neededAcls(): readonly NeededAcl[] {
