@@ -28,8 +28,11 @@ export interface PreparedVersion {
   readonly modelId: string
   /** Undefined where nothing was hashed. */
   readonly sha256?: string
-  /** Takes over between two batches. Source positions at that moment, by `topic/partition`. */
-  serve(): Readonly<Record<string, number>>
+  /**
+   * Takes over between two batches. Returns the source positions at that moment, by `topic/partition`; undefined: the lanes were
+   * opened meanwhile with what served before, and it has to be prepared again, for them.
+   */
+  serve(): Readonly<Record<string, number>> | undefined
   discard(): void
 }
 
@@ -52,6 +55,9 @@ interface Serving extends Pick<PreparedVersion, 'modelId' | 'sha256'> {
   readonly model: ModelMetadata
   readonly positions: Readonly<Record<string, number>>
 }
+
+/** Why a model does not serve; `closed`: nobody waits for it any more. */
+type Failure = RunInferenceError | 'closed'
 
 /** What a record asks for. */
 interface Target {
@@ -124,19 +130,12 @@ export class LiveSlot {
     for (let pauses = 0; ; pauses++) {
       const candidates = this.#serving ? [wanted] : unique([wanted, ...previous, OWN_MODEL])
       for (const model of reasons.length > 0 ? candidates.slice(1) : candidates) {
-        const prepared = await this.#prepare(model, signal, model === wanted)
-        if (signal.aborted) {
-          if (!(prepared instanceof RunInferenceError)) prepared?.discard()
-          return
-        }
-        if (prepared === undefined) return
-        if (!(prepared instanceof RunInferenceError)) {
-          this.#serve(model, prepared)
-          return model === wanted ? this.#settle('current') : this.#settle('failed', reasons[0])
-        }
-        isOutage ||= isRetriable(prepared)
-        if (model === wanted) reasons.push(prepared)
-        if (model === wanted || !isRetriable(prepared)) this.#parts.onFailed(model, prepared)
+        const failure = await this.#takeUp(model, signal, model === wanted)
+        if (signal.aborted || failure === 'closed') return
+        if (failure === undefined) return this.#settle(model === wanted ? 'current' : 'failed', reasons[0])
+        isOutage ||= isRetriable(failure)
+        if (model === wanted) reasons.push(failure)
+        if (model === wanted || !isRetriable(failure)) this.#parts.onFailed(model, failure)
       }
       // Where nothing was published, nothing has failed: it waits.
       this.#settle(this.#target.metadataOffset === NO_RECORD && !this.#serving ? 'loading' : 'failed', reasons[0])
@@ -146,28 +145,41 @@ export class LiveSlot {
     }
   }
 
-  /** The reason for which it cannot be had; undefined when the signal came. An outage is waited for where `isPatient`. */
-  async #prepare(
-    model: ModelMetadata,
-    signal: AbortSignal,
-    isPatient: boolean,
-  ): Promise<PreparedVersion | RunInferenceError | undefined> {
+  /** Prepares a model and has it serve; the reason for which that cannot be, or undefined. */
+  async #takeUp(model: ModelMetadata, signal: AbortSignal, isPatient: boolean): Promise<Failure | undefined> {
+    for (;;) {
+      const prepared = await this.#prepare(model, signal, isPatient)
+      if (prepared === 'closed' || prepared instanceof RunInferenceError) return prepared
+      if (signal.aborted) {
+        prepared.discard()
+        return 'closed'
+      }
+      const positions = prepared.serve()
+      if (positions === undefined) continue
+      const { modelId, sha256 } = prepared
+      this.#serving = { model, modelId, positions, ...(sha256 === undefined ? {} : { sha256 }) }
+      return undefined
+    }
+  }
+
+  /** The model, or why it cannot be had. An outage is waited for where `isPatient`. */
+  async #prepare(model: ModelMetadata, signal: AbortSignal, isPatient: boolean): Promise<PreparedVersion | Failure> {
     if (isOwn(model) && !this.#parts.hasOwn) return noOwnModel(this.#serving !== undefined)
     let lost = 0
     for (let pauses = 0; ; pauses++) {
       try {
         return await this.#parts.prepare(model, signal)
       } catch (error) {
-        if (signal.aborted) return undefined
+        if (signal.aborted) return 'closed'
         const failure = RunInferenceError.from(error, 'BUG', `loading ${model.modelId}`)
-        if (failure.code === 'CLOSED') return undefined
+        if (failure.code === 'CLOSED') return 'closed'
         if (failure.code === 'LANE_LOST' && ++lost >= MAX_LOST_LOADS) return asUnusable(model, failure)
         if (!failure.retriable || !isPatient) return failure
         this.#isOut = true
         this.#parts.onOutage(failure)
         this.#tell('loading', failure)
         await this.#pause(pauses, signal)
-        if (signal.aborted) return undefined
+        if (signal.aborted) return 'closed'
       }
     }
   }
@@ -175,12 +187,6 @@ export class LiveSlot {
   #pause(pauses: number, signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#parts
     return sleep(clock, Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** pauses) * (0.5 + random() / 2), signal)
-  }
-
-  #serve(model: ModelMetadata, prepared: PreparedVersion): void {
-    const positions = prepared.serve()
-    const { modelId, sha256 } = prepared
-    this.#serving = { model, modelId, positions, ...(sha256 === undefined ? {} : { sha256 }) }
   }
 
   #isServing(model: ModelMetadata): boolean {

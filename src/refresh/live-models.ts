@@ -1,0 +1,186 @@
+/**
+ * The models of an instance, as they are published: reads the metadata topic to its end, has something serve in every slot, then
+ * follows. What happens in one slot is in `live-slot.ts`.
+ *
+ * 1. `open` resolves when something serves in every slot; until then the instance is no member of its group, so nothing is dropped. What is
+ *    published meanwhile counts.
+ * 2. A record of one slot never touches another slot.
+ * 3. Records that no slot has a use for, or that cannot be read, change no model, and are told: in the log, in the status, in health.
+ * 4. An outage of the topic changes no model.
+ */
+import { type ErrorCode, RunInferenceError } from '../errors.ts'
+import type { KafkaPort } from '../kafka/port.ts'
+import type { Clock } from '../ops/clock.ts'
+import type { Logger } from '../ops/logger.ts'
+import { LiveSlot, type PreparedVersion } from './live-slot.ts'
+import { followMetadata, type MetadataFollower } from './metadata-follower.ts'
+import { readMetadata } from './metadata-log.ts'
+import type { MetadataProblem } from './metadata-table.ts'
+import type { SlotStatus } from './status-record.ts'
+import type { ModelMetadata, StepModels } from './step-models.ts'
+import type { TopologySlot } from './topology-slots.ts'
+
+/** How a slot gets its models. */
+export interface SlotModels {
+  readonly slot: TopologySlot
+  /** False: the handler names no model. */
+  readonly hasOwn: boolean
+  /** As `LiveSlotParts.prepare`. */
+  prepare(model: ModelMetadata, signal: AbortSignal): Promise<PreparedVersion>
+}
+
+export interface LiveModelMetrics {
+  /** The newest revision that was read of a slot (0: none), and whether its model serves. */
+  modelRevision(step: string, cohort: number, revision: number, isCurrent: boolean): void
+  /** A model that was published cannot be used. */
+  modelRefreshFailed(step: string, cohort: number, code: ErrorCode): void
+}
+
+export interface LiveModelsParts {
+  readonly port: Pick<KafkaPort, 'scan'>
+  readonly topic: string
+  /** In the order of the topology. */
+  readonly slots: readonly SlotModels[]
+  /** Why a record under this key means nothing here; undefined: it is about another part of the topology. */
+  readonly whyIgnored: (key: string) => string | undefined
+  readonly clock: Clock
+  readonly random: () => number
+  readonly logger: Logger
+  readonly metrics: LiveModelMetrics
+  readonly onOutage: (what: string, error: unknown) => void
+  readonly onRecovered: (what: string) => void
+  /** Something of `slots` or `ignored` is another one. */
+  readonly onChange: () => void
+}
+
+const TOPIC = 'model metadata'
+
+export class LiveModels {
+  readonly #parts: LiveModelsParts
+  readonly #slots: ReadonlyMap<string, LiveSlot>
+  readonly #ignored = new Map<string, string>()
+  /** Slots that have no model yet, and have said so. */
+  readonly #waiting = new Set<string>()
+  readonly #open = Promise.withResolvers<void>()
+  #follower: MetadataFollower | undefined
+  #hasJoined = false
+  #isClosed = false
+
+  constructor(parts: LiveModelsParts) {
+    this.#parts = parts
+    this.#slots = new Map(parts.slots.map(models => [models.slot.text, this.#liveSlot(models)]))
+    this.#open.promise.catch(() => {})
+  }
+
+  /** Rejects as `readMetadata`, and may be called again then; CLOSED when it is closed before. */
+  async open(signal: AbortSignal): Promise<void> {
+    const { clock, port, random, topic } = this.#parts
+    if (this.#follower) return this.#open.promise
+    const snapshot = await readMetadata(port, topic, signal)
+    if (this.#isClosed) return this.#open.promise
+    for (const [text, slot] of this.#slots) {
+      const published = snapshot.slots.get(text)
+      slot.update(published?.state, published?.offset ?? -1)
+    }
+    for (const key of snapshot.slots.keys()) if (!this.#slots.has(key)) this.#ignore(key)
+    for (const problem of snapshot.problems) this.#problem(problem)
+    this.#follower = followMetadata({
+      ...{ port, topic, clock, random, from: snapshot },
+      onChange: ({ key, state, offset }) => this.#update(key, state, offset),
+      onProblem: problem => this.#problem(problem),
+      onOutage: error => this.#parts.onOutage(TOPIC, error),
+      onRecovered: () => this.#parts.onRecovered(TOPIC),
+    })
+    await this.#open.promise
+  }
+
+  /** The instance is a member of its groups: what is loaded is at work. */
+  joined(): void {
+    this.#hasJoined = true
+    this.#parts.onChange()
+  }
+
+  /** What instances tell: of models per key, those that something was published for. */
+  slots(): readonly SlotStatus[] {
+    return this.#parts.slots.flatMap(({ slot: { keys, text } }): SlotStatus[] => {
+      const status = this.#slots.get(text)!.status()
+      if (keys !== undefined && status.metadataOffset < 0) return []
+      const state = status.state === 'current' && !this.#hasJoined ? 'ready' : status.state
+      return [{ slot: text, ...status, state }]
+    })
+  }
+
+  /** Records that mean nothing here, by their keys, with the reason. */
+  ignored(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#ignored)
+  }
+
+  /** Follows no more, and gives up what is being loaded. What serves is left alone. */
+  close(): void {
+    this.#isClosed = true
+    this.#follower?.stop()
+    for (const slot of this.#slots.values()) slot.close()
+    this.#open.reject(new RunInferenceError('CLOSED', 'the instance was stopped before it had a model for every step'))
+  }
+
+  #liveSlot({ slot, hasOwn, prepare }: SlotModels): LiveSlot {
+    const { clock, logger, metrics, random, onOutage, onRecovered } = this.#parts
+    const { cohort, step, text } = slot
+    const live: LiveSlot = new LiveSlot({
+      ...{ clock, random, hasOwn, prepare },
+      onChange: () => this.#changed(slot, live),
+      onFailed: ({ modelId }, { code, message }) => {
+        metrics.modelRefreshFailed(step, cohort, code)
+        const serves = live.status().modelId
+        const facts = { slot: text, modelId, code, reason: message, serves }
+        logger.error(facts, 'a published model cannot be used: what serves goes on, until something else is published')
+      },
+      onOutage: error => onOutage(nameOf(text), error),
+      onRecovered: () => onRecovered(nameOf(text)),
+    })
+    return live
+  }
+
+  #changed({ cohort, step, text }: TopologySlot, live: LiveSlot): void {
+    const { metrics, onChange, onOutage, onRecovered } = this.#parts
+    const { revision, state, reason } = live.status()
+    metrics.modelRevision(step, cohort, revision, state === 'current')
+    if (live.serving !== undefined) {
+      if (this.#waiting.delete(text)) onRecovered(nameOf(text))
+      if ([...this.#slots.values()].every(({ serving }) => serving !== undefined)) this.#open.resolve()
+    } else if (reason !== undefined) {
+      this.#waiting.add(text)
+      onOutage(nameOf(text), reason)
+    }
+    onChange()
+  }
+
+  #update(key: string, state: StepModels | undefined, offset: number): void {
+    const slot = this.#slots.get(key)
+    if (this.#ignored.delete(key)) this.#told(key)
+    if (slot) slot.update(state, offset)
+    else if (state !== undefined) this.#ignore(key)
+  }
+
+  #problem({ key, error }: MetadataProblem): void {
+    this.#ignore(key, error.message)
+  }
+
+  #ignore(key: string, reason = this.#parts.whyIgnored(key)): void {
+    if (reason === undefined) return
+    const { logger, onChange, onOutage } = this.#parts
+    this.#ignored.set(key, reason)
+    logger.warn({ slot: key, reason }, 'a record of the model-metadata topic is ignored: it changes no model here')
+    onOutage(`${TOPIC} of ${key}`, reason)
+    onChange()
+  }
+
+  #told(key: string): void {
+    this.#parts.onRecovered(`${TOPIC} of ${key}`)
+    this.#parts.onChange()
+  }
+}
+
+function nameOf(slot: string): string {
+  return `model of ${slot}`
+}

@@ -1,0 +1,162 @@
+/**
+ * Brings a model of a slot into lanes: fetched, checked, loaded and warm before anything serves it (I4).
+ *
+ * At the start there is no set of models yet, since the graph is compiled with what is loaded: a model is tried in a lane of its
+ * own, and the set is opened with what was chosen. From then on the set prepares models in spare lanes.
+ */
+import type { ModelSpec, Signature } from '../models/executor.ts'
+import type { ChangingModels, PreparedModel } from '../models/prepared-model.ts'
+import type { SlotModels } from './live-models.ts'
+import type { PreparedVersion } from './live-slot.ts'
+import type { LoadTurns } from './load-turns.ts'
+import type { ModelMetadata } from './step-models.ts'
+import type { TopologySlot } from './topology-slots.ts'
+import type { TriedModel } from './try-out.ts'
+
+/** A model on this machine, whose size and checksum are what was published. */
+export interface ModelFile {
+  readonly path: string
+  readonly sha256: string
+  readonly sizeBytes: number
+  /** Nobody reads it any more. */
+  release(): void
+}
+
+/** Where models come from. `models/model-source.ts` is one. */
+export interface ModelFiles {
+  /** Rejects MODEL_UNUSABLE, MODEL_OUTAGE (retriable), or the signal's reason. */
+  fetch(model: ModelMetadata, signal: AbortSignal): Promise<ModelFile>
+}
+
+export interface SlotLoaderParts {
+  readonly slot: TopologySlot
+  readonly hasOwn: boolean
+  readonly files: ModelFiles
+  readonly turns: LoadTurns
+  /** A handler that a user wrote knows itself what to make of a model id; bytes that were hashed are fetched all the same. */
+  readonly isFetched: (model: ModelMetadata) => boolean
+  /** What lanes load. */
+  readonly specOf: (model: ModelMetadata, file: ModelFile | undefined) => ModelSpec
+  /** Loads and warms it before any lane is open. Rejects as `ChangingModels.prepare`. */
+  readonly tryOut: (spec: ModelSpec, signal: AbortSignal) => Promise<TriedModel>
+  /** How long a load may take. */
+  readonly timeoutMs: number
+  /** Where reading of the sources stands, by `topic/partition`. */
+  readonly positions: () => Readonly<Record<string, number>>
+  /** This model serves from now on. */
+  readonly onServed: (model: ModelMetadata, modelId: string) => void
+}
+
+interface Attached {
+  readonly models: ChangingModels
+  readonly expected: Signature
+}
+
+export class SlotLoader implements SlotModels {
+  readonly slot: TopologySlot
+  readonly hasOwn: boolean
+  readonly #parts: SlotLoaderParts
+  readonly #attached = Promise.withResolvers<Attached>()
+  #isOpening = true
+  #chosen: ModelSpec | undefined
+  /** The file of what serves: a lane whose worker is lost reads it again. */
+  #file: ModelFile | undefined
+  #tried: TriedModel | undefined
+
+  constructor(parts: SlotLoaderParts) {
+    this.#parts = parts
+    this.slot = parts.slot
+    this.hasOwn = parts.hasOwn
+  }
+
+  /** What the lanes are to be opened with; it is settled by this call. */
+  chosen(): ModelSpec {
+    this.#isOpening = false
+    return this.#chosen!
+  }
+
+  /** The lanes are open: from now on they take what is prepared. */
+  attach(models: ChangingModels, expected: Signature): void {
+    this.#attached.resolve({ models, expected })
+    this.#tried?.release()
+    this.#tried = undefined
+  }
+
+  prepare(model: ModelMetadata, signal: AbortSignal): Promise<PreparedVersion> {
+    return this.#parts.turns.take(signal, () => this.#prepare(model, signal))
+  }
+
+  async #prepare(model: ModelMetadata, signal: AbortSignal): Promise<PreparedVersion> {
+    const { isFetched, files, specOf } = this.#parts
+    const file = isFetched(model) ? await files.fetch(model, signal) : undefined
+    try {
+      const spec = specOf(model, file)
+      if (this.#isOpening) return await this.#tryOut(model, spec, file, signal)
+      const { models, expected } = await orAborted(this.#attached.promise, signal)
+      const { timeoutMs, slot } = this.#parts
+      const prepared = await models.prepare(slot.cohort, spec, expected, { timeoutMs, signal })
+      return this.#swap(model, prepared, file)
+    } catch (error) {
+      file?.release()
+      throw error
+    }
+  }
+
+  async #tryOut(model: ModelMetadata, spec: ModelSpec, file: ModelFile | undefined, signal: AbortSignal) {
+    // The handler's own model is opened as if nothing could be published: what is wrong with it ends the instance.
+    const tried = model.modelId === '' ? undefined : await this.#parts.tryOut(spec, signal)
+    // Models per key are loaded again when rows for them come.
+    const isKept = this.slot.keys === undefined
+    if (!isKept) tried?.release()
+    const discard = () => {
+      if (isKept) tried?.release()
+      file?.release()
+    }
+    return {
+      modelId: spec.uri,
+      ...(tried?.sha256 ? { sha256: tried.sha256 } : {}),
+      discard,
+      serve: () => {
+        if (!this.#isOpening) return void discard()
+        this.#tried?.release()
+        this.#tried = isKept ? tried : undefined
+        this.#chosen = spec
+        this.#parts.onServed(model, spec.uri)
+        return this.#served(file)
+      },
+    }
+  }
+
+  #swap(model: ModelMetadata, prepared: PreparedModel, file: ModelFile | undefined): PreparedVersion {
+    const { modelId, sha256 } = prepared
+    return {
+      modelId,
+      ...(sha256 === '' ? {} : { sha256 }),
+      serve: () => {
+        this.#parts.onServed(model, modelId)
+        prepared.serve()
+        return this.#served(file)
+      },
+      discard() {
+        prepared.discard()
+        file?.release()
+      },
+    }
+  }
+
+  #served(file: ModelFile | undefined): Readonly<Record<string, number>> {
+    // Lanes that drain have loaded it, and are not opened again with it.
+    this.#file?.release()
+    this.#file = file
+    return this.#parts.positions()
+  }
+}
+
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
