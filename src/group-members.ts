@@ -34,6 +34,7 @@ export function groupMembers(all: readonly MemberOfTopics[]): GroupMember {
     restart: partition => of(partition.topic).restart(partition),
     // Of one group only: another that joins, which can take long, is none of its concern.
     alive: topic => (topic === undefined ? members.every(member => member.alive()) : of(topic).alive()),
+    memberIds: () => members.flatMap(member => member.memberIds()),
     heartbeatAgeMs: () => Math.max(...members.map(member => member.heartbeatAgeMs())),
     async stop() {
       await Promise.all(members.map(member => member.stop()))

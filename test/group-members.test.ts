@@ -11,6 +11,7 @@ function fake(isAlive: boolean): GroupMember {
     commit: async () => [],
     restart: () => {},
     alive: () => isAlive,
+    memberIds: () => (isAlive ? ['a'] : ['b', 'c']),
     heartbeatAgeMs: () => (isAlive ? 10 : 10_000),
     stop: async () => {},
   }
@@ -24,6 +25,7 @@ describe('the members of several groups', () => {
     ])
     assert.deepEqual([all.alive('a'), all.alive('b'), all.alive()], [true, false, false])
     assert.equal(all.heartbeatAgeMs(), 10_000)
+    assert.deepEqual(all.memberIds(), ['a', 'b', 'c'])
     assert.throws(() => all.alive('c'), /BUG.*topic c/)
   })
 })

@@ -53,6 +53,23 @@ export interface NewTopic {
 
 export type LogEnd = 'stable' | 'written'
 
+/** A consumer group as its coordinator has it now. */
+export interface GroupDescription {
+  /** `Dead`: there is no such group. `Empty`: it has no members, but may have offsets. */
+  readonly state: 'Dead' | 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Unknown'
+  /** Those that have not been heard of for less than their session. */
+  readonly members: readonly GroupMemberDescription[]
+}
+
+export interface GroupMemberDescription {
+  /** One of `GroupMember.memberIds` of that member. */
+  readonly memberId: string
+  /** As the client calls itself; several members may have the same. */
+  readonly clientId: string
+  /** Where the coordinator sees it, e.g. `/10.0.0.7`. */
+  readonly host: string
+}
+
 export interface KafkaAdmin {
   /** Those of the named topics that exist. */
   describeTopics(names: readonly string[]): Promise<readonly TopicDescription[]>
@@ -67,6 +84,8 @@ export interface KafkaAdmin {
   offsets(topic: string, end?: LogEnd): Promise<readonly { readonly start: number; readonly end: number }[]>
   /** Committed offsets of a group by partition number, −1 where there is none. */
   committed(groupId: string, topic: string): Promise<readonly number[]>
+  /** Who is in a group now. A group that does not exist is `Dead`, and has no members. */
+  describeGroup(groupId: string): Promise<GroupDescription>
   brokerCount(): Promise<number>
 }
 
@@ -160,6 +179,8 @@ export interface GroupMember {
    * knows of; nor when the last heartbeat that was answered is as old as the session.
    */
   alive(topic?: string): boolean
+  /** Under which ids coordinators know it now: one for each group, none before it has joined or once it was expelled. */
+  memberIds(): readonly string[]
   /** Milliseconds since the last heartbeat that was answered. */
   heartbeatAgeMs(): number
   /** Stops fetching and heartbeats, leaves the group. Does not wait for work: drain first. */

@@ -1,8 +1,9 @@
 /** Topics, settings and offsets. Each call tries again through short outages, up to a deadline, and then says what failed. */
-import type { KafkaAdmin, LogEnd, NewTopic, TopicDescription } from '../kafka/port.ts'
+import type { GroupDescription, KafkaAdmin, LogEnd, NewTopic, TopicDescription } from '../kafka/port.ts'
 import type { Clock } from '../ops/clock.ts'
 import { Backoff } from './backoff.ts'
 import type { Cluster } from './cluster.ts'
+import { describeGroup } from './group-description.ts'
 import { fetchCommitted } from './group-offsets.ts'
 import { EARLIEST, LATEST, listOffsets } from './list-offsets.ts'
 import { partitionKey } from './partition-key.ts'
@@ -155,6 +156,17 @@ export class Admin implements KafkaAdmin {
       this.#cluster.forgetCoordinator('group', groupId)
       throw error
     })
+  }
+
+  describeGroup(groupId: string): Promise<GroupDescription> {
+    const what = `Describing group '${groupId}'`
+    return this.#persist(what, () =>
+      describeGroup(this.#cluster, this.#purpose, groupId).catch(error => {
+        // It may have moved: the next attempt asks who it is now.
+        this.#cluster.forgetCoordinator('group', groupId)
+        throw error
+      }),
+    )
   }
 
   brokerCount(): Promise<number> {

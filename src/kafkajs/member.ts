@@ -141,6 +141,10 @@ export class Member implements GroupMember {
     return this.#session.generation >= 0 && this.heartbeatAgeMs() < this.#options.sessionTimeoutMs
   }
 
+  memberIds(): readonly string[] {
+    return this.#session.memberId === '' ? [] : [this.#session.memberId]
+  }
+
   heartbeatAgeMs(): number {
     return this.#session.ageMs()
   }
@@ -154,7 +158,7 @@ export class Member implements GroupMember {
     this.#stopped.abort()
     this.#reader.stop()
     this.#ignoreRefreshes()
-    this.#loseAll()
+    this.#lost(this.#ownership.clear())
     this.#leaveGeneration(false)
     this.#started.reject(new RunInferenceError('CLOSED', 'The member was stopped before it had joined.'))
     const { cluster, clock, purpose } = this.#context
@@ -250,12 +254,8 @@ export class Member implements GroupMember {
   #expelled(reason: string): void {
     this.#context.logger.warn({ reason }, 'the group goes on without this member: its partitions are lost')
     this.#reader.halt()
-    this.#loseAll()
-    this.#leaveGeneration(false)
-  }
-
-  #loseAll(): void {
     this.#lost(this.#ownership.clear())
+    this.#leaveGeneration(false)
   }
 
   #lost(partitions: readonly OwnedPartition[]): void {

@@ -6,6 +6,7 @@ import type { Header } from '../kafka/record-block.ts'
 import { replayTopic } from '../kafka/topic-names.ts'
 import type { ChangingSteps } from '../models/prepared-model.ts'
 import { type ServedModel, servedModels } from '../models/served-models.ts'
+import type { LiveRun } from '../refresh/live-run.ts'
 import type { RunParts } from '../run-parts.ts'
 import { rowCredits } from '../run-settings.ts'
 import type { Topology } from '../topology.ts'
@@ -28,6 +29,9 @@ import type { Outputs } from './unit-builder.ts'
 
 export interface AssembleParts extends RunParts {
   readonly note: (what: string) => void
+  readonly live: LiveRun | undefined
+  /** The application is being stopped. */
+  readonly signal: AbortSignal
   /** The member is made after the pipeline, since it calls it. */
   readonly member: () => GroupMember
   readonly onOutage: (what: string, error: unknown) => void
@@ -65,8 +69,8 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     parts.note(what)
   }
   for (const node of topology.steps) {
-    const { namespace, models, modelName } = metricNames(node, parts.modelMetadata?.get(node.step))
-    metrics.stepOpened(node.step, namespace, models, modelName)
+    const { namespace, models } = metricNames(node)
+    metrics.stepOpened(node.step, namespace, models)
   }
   const stepOf = (node: StepNode) => steps[topology.steps.indexOf(node)]!.step
   const eventsOf = (node: StepNode) =>
@@ -144,7 +148,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     }),
     deadLetters: opened.deadLetters,
   }
-  const member: Omit<GroupMember, 'start' | 'stop' | 'heartbeatAgeMs'> = {
+  const member: Omit<GroupMember, 'start' | 'stop' | 'heartbeatAgeMs' | 'memberIds'> = {
     commit: offsets => parts.member().commit(offsets),
     alive: topic => parts.member().alive(topic),
     pause: partition => parts.member().pause(partition),
@@ -185,6 +189,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     onRecovered,
     onFatal,
   })
+  parts.live?.attach(changing)
   parts.onModelsOpened?.(changing)
   return {
     pipeline,

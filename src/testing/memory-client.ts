@@ -66,6 +66,10 @@ function memoryAdmin(state: MemoryState, link: MemoryLink): KafkaAdmin {
       const { offsets } = state.group(groupId)
       return state.topic(topic).partitions.map(({ partition }) => offsets.get(partitionKey(topic, partition)) ?? -1)
     },
+    async describeGroup(groupId) {
+      await reach()
+      return state.group(groupId).describe()
+    },
     async brokerCount() {
       await reach()
       return state.brokerCount

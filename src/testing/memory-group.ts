@@ -7,7 +7,7 @@
  * 3. A member that is not heard of for its session timeout is removed; the time of an outage does not count.
  * 4. A partition stays with its owner as long as the shares of two members differ by at most one.
  */
-import type { StartPosition } from '../kafka/port.ts'
+import type { GroupDescription, StartPosition } from '../kafka/port.ts'
 import type { Clock } from '../ops/clock.ts'
 import { type MemberClaim, shareOut } from './memory-assignment.ts'
 
@@ -59,6 +59,12 @@ export class MemoryGroup {
 
   get memberIds(): readonly string[] {
     return [...this.#members.keys()]
+  }
+
+  describe(): GroupDescription {
+    const members = this.memberIds.map(memberId => ({ memberId, clientId: 'memory', host: '/memory' }))
+    if (members.length > 0) return { state: this.#isPreparing ? 'PreparingRebalance' : 'Stable', members }
+    return { state: this.offsets.size > 0 ? 'Empty' : 'Dead', members }
   }
 
   reads(topic: string): boolean {

@@ -97,6 +97,10 @@ export class MemoryMember implements GroupMember {
     return !this.#isJoining && this.heartbeatAgeMs() < this.#options.sessionTimeoutMs
   }
 
+  memberIds(): readonly string[] {
+    return this.#session.memberId === '' ? [] : [this.#session.memberId]
+  }
+
   heartbeatAgeMs(): number {
     return this.#session.ageMs()
   }
@@ -167,10 +171,9 @@ export class MemoryMember implements GroupMember {
         await this.#link.pass('join')
         if (this.#stop.signal.aborted) return undefined
         if (session.memberId === '') session.memberId = this.#state.memberId()
-        const { groupId: _, ...options } = this.#options
         const { memberId, generation } = session
         const owned = [...this.#owned.keys(), ...this.#takeover.pending]
-        const answer = await this.#group.join({ ...options, memberId, generation, owned })
+        const answer = await this.#group.join({ ...this.#options, memberId, generation, owned })
         if (answer !== undefined || this.#stop.signal.aborted) return answer
         this.#loseEverything()
       } catch (error) {

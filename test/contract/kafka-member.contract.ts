@@ -21,6 +21,31 @@ export function kafkaMemberContract(features: PortFeatures): void {
       assert.ok(reader.member.heartbeatAgeMs() < 10_000)
     })
 
+    test('the coordinator tells who is in a group, under the ids that its members say', async t => {
+      const h = await Harness.open(features, t)
+      const [topic, group] = [await h.topic('described', 2), h.name('group')]
+      const described = () => h.port.admin.describeGroup(group)
+      assert.deepEqual(await described(), { state: 'Dead', members: [] })
+      const members = [1, 2].map(() => h.member(group, earliest(topic)))
+      assert.deepEqual(members[0]!.member.memberIds(), [])
+      for (const { member } of members) await member.start()
+      await features.eventually('both are in one generation', async () => {
+        const { state, members: seen } = await described()
+        return state === 'Stable' && seen.length === 2
+      })
+      const { members: seen } = await described()
+      const ids = members.flatMap(({ member }) => member.memberIds()).toSorted()
+      assert.deepEqual(seen.map(({ memberId }) => memberId).toSorted(), ids)
+      for (const { clientId, host } of seen) assert.ok(clientId !== '' && host.startsWith('/'), `${clientId} ${host}`)
+      for (const { member } of members) await member.stop()
+      assert.deepEqual(
+        members.flatMap(({ member }) => member.memberIds()),
+        [],
+      )
+      await features.eventually('nobody is there', async () => (await described()).state === 'Empty')
+      assert.deepEqual((await described()).members, [])
+    })
+
     test('every record of every partition comes once, in offset order, without gaps', async t => {
       const h = await Harness.open(features, t)
       const topic = await h.topic('all', 3)
