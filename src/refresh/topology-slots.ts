@@ -17,6 +17,28 @@ export interface TopologySlot {
   readonly keys: readonly ModelKey[] | undefined
 }
 
+/** Those of steps that follow what is published. Throws SETTINGS_INVALID where the step that is meant does not, or none does. */
+export function followedSlots(
+  { steps }: Pick<Topology, 'steps'>,
+  step: string | undefined,
+  module: string,
+): readonly TopologySlot[] {
+  const followed = steps.filter(({ options }) => options.modelMetadata === true)
+  const deaf = steps.filter(node => !followed.includes(node) && (followed.length === 0 || node.step === step))
+  if (deaf.length > 0 || steps.length === 0) {
+    const what =
+      deaf.length === 0
+        ? 'the topology has no step, so no model can be published for it'
+        : `step "${(deaf.find(node => node.step === step) ?? deaf[0]!).step}" does not follow what is published`
+    const remedy =
+      deaf.length === 0
+        ? 'Name a topology with runInference'
+        : `Write runInference(step, handler, { modelMetadata: true }), then kri topics apply ${module}, and start the instances again`
+    throw invalid({ where: module, what, remedy })
+  }
+  return slotsOf({ steps: followed })
+}
+
 /** By step in declaration order, then by mapping. */
 export function slotsOf({ steps }: Pick<Topology, 'steps'>): readonly TopologySlot[] {
   return steps.flatMap(({ step, handler: { cohorts } }: StepNode) =>
@@ -64,10 +86,6 @@ export function chosenSlots(slots: readonly TopologySlot[], flags: SlotFlags, mo
 function slotsOfStep(slots: readonly TopologySlot[], step: string | undefined, module: string) {
   const steps = [...new Set(slots.map(slot => slot.step))]
   const [only, ...others] = steps
-  if (only === undefined) {
-    const remedy = 'Name a topology with runInference'
-    throw invalid({ where: module, what: 'the topology has no step, so no model can be published for it', remedy })
-  }
   const name = step ?? (others.length === 0 ? only : undefined)
   if (name !== undefined && steps.includes(name)) return slots.filter(slot => slot.step === name)
   const problem = badValue('--step', 'it', `one of ${listed(steps)}, the steps of ${module}`, step)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { float32, from, json, keyed, kv, modelHandler, onnx, topology, utf8 } from 'kafka-run-inference'
-import { chosenSlot, chosenSlots, slotsOf } from '../../src/refresh/topology-slots.ts'
+import { chosenSlot, chosenSlots, followedSlots, slotsOf } from '../../src/refresh/topology-slots.ts'
 
 const own = modelHandler<number, number, undefined>({
   name: 'own',
@@ -54,7 +54,22 @@ describe('the slots of a topology', () => {
         /\[SETTINGS_INVALID\] --step: .*expected one of score, by-key, by-number, the steps of t\.ts, got undefined/,
     })
     assert.throws(() => chosen({ step: 'scores' }), /got "scores"\. Did you mean score\?/)
-    assert.throws(() => chosenSlot([], {}, 't.ts'), /t\.ts: the topology has no step/)
+  })
+
+  test('only steps that follow what is published have slots that can be written', () => {
+    const followed = source.runInference('live', digits, { modelMetadata: true }).to('out', json())
+    const deaf = source.runInference('deaf', digits).to('out-2', json())
+    const both = topology('both', [followed, deaf])
+    assert.deepEqual(
+      followedSlots(both, undefined, 't.ts').map(({ text }) => text),
+      ['live'],
+    )
+    const expected =
+      /\[SETTINGS_INVALID\] t\.ts: step "deaf" does not follow what is published\. Write .*modelMetadata: true/
+    assert.throws(() => followedSlots(both, 'deaf', 't.ts'), expected)
+    assert.throws(() => followedSlots(topology('deaf', [deaf]), undefined, 't.ts'), expected)
+    const none = topology('none', [source.to('out', json())])
+    assert.throws(() => followedSlots(none, undefined, 't.ts'), /t\.ts: the topology has no step/)
   })
 
   test('any key of a mapping means it, as text or as JSON', () => {
