@@ -11,7 +11,14 @@ import type { SettingName, Settings } from './settings-schema.ts'
 /** A value as a source gives it, and the words for where that is. */
 export type Given = { readonly value: unknown; readonly origin: string }
 
-const SECRETS = ['tlsKeyPassword', 'saslPassword', 'registryPassword'] as const satisfies readonly SettingName[]
+const SECRETS = [
+  'tlsKeyPassword',
+  'saslPassword',
+  'registryPassword',
+  'modelToken',
+  's3SecretAccessKey',
+  's3SessionToken',
+] as const satisfies readonly SettingName[]
 
 const fileOf = <T extends string>(secret: T) => `${secret}File` as const satisfies string
 

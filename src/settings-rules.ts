@@ -49,6 +49,25 @@ const RULES: readonly Rule[] = [
     expected: () => 'a password, since registryUsername is set',
   },
   {
+    name: 'modelTokenOrigin',
+    beside: 'modelToken',
+    isBroken: ({ modelToken, modelTokenOrigin }) => (modelToken === undefined) !== (modelTokenOrigin === undefined),
+    expected: () => 'both modelToken and modelTokenOrigin, or neither: it is sent nowhere else',
+  },
+  {
+    name: 's3SecretAccessKey',
+    beside: 's3AccessKeyId',
+    isBroken: ({ s3AccessKeyId, s3SecretAccessKey }) =>
+      (s3AccessKeyId === undefined) !== (s3SecretAccessKey === undefined),
+    expected: () => 'both s3AccessKeyId and s3SecretAccessKey, or neither',
+  },
+  {
+    name: 's3SessionToken',
+    beside: 's3AccessKeyId',
+    isBroken: ({ s3AccessKeyId, s3SessionToken }) => s3AccessKeyId === undefined && s3SessionToken !== undefined,
+    expected: () => 'none without s3AccessKeyId',
+  },
+  {
     name: 'tlsKeyFile',
     beside: 'tlsCertFile',
     isBroken: ({ tlsCertFile, tlsKeyFile }) => (tlsCertFile === undefined) !== (tlsKeyFile === undefined),

@@ -3,32 +3,9 @@ import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import type { StartPosition } from './kafka/port.ts'
 import { DEFAULT_RUN_SETTINGS as RUN } from './run-settings.ts'
+import { groupOf, type SettingGroup } from './settings-groups.ts'
+import { isEndpoint, isModelRoot, isOrigin } from './settings-places.ts'
 import { brokenRules } from './settings-rules.ts'
-
-/** Settings that belong to how Kafka and the registry are reached. */
-const CONNECTION = [
-  'brokers',
-  'clientId',
-  'tls',
-  'tlsCaFile',
-  'tlsCertFile',
-  'tlsKeyFile',
-  'tlsKeyPassword',
-  'tlsKeyPasswordFile',
-  'saslMechanism',
-  'saslUsername',
-  'saslPassword',
-  'saslPasswordFile',
-  'registryUrl',
-  'registryCaFile',
-  'registryCertFile',
-  'registryKeyFile',
-  'registryUsername',
-  'registryPassword',
-  'registryPasswordFile',
-  'logLevel',
-] as const
-const TOPICS = ['partitions', 'replicationFactor', 'minIsr'] as const
 
 const whole = (min: number, max = Number.MAX_SAFE_INTEGER) => {
   const expected =
@@ -62,6 +39,18 @@ const brokers = z
     z.array(z.string(BROKERS).regex(ADDRESS, BROKERS), BROKERS).min(1, BROKERS),
   )
   .meta({ takes: 'addresses' })
+
+const ROOTS = 'folders, https://host/path or s3://bucket/prefix, without users and queries, separated by commas'
+const roots = z
+  .preprocess(
+    value => (typeof value === 'string' ? value.split(',').map(root => root.trim()) : value),
+    z.array(z.string(ROOTS).refine(isModelRoot, ROOTS), ROOTS),
+  )
+  .meta({ takes: 'places' })
+const ORIGIN = 'an http or https URL of a host alone'
+const origin = z.string(ORIGIN).refine(isOrigin, ORIGIN).meta({ takes: 'url' }).optional()
+const ENDPOINT = 'an http or https URL without user and query'
+const endpoint = z.string(ENDPOINT).refine(isEndpoint, ENDPOINT).meta({ takes: 'url' }).optional()
 
 const START = '"earliest", "latest", "none" or a time like 2026-01-31T12:00:00Z'
 const POSITIONS = ['earliest', 'latest', 'none'] as const
@@ -167,6 +156,45 @@ export const settingsSchema = z.strictObject({
     .default(8080)
     .describe('their port; 0 = any free one, off = none'),
 
+  modelRoots: roots
+    .optional()
+    .describe(
+      'from where models may be loaded, comma-separated (default: the folders of the models that the topology declares)',
+    ),
+  maxModelBytes: whole(1)
+    .default(2 ** 31)
+    .describe('of one model; a larger one is refused'),
+  modelLoadTimeoutMs: whole(1)
+    .default(RUN.modelLoadTimeoutMs)
+    .describe('how long a published model may take to be loaded and warm'),
+  modelFetchTimeoutMs: whole(1_000).default(300_000).describe('how long fetching one model may take'),
+  modelCacheFolder: words('a folder')
+    .meta({ takes: 'folder' })
+    .optional()
+    .describe('where fetched models are kept (default: models in the cache folder, see KRI_CACHE_FOLDER)'),
+  maxModelCacheBytes: whole(0)
+    .default(10 * 2 ** 30)
+    .describe('of that folder; above it, models that are not in use leave'),
+  modelToken: words('a token')
+    .optional()
+    .describe('bearer token for models over http(s); better in a file or KRI_MODEL_TOKEN'),
+  modelTokenFile: secretFile.describe(HOLDS_IT),
+  modelTokenOrigin: origin.describe('the only host that the token is sent to, e.g. https://models.example.com'),
+  s3Endpoint: endpoint.describe('S3-compatible store (default: AWS, in s3Region)'),
+  s3Region: words('a region').default('us-east-1').describe('its region, as signatures name it'),
+  s3Addressing: oneOf(['path', 'virtual'], 'path or virtual')
+    .optional()
+    .describe('the bucket stands in the path or before the host (default: path with s3Endpoint, virtual without)'),
+  s3AccessKeyId: words('an access key id').optional().describe('key for the store; without it requests are not signed'),
+  s3SecretAccessKey: words('a secret access key')
+    .optional()
+    .describe('its secret; better in a file or KRI_S3_SECRET_ACCESS_KEY'),
+  s3SecretAccessKeyFile: secretFile.describe(HOLDS_IT),
+  s3SessionToken: words('a session token')
+    .optional()
+    .describe('of temporary credentials; better in a file or KRI_S3_SESSION_TOKEN'),
+  s3SessionTokenFile: secretFile.describe(HOLDS_IT),
+
   partitions: whole(1).default(4).describe('of source topics that do not exist yet'),
   replicationFactor: whole(1, 100).default(1).describe('of topics that do not exist yet'),
   minIsr: whole(1, 100).default(1).describe('min.insync.replicas of topics that do not exist yet'),
@@ -176,7 +204,7 @@ export const settingsSchema = z.strictObject({
 export type Settings = Readonly<z.infer<typeof settingsSchema>>
 export type SettingName = keyof Settings
 
-export type SettingGroup = 'connection' | 'topics' | 'run'
+export type { SettingGroup } from './settings-groups.ts'
 
 export interface SettingHelp {
   readonly name: SettingName
@@ -200,7 +228,7 @@ export function settingsHelp(): readonly SettingHelp[] {
 function describeAll(): readonly SettingHelp[] {
   return Object.entries(settingsSchema.shape).map(([key, field]) => {
     const name = key as SettingName
-    const group = isOneOf(name, CONNECTION) ? 'connection' : isOneOf(name, TOPICS) ? 'topics' : 'run'
+    const group = groupOf(name)
     const parsed = field.safeParse(undefined)
     const fallback = parsed.success ? parsed.data : undefined
     return { name, group, help: field.description ?? '', ...valuesOf(field), fallback }
@@ -212,10 +240,6 @@ function valuesOf(kind: unknown): Pick<SettingHelp, 'takes' | 'choices'> {
   if (kind instanceof z.ZodDefault || kind instanceof z.ZodOptional) return valuesOf(kind.unwrap())
   const { takes = 'text', choices } = (kind as z.ZodType).meta() ?? {}
   return { takes: takes as string, choices: choices as readonly string[] | undefined }
-}
-
-function isOneOf(name: SettingName, names: readonly SettingName[]): boolean {
-  return names.includes(name)
 }
 
 export interface ParsedProblem {

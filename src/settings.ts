@@ -185,6 +185,11 @@ export function clusterEnvironment(env: Environment = process.env): ClusterEnvir
   }
 }
 
+/** Where fetched models are kept. */
+export function modelCacheFolder({ modelCacheFolder }: Settings, env: Environment = process.env): string {
+  return modelCacheFolder ?? join(cacheFolder(env), 'models')
+}
+
 function cacheFolder(env: Environment): string {
   const cacheHome = env.XDG_CACHE_HOME || join(homedir(), '.cache')
   return env.KRI_CACHE_FOLDER || join(cacheHome, 'kafka-run-inference')

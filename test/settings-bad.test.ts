@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { withoutCredentials } from '../src/credentials.ts'
 import { RunInferenceError } from '../src/errors.ts'
 import type { Problem } from '../src/problem.ts'
 import { loadSettings } from '../src/settings.ts'
@@ -56,6 +57,22 @@ const refused: Readonly<Record<SettingName, readonly string[]>> = {
   start: ['beginning', 'tuesday', '2026-13-45', '0', ''],
   httpHost: [''],
   httpPort: ['65536', '-1', 'none', '80.5'],
+  modelRoots: ['', 'a,', 'gs://bucket', 'https://u:p@h/x', 'https://h/x?y', 's3://B', 'ftp://h'],
+  maxModelBytes: ['0', '2GB', '-1'],
+  modelFetchTimeoutMs: ['999', '5m'],
+  modelCacheFolder: [''],
+  maxModelCacheBytes: ['-1', 'all'],
+  modelToken: [''],
+  modelTokenFile: [''],
+  modelTokenOrigin: ['models.example.com', 'https://h/path', 'https://u:p@h', 'ftp://h', ''],
+  s3Endpoint: ['minio:9000', 'https://u:p@h', 'https://h/?x', 's3://bucket', ''],
+  s3Region: [''],
+  s3Addressing: ['host', 'PATH', ''],
+  s3AccessKeyId: [''],
+  s3SecretAccessKey: [''],
+  s3SecretAccessKeyFile: [''],
+  s3SessionToken: [''],
+  s3SessionTokenFile: [''],
   partitions: ['0', 'x', '-1'],
   replicationFactor: ['0', '101', 'x'],
   minIsr: ['0', '101', 'x'],
@@ -77,6 +94,10 @@ const contradictions: readonly (readonly [SettingName, Readonly<Record<string, s
     { registryUrl: 'https://r', registryCertFile: 'c.pem' },
     /both registryCertFile and registryKeyFile/,
   ],
+  ['modelTokenOrigin', { modelToken: 't' }, /both modelToken and modelTokenOrigin/],
+  ['modelTokenOrigin', { modelTokenOrigin: 'https://h' }, /both modelToken and modelTokenOrigin/],
+  ['s3SecretAccessKey', { s3AccessKeyId: 'k' }, /both s3AccessKeyId and s3SecretAccessKey/],
+  ['s3SessionToken', { s3SessionToken: 't' }, /none without s3AccessKeyId/],
   ['registryUrl', { registryUrl: 'http://r', registryCaFile: 'c.pem' }, /one that begins with https/],
 ]
 
@@ -109,7 +130,7 @@ describe('settings that are wrong', () => {
         assert.equal(problems.length, 1, JSON.stringify(problemsOf({ flags })))
         const [{ expected, got, remedy }] = problems as [Problem]
         assert.ok(expected !== undefined && expected.length > 3)
-        assert.ok(got === JSON.stringify(value) || got === '"***"', got)
+        assert.ok(got === withoutCredentials(JSON.stringify(value)) || got === '"***"', got)
         assert.ok(remedy.includes(settingFlag(name)) && remedy.includes(settingVariable(name)))
       })
     }

@@ -14,7 +14,7 @@ const SEEDS = [
   FILE,
   '{"brokers":["a:1","[::1]:2"],"start":"2026-01-31T12:00:00Z","httpPort":"off","tls":"true","tlsCaFile":"ca.pem","floodRatio":0.5}',
   `\0--brokers=a:1,b:2\n--lanes=3\n--start=latest\nKRI_SASL_MECHANISM=plain\nKRI_SASL_USERNAME=u\nKRI_SASL_PASSWORD=${SECRET}`,
-  `{}\0KRI_BROKERS=a:1\nKRI_REGISTRY_URL=https://u:${SECRET}@h\nKRI_HTTP_PORT=0\nKRI_CLUSTER=jvm\n--processing-guarantee=exactly_once\n--min-isr=2`,
+  `{}\0KRI_BROKERS=a:1\nKRI_REGISTRY_URL=https://u:${SECRET}@h\nKRI_HTTP_PORT=0\nKRI_S3_ACCESS_KEY_ID=k\nKRI_S3_SECRET_ACCESS_KEY=${SECRET}\n--model-roots=/m,s3://bucket/p\nKRI_CLUSTER=jvm\n--processing-guarantee=exactly_once\n--min-isr=2`,
 ]
 
 /** A file, a zero byte, and lines `--flag=value` or `VARIABLE=value`. */
@@ -101,7 +101,8 @@ export const settings: TargetSource = {
 
 const IN_A_URL = `//u:${SECRET}@`
 const URLS = ['registryUrl', 'KRI_REGISTRY_URL']
-const SECRETS = /^(sasl|registry|tlsKey)Password$|^KRI_(SASL|REGISTRY|TLS_KEY)_PASSWORD$/
+const SECRETS =
+  /^((sasl|registry|tlsKey)Password|modelToken|s3SecretAccessKey|s3SessionToken)$|^KRI_((SASL|REGISTRY|TLS_KEY)_PASSWORD|MODEL_TOKEN|S3_SECRET_ACCESS_KEY|S3_SESSION_TOKEN)$/
 
 /** The secret stands where nobody can know that it is one. A file that is no JSON is no such place: nothing of it may be told. */
 function isMisplaced({ file, flags, env }: ReturnType<typeof split>): boolean {

@@ -17,7 +17,7 @@ export const checkCommand: CommandSpec = {
     { flags: '--source <topic>', help: 'which source the example is for; default: the first' },
     { flags: '--key-field <name>', help: "the field of the example's objects that is the key" },
   ],
-  settings: ['connection', 'run'],
+  settings: ['connection', 'run', 'models'],
   examples: [
     ['check topologies/digits.ts', 'everything, on the cluster that KRI_BROKERS names'],
     [

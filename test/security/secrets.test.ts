@@ -56,12 +56,20 @@ describe('a secret in a file', () => {
 
   it('may be given for every secret', () => {
     const path = file('every', SECRET)
-    const secrets = ['tlsKeyPassword', 'saslPassword', 'registryPassword'] as const
+    const passwords = ['tlsKeyPassword', 'saslPassword', 'registryPassword'] as const
+    const secrets = [...passwords, 'modelToken', 's3SecretAccessKey', 's3SessionToken'] as const
     const flags = Object.fromEntries(secrets.map(name => [`${name}File`, path]))
-    const settings = loadSettings({ flags, env: { ...LOGIN, KRI_REGISTRY_USERNAME: 'me' } })
+    const others = { KRI_REGISTRY_USERNAME: 'me', KRI_MODEL_TOKEN_ORIGIN: 'https://h', KRI_S3_ACCESS_KEY_ID: 'me' }
+    const settings = loadSettings({ flags, env: { ...LOGIN, ...others } })
     for (const name of secrets) assert.equal(settings[name], SECRET, name)
-    const named = settingsHelp().filter(({ name }) => /Password$/.test(name))
-    assert.deepEqual(named.map(({ name }) => name).sort(), [...secrets].sort())
+    assert.ok(!JSON.stringify(describeSettings(settings)).includes(SECRET))
+    const names = settingsHelp().map(({ name }) => name as string)
+    assert.deepEqual(names.filter(name => names.includes(`${name}File`)).sort(), [...secrets].sort())
+    assert.ok(
+      names
+        .filter(name => /password|token$|secret/i.test(name))
+        .every(name => secrets.some(each => name.startsWith(each))),
+    )
   })
 
   it('that is missing, empty or a folder is told once, with setting and file', () => {

@@ -1,0 +1,57 @@
+/** Which settings belong together: in help and documents, and by the commands that take them. */
+
+export type SettingGroup = 'connection' | 'topics' | 'run' | 'models'
+
+/** How Kafka and the registry are reached. */
+const CONNECTION = [
+  'brokers',
+  'clientId',
+  'tls',
+  'tlsCaFile',
+  'tlsCertFile',
+  'tlsKeyFile',
+  'tlsKeyPassword',
+  'tlsKeyPasswordFile',
+  'saslMechanism',
+  'saslUsername',
+  'saslPassword',
+  'saslPasswordFile',
+  'registryUrl',
+  'registryCaFile',
+  'registryCertFile',
+  'registryKeyFile',
+  'registryUsername',
+  'registryPassword',
+  'registryPasswordFile',
+  'logLevel',
+] as const
+const TOPICS = ['partitions', 'replicationFactor', 'minIsr'] as const
+/** From where models come. */
+const MODELS = [
+  'modelRoots',
+  'maxModelBytes',
+  'modelFetchTimeoutMs',
+  'modelCacheFolder',
+  'maxModelCacheBytes',
+  'modelToken',
+  'modelTokenFile',
+  'modelTokenOrigin',
+  's3Endpoint',
+  's3Region',
+  's3Addressing',
+  's3AccessKeyId',
+  's3SecretAccessKey',
+  's3SecretAccessKeyFile',
+  's3SessionToken',
+  's3SessionTokenFile',
+] as const
+
+const GROUPS: readonly (readonly [SettingGroup, readonly string[]])[] = [
+  ['connection', CONNECTION],
+  ['topics', TOPICS],
+  ['models', MODELS],
+]
+
+export function groupOf(name: string): SettingGroup {
+  return GROUPS.find(([, names]) => names.includes(name))?.[0] ?? 'run'
+}
