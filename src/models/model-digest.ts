@@ -36,7 +36,11 @@ export interface DigestOptions {
   readonly signal: AbortSignal
   /** Rejects for a file of weights that may not be read; `folder`: that of the model. Undefined: the model must be one file. */
   readonly allowWeights: ((path: string, folder: string) => Promise<void>) | undefined
+  /** How far reading has come in the file that is being read, in bytes; told for every piece. */
+  readonly onRead?: ReadProgress
 }
+
+export type ReadProgress = (done: number, total: number) => void
 
 const PIECE_BYTES = 65_536
 /** The key under which a tensor names its file: without these bytes in a model there are no files of weights. */
@@ -100,7 +104,7 @@ async function hashFile(
   path: string,
   hash: Hash,
   maxBytes: number,
-  { modelId, signal }: Pick<DigestOptions, 'modelId' | 'signal'>,
+  { modelId, signal, onRead }: Pick<DigestOptions, 'modelId' | 'signal' | 'onRead'>,
   onPiece?: (piece: Uint8Array) => void,
 ): Promise<number> {
   let file: FileHandle | undefined
@@ -120,6 +124,7 @@ async function hashFile(
       const piece = buffer.subarray(0, bytesRead)
       hash.update(piece)
       onPiece?.(piece)
+      onRead?.(size, found.size)
     }
   } catch (error) {
     if (isSystemError(error)) throw fileProblem(modelId, path, error)

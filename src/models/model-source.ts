@@ -9,7 +9,14 @@
  */
 import type { Clock } from '../ops/clock.ts'
 import { modelOutage, unusableModel } from './fetch-problems.ts'
-import { digestModel, type ModelDigest, requirePublished, tooLarge, type WantedModel } from './model-digest.ts'
+import {
+  digestModel,
+  type ModelDigest,
+  type ReadProgress,
+  requirePublished,
+  tooLarge,
+  type WantedModel,
+} from './model-digest.ts'
 import { locateModel } from './model-location.ts'
 import { type ModelRoots, requireInside, requireRealInside } from './model-roots.ts'
 import type { RemoteAccess } from './remote-model.ts'
@@ -33,6 +40,8 @@ export interface ModelSourceOptions {
   readonly connectTimeoutMs?: number
   /** From then to the first line of an answer; default 30,000. */
   readonly firstByteTimeoutMs?: number
+  /** Of local files, while they are checked. */
+  readonly onRead?: ReadProgress
 }
 
 export interface FetchedModel extends ModelDigest {
@@ -51,14 +60,14 @@ export interface ModelSource {
 }
 
 export function createModelSource(options: ModelSourceOptions): ModelSource {
-  const { roots, maxBytes, timeoutMs, clock } = options
+  const { roots, maxBytes, timeoutMs, clock, onRead } = options
   const remote = createRemoteModels(options)
 
   async function fetchLocal(model: WantedModel, path: string, signal: AbortSignal): Promise<FetchedModel> {
     const { modelId } = model
     await requireRealInside(modelId, path, roots)
     const allowWeights = (weights: string, folder: string) => requireRealInside(modelId, weights, roots, folder)
-    const digest = await digestModel({ modelId, path, maxBytes, signal, allowWeights })
+    const digest = await digestModel({ modelId, path, maxBytes, signal, allowWeights, ...(onRead ? { onRead } : {}) })
     requirePublished(model, digest)
     return { path, ...digest, release() {} }
   }
