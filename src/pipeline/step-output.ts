@@ -102,7 +102,8 @@ export class StepOutput {
 
   #unkeyed(run: RowRun, index: number, outputs: BatchOutputs, position: number): unknown {
     const { layouts, keepsResults } = this.#options
-    const layout = layouts[run.cohort]!
+    // Those of candidates stand behind them.
+    const layout = layouts[run.cohort % layouts.length]!
     if (layout.kind === 'result') return (outputs.outputs[0]!.data as readonly unknown[])[position]
     const inference = inferenceOf(layout, outputs, position)
     return keepsResults

@@ -61,6 +61,8 @@ describe('a model that is replaced while its step runs', () => {
         prepared.serve()
         await driver.pipe('in', numbers([6, 7]))
         assert.equal(executor.lanes.length, 4, 'old ones have something to do')
+        const busy = executor.lanes.filter(({ occupied }) => occupied > 0)
+        assert.deepEqual(busy, before, 'P3: the new ones wait for their seats')
         release()
         await driver.advance(1_000)
         assert.deepEqual(await models(driver), [0, 0, 0, 0, 0, 1, 1])
