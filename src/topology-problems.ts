@@ -1,5 +1,6 @@
 import { codecProblems, isCodec } from './codec-problems.ts'
 import { type SinkNode, type SourceNode, stepsAbove } from './graph.ts'
+import { modelTopics } from './kafka/model-topics.ts'
 import { deadLetterTopics, isTopicName, replayTopic } from './kafka/topic-names.ts'
 import { keyOrigins } from './key-origin.ts'
 import { nodeProblems } from './node-problems.ts'
@@ -108,7 +109,7 @@ function sinkProblems(sink: SinkNode): Problem[] {
   return problems
 }
 
-/** Dead-letter and replay topics: their names are made of ours, and nothing else may read or write them. */
+/** Dead-letter, replay and model topics: their names are made of ours, and nothing else may read or write them. */
 function internalTopicProblems({ name, applicationId, sources, sinks, steps }: Topology): Problem[] {
   const problems: Problem[] = []
   const deadLetters = deadLetterTopics(
@@ -116,7 +117,8 @@ function internalTopicProblems({ name, applicationId, sources, sinks, steps }: T
     steps.map(({ step }) => step),
   )
   const replays = sources.map(({ topic }) => replayTopic(applicationId, topic))
-  const tooLong = [...deadLetters, ...replays].find(topic => topic.length > 249)
+  const models = modelTopics({ applicationId, steps })
+  const tooLong = [...deadLetters, ...replays, ...models].find(topic => topic.length > 249)
   if (tooLong !== undefined) {
     problems.push({
       where: `internal topic "${tooLong}"`,
@@ -132,10 +134,12 @@ function internalTopicProblems({ name, applicationId, sources, sinks, steps }: T
     if (deadLetters.includes(topic))
       problems.push({ where, what: 'it is a dead-letter topic of this topology', remedy })
     if (replays.includes(topic)) problems.push({ where, what: 'it is a replay topic of this application', remedy })
+    if (models.includes(topic)) problems.push({ where, what: OF_MODELS, remedy })
   }
   for (const { topic } of sources.filter(({ writtenBy }) => writtenBy === undefined)) {
     const where = `source "${topic}"`
     if (deadLetters.includes(topic)) problems.push(circle(where, 'a dead-letter topic of this topology'))
+    if (models.includes(topic)) problems.push({ where, what: OF_MODELS, remedy })
     if (replays.includes(topic)) {
       problems.push({
         where,
@@ -146,6 +150,8 @@ function internalTopicProblems({ name, applicationId, sources, sinks, steps }: T
   }
   return problems
 }
+
+const OF_MODELS = 'it is a topic about the models of this application, which it reads and writes itself'
 
 function circle(where: string, written: string): Problem {
   return {

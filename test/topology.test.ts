@@ -34,6 +34,9 @@ const withModel = (settings: object) =>
 const withSinks = (...sinks: Sink[]) => topology('t', sinks)
 const copy = (topic: string, options = {}) => source.to(topic, float32(2), options)
 
+const live = (...sinks: Parameters<typeof withSinks>) =>
+  withSinks(source.runInference('live', handler, { modelMetadata: true }).to('lived', inference()), ...sinks)
+
 /** One graph per rule, with what must be said of it. */
 const wrong: readonly (readonly [Topology, RegExp])[] = [
   [topology('', [sink]), /topology "": the name cannot be used, expected 1 to 200 letters/],
@@ -62,6 +65,8 @@ const wrong: readonly (readonly [Topology, RegExp])[] = [
     withSinks(copy('out'), from('t.in.replay', bytes()).to('out', bytes())),
     /source "t.in.replay": it is a replay topic/,
   ],
+  [live(copy('t.model-status')), /output "t.model-status": it is a topic about the models of this application/],
+  [live(from('t.model-metadata', bytes()).to('out', bytes())), /source "t.model-metadata": it is a topic about the/],
   [
     topology('t'.repeat(120), [source.runInference('s'.repeat(120), handler).to('out', inference())]),
     /at most 249 characters, got 259/,

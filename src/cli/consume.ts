@@ -2,7 +2,10 @@ import { once } from 'node:events'
 import { openReader, type RecordReader, readableCodec } from '../check/readers.ts'
 import { RunInferenceError } from '../errors.ts'
 import { KRI_ORIGINAL_TOPIC } from '../kafka/headers.ts'
+import { json } from '../kafka/json-codec.ts'
+import { modelTopics } from '../kafka/model-topics.ts'
 import { newestRanges } from '../kafka/newest-ranges.ts'
+import { utf8 } from '../kafka/plain-codecs.ts'
 import type { KafkaPort, ScanRange } from '../kafka/port.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
 import { deadLetterTopics, replayTopic } from '../kafka/topic-names.ts'
@@ -125,6 +128,14 @@ async function openTopics(names: readonly string[], connected: Connected): Promi
     sources.set(topic, opened)
     return opened
   }
+  const readerOf = (name: string): Promise<RecordReader> => {
+    const isOf = ({ topic }: { topic: string }) => [topic, replayTopic(topology.applicationId, topic)].includes(name)
+    const source = topology.sources.find(isOf)
+    if (source !== undefined) return sourceReader(source.topic)
+    if (modelTopics(topology).includes(name)) return openReader(name, utf8(), json(), parts)
+    const sink = topology.sinks.find(({ topic }) => topic === name)!
+    return openReader(name, sink.key, readableCodec(sink), parts)
+  }
   const open = async (name: string): Promise<ConsumedTopic> => {
     if (letters.has(name)) {
       const readers = new Map<string | undefined, RecordReader>()
@@ -134,14 +145,7 @@ async function openTopics(names: readonly string[], connected: Connected): Promi
         readers.get(headerText(block, row, KRI_ORIGINAL_TOPIC)) ?? first!
       return { name, isDeadLetter: true, readers: [...readers.values()], readerOf }
     }
-    const source = topology.sources.find(({ topic }) =>
-      [topic, replayTopic(topology.applicationId, topic)].includes(name),
-    )
-    const sink = topology.sinks.find(({ topic }) => topic === name)
-    const reader =
-      source === undefined
-        ? await openReader(name, sink!.key, readableCodec(sink!), parts)
-        : await sourceReader(source.topic)
+    const reader = await readerOf(name)
     return { name, isDeadLetter: false, readers: [reader], readerOf: () => reader }
   }
   const topics: ConsumedTopic[] = []

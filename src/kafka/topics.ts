@@ -3,6 +3,7 @@
  * `kri topics apply` does it, and `kri run` refuses to start while anything is left to do.
  */
 import { RunInferenceError } from '../errors.ts'
+import { modelTopicProblem, modelTopics, ONE_LOG } from './model-topics.ts'
 import type { KafkaAdmin, NewTopic, TopicDescription } from './port.ts'
 import { deadLetterTopics, isTopicName, replayTopic } from './topic-names.ts'
 
@@ -13,7 +14,7 @@ export interface TopologyTopics {
   /** `writtenBy`: the topology writes it itself. */
   readonly sources: readonly { readonly topic: string; readonly writtenBy?: unknown }[]
   readonly sinks: readonly { readonly topic: string; readonly options: { readonly partition?: 'source' | 'key' } }[]
-  readonly steps: readonly { readonly step: string }[]
+  readonly steps: readonly { readonly step: string; readonly options?: { readonly modelMetadata?: boolean } }[]
   /** Of a part that runs alone: its dead letters go to topics of the whole. */
   readonly whole?: Pick<TopologyTopics, 'steps'>
 }
@@ -52,7 +53,8 @@ export function topicNames(topology: TopologyTopics): readonly string[] {
 }
 
 function internalNames({ applicationId, sources, ...topology }: TopologyTopics): readonly string[] {
-  return [...deadLettersOf(topology), ...sources.map(({ topic }) => replayTopic(applicationId, topic))]
+  const replays = sources.map(({ topic }) => replayTopic(applicationId, topic))
+  return [...deadLettersOf(topology), ...replays, ...modelTopics({ ...topology, applicationId })]
 }
 
 function deadLettersOf(topology: Pick<TopologyTopics, 'name' | 'steps' | 'whole'>): readonly string[] {
@@ -134,6 +136,11 @@ export function planTopics(
       )
     }
   }
+  for (const topic of modelTopics(topology)) {
+    need(topic, 1, ONE_LOG)
+    compare(found.get(topic), ONE_LOG, plan.change, WHY_ONE_LOG)
+    plan.refuse.push(...modelTopicProblem(found.get(topic)))
+  }
   refuseDefaults(plan.create, defaults, plan.refuse)
   return plan
 }
@@ -208,6 +215,11 @@ const WHY_BETWEEN: Readonly<Record<string, string>> = {
   ...WHY_INTERNAL,
   'message.timestamp.type': 'its records carry the time of their source',
   'retention.ms': 'records that are still in the source would be deleted here before they are read',
+}
+
+const WHY_ONE_LOG: Readonly<Record<string, string>> = {
+  'cleanup.policy':
+    'retention would delete what is published, or compaction never come; the newest of each key must stay',
 }
 
 function refuseDefaults(create: readonly NewTopic[], defaults: TopicDefaults, refuse: string[]): void {

@@ -106,6 +106,57 @@ suite('topic plan', () => {
     })
   })
 
+  suite('of models that can be published', () => {
+    const live: TopologyTopics = {
+      ...topology,
+      steps: [{ step: 'other' }, { step: 'classify', options: { modelMetadata: true } }],
+    }
+    const names = ['digits-app.model-metadata', 'digits-app.model-status']
+    const ofModels = (found: readonly TopicDescription[]) => {
+      const { create, change, refuse } = planTopics(live, found, defaults)
+      return { create: create.filter(({ name }) => names.includes(name)), change, refuse }
+    }
+
+    test('they are one compacted log each, where a step asks for it', () => {
+      assert.deepEqual(topicNames(live).slice(-2), names)
+      assert.ok(!topicNames(topology).some(name => names.includes(name)))
+      assert.ok(
+        !topicNames({ ...live, steps: [{ step: 'a', options: { modelMetadata: false } }] }).some(name =>
+          names.includes(name),
+        ),
+      )
+      const configs = { 'min.insync.replicas': '1', 'cleanup.policy': 'compact' }
+      assert.deepEqual(
+        ofModels([existing('images', 6)]).create,
+        names.map(name => ({ name, partitions: 1, replicationFactor: 1, configs })),
+      )
+      assert.throws(
+        () => requireApplied(planTopics(live, complete(), defaults)),
+        code('TOPIC_MISSING', /digits-app\.model-metadata does not exist\n.*\n.*kri topics apply/),
+      )
+    })
+
+    test('nothing of them may be deleted by age, and there is one partition', () => {
+      const found = (policy: string, partitions = 1) =>
+        names.map(name => existing(name, partitions, { 'cleanup.policy': policy }))
+      assert.deepEqual(ofModels(found('compact')), { create: [], change: [], refuse: [] })
+      for (const policy of ['delete', 'compact,delete']) {
+        const { change } = ofModels(found(policy))
+        assert.deepEqual(
+          change.map(({ topic, configs }) => [topic, configs]),
+          names.map(name => [name, { 'cleanup.policy': 'compact' }]),
+        )
+        assert.match(
+          change[0]!.reasons.join(),
+          /cleanup.policy is .*, needs compact: retention would delete what is published/,
+        )
+      }
+      const { refuse } = ofModels(found('compact', 3))
+      assert.match(refuse.join(), /digits-app.model-metadata has 3 partitions and needs exactly one/)
+      assert.equal(refuse.length, 2)
+    })
+  })
+
   test('names all topics of a topology', () => {
     assert.deepEqual(topicNames(topology), ['images', 'predictions', ...letters, replay])
     assert.deepEqual(topicNames({ ...topology, steps: [] }), [

@@ -1,0 +1,26 @@
+/** Topics about the models of an application: what is published, and what its instances say of it. Only where a step asks for that. */
+import type { TopicDescription } from './port.ts'
+import { modelMetadataTopic, modelStatusTopic } from './topic-names.ts'
+
+/** What this module reads of a topology. */
+interface TopologyModels {
+  readonly applicationId: string
+  readonly steps: readonly { readonly options?: { readonly modelMetadata?: boolean } }[]
+}
+
+/** The newest record of each key stays, for ever; in one partition all are in one order. */
+export const ONE_LOG = { 'cleanup.policy': 'compact' }
+
+export function modelTopics({ applicationId, steps }: TopologyModels): readonly string[] {
+  if (!steps.some(({ options }) => options?.modelMetadata === true)) return []
+  return [modelMetadataTopic(applicationId), modelStatusTopic(applicationId)]
+}
+
+/** What no command can put right: as `TopicPlan.refuse`. */
+export function modelTopicProblem(topic: TopicDescription | undefined): readonly string[] {
+  if (topic === undefined || topic.partitions === 1) return []
+  return [
+    `${topic.name} has ${topic.partitions} partitions and needs exactly one, where all records are in one order: ` +
+      'delete it, it is created again; what was published has to be published anew',
+  ]
+}
