@@ -1,65 +1,69 @@
-/** What is published about the models of a step: for one model, for keys, for what is neither. */
-import type { StepNode } from '../../src/graph.ts'
-import { type PublishedModels, publishedByCohort } from '../../src/model-metadata.ts'
+/** What is published about the models of a step, as records of its topic: the text of a slot, a line break, the value of its state. */
+import { isDeepStrictEqual } from 'node:util'
+import { RunInferenceError } from '../../src/errors.ts'
+import { parseSlot, slotText } from '../../src/refresh/slot.ts'
+import { published } from '../../src/refresh/state-changes.ts'
+import { encodeStepModels, parseStepModels } from '../../src/refresh/state-codec.ts'
+import type { StepModels } from '../../src/refresh/step-models.ts'
 import { must, type Target, type TargetSource } from '../target.ts'
 
-const one = { step: 's', handler: { cohorts: [{}] } } as unknown as StepNode
-const perKey = {
-  step: 's',
-  handler: { cohorts: [{ keys: ['a', 'b'] }, { keys: ['c', 1, null] }] },
-} as unknown as StepNode
-
 function run(bytes: Buffer): void {
-  const node = ((bytes[0] ?? 0) & 1) === 0 ? one : perKey
-  const published = publishedFrom(bytes.subarray(1))
-  const cohorts = publishedByCohort(node, published)
-  must(cohorts.length === node.handler.cohorts.length, 'every model of the handler has an answer')
-  if (!(published instanceof Map)) return
-  for (const [i, { keys = [] }] of node.handler.cohorts.entries())
-    for (const key of keys)
-      must((cohorts[i]?.modelId ?? '') === (published.get(key)?.modelId ?? ''), 'a key has what was published for it')
+  const end = bytes.indexOf('\n')
+  const key = bytes.toString('utf8', 0, Math.max(end, 0))
+  const slot = orRefused(() => parseSlot(key))
+  if (slot !== undefined) must(slotText(slot.step, slot.modelKey) === key, 'a slot has one text')
+  const state = parseStepModels(bytes.subarray(end + 1), 'it')
+  must(isDeepStrictEqual(parseStepModels(encodeStepModels(state), 'it'), state), 'a state is read as it was written')
+  if (state.revision < Number.MAX_SAFE_INTEGER) change(state)
 }
 
-/** Text that is no JSON: nothing was published. */
-function publishedFrom(bytes: Buffer): PublishedModels | undefined {
-  let value: unknown
+function change(state: StepModels): void {
+  const next = published(state, { modelId: 'new', modelName: 'm' }, 'p', state.publishedAt)
+  must(next.revision === state.revision + 1 && next.previous.length <= 5, 'a state has a next one')
+  must(isDeepStrictEqual(parseStepModels(encodeStepModels(next), 'it'), next), 'the next state can be read')
+}
+
+function orRefused<T>(read: () => T): T | undefined {
   try {
-    value = JSON.parse(bytes.toString())
-  } catch {
-    return undefined
+    return read()
+  } catch (error) {
+    if (error instanceof RunInferenceError && error.code === 'METADATA_INVALID') return undefined
+    throw error
   }
-  const isPair = (entry: unknown) => Array.isArray(entry) && entry.length === 2 && isMetadata(entry[1])
-  if (Array.isArray(value)) return value.every(isPair) ? new Map(value as [unknown, never][]) : undefined
-  return isMetadata(value) ? (value as PublishedModels) : undefined
 }
 
-function isMetadata(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'modelId' in value && typeof value.modelId === 'string'
-}
+const SHA = 'a0'.repeat(32)
+const STABLE = `"stable":{"modelId":"v2","modelName":"m","sha256":"${SHA}","sizeBytes":10}`
+const BY = '"publishedBy":"p","publishedAt":"2026-01-02T03:04:05Z"'
+const CANDIDATE =
+  '"candidate":{"model":{"modelId":"v3","modelName":"m"},"mode":"canary","percent":10,"salt":"s",' +
+  '"abortIf":{"failureFactor":2,"latencyFactor":1.5,"minRecords":100}}'
 
 export const modelMetadata: TargetSource = {
   name: 'model-metadata',
   about: 'what is published about the models of a step',
+  short: 4_000,
   open: (): Target => ({
     seeds: [
-      '0{"modelId":"v2","modelName":"digits"}',
-      '1[["a",{"modelId":"v2","modelName":"x"}],["b",{"modelId":"v2","modelName":"x"}],["c",{"modelId":"v3","modelName":"y"}]]',
-      '1[[1,{"modelId":"","modelName":""}],[null,{"modelId":"","modelName":""}]]',
-      '0[]',
+      `infer\n{"revision":3,${STABLE},"previous":[{"modelId":"","modelName":""}],${BY}}`,
+      `infer/"de"\n{"revision":1,${STABLE},${CANDIDATE},"previous":[],${BY},"reason":"why"}`,
+      `infer/7n\n{"revision":1,${STABLE},"previous":[],${BY},"later":{"a":[1]}}`,
+      `infer/true\n{"revision":9007199254740991,${STABLE},"previous":[],${BY}}`,
     ].map(text => Buffer.from(text)),
     tokens: [
-      '"modelId":"',
-      '["a",',
-      '["d",',
-      '{"modelId":"v4","modelName":"z"}',
-      '],',
-      '[',
-      ']',
-      '"__proto__"',
-      '1',
-      'null',
+      ...[
+        '"modelId":"',
+        '"revision":',
+        '"candidate":{',
+        '"percent":',
+        '"shadow"',
+        '"sha256":"',
+        '"__proto__":',
+        '"previous":[',
+      ],
+      ...['infer/', '/true', '/-0', '/1e2', '],', '{}', 'null', '1e308', '\\ud800', '\n'],
     ].map(token => Buffer.from(token)),
-    codes: ['SETTINGS_INVALID'],
+    codes: ['METADATA_INVALID'],
     run,
   }),
 }
