@@ -148,25 +148,16 @@ export class Admin implements KafkaAdmin {
   }
 
   committed(groupId: string, topic: string): Promise<readonly number[]> {
-    return this.#persist(`Reading the committed offsets of group '${groupId}'`, async () => {
+    return this.#askGroup(`Reading the committed offsets of group '${groupId}'`, groupId, async () => {
       const partitions = await this.#partitionsOf(topic)
       const offsets = await fetchCommitted(this.#cluster, this.#purpose, groupId, new Map([[topic, partitions]]))
       return partitions.map(partition => offsets.get(partitionKey(topic, partition)) ?? -1)
-    }).catch(error => {
-      this.#cluster.forgetCoordinator('group', groupId)
-      throw error
     })
   }
 
   describeGroup(groupId: string): Promise<GroupDescription> {
-    const what = `Describing group '${groupId}'`
-    return this.#persist(what, () =>
-      describeGroup(this.#cluster, this.#purpose, groupId).catch(error => {
-        // It may have moved: the next attempt asks who it is now.
-        this.#cluster.forgetCoordinator('group', groupId)
-        throw error
-      }),
-    )
+    const ask = () => describeGroup(this.#cluster, this.#purpose, groupId)
+    return this.#askGroup(`Describing group '${groupId}'`, groupId, ask)
   }
 
   brokerCount(): Promise<number> {
@@ -182,6 +173,16 @@ export class Admin implements KafkaAdmin {
   }
 
   /** Tries again while an outage lasts, until the deadline. */
+  /** Asks the coordinator of a group; it may have moved, so each attempt behind a failed one asks who it is now. */
+  #askGroup<T>(what: string, groupId: string, attempt: () => Promise<T>): Promise<T> {
+    return this.#persist(what, () =>
+      attempt().catch(error => {
+        this.#cluster.forgetCoordinator('group', groupId)
+        throw error
+      }),
+    )
+  }
+
   async #persist<T>(what: string, attempt: () => Promise<T>): Promise<T> {
     const deadlineMs = this.#clock.now() + this.#patienceMs
     const backoff = new Backoff(this.#clock, this.#random)

@@ -289,12 +289,12 @@ export class Member implements GroupMember {
 
   #setPhase(phase: ConnectionState): void {
     this.#phase = phase
-    if (phase !== 'joined' || !this.#troubles.any) this.#events.onState(phase)
+    this.#events.onState(phase)
+    // Told of both: a rebalance is over, whatever fails besides.
+    if (phase === 'joined' && this.#troubles.first) this.#reportTrouble(this.#troubles.first)
   }
 
   #reportTrouble(first: RunInferenceError | undefined): void {
-    if (this.#stopped.signal.aborted) return
-    if (first === undefined) this.#events.onState(this.#phase)
-    else this.#events.onState('degraded', first)
+    if (!this.#stopped.signal.aborted) this.#events.onState(first ? 'degraded' : this.#phase, first)
   }
 }

@@ -27,9 +27,9 @@ export class Troubles {
     this.#onChange = onChange
   }
 
-  /** Whether anything fails. */
-  get any(): boolean {
-    return this.#open.size > 0
+  /** What has failed for longest; undefined when all is well. */
+  get first(): RunInferenceError | undefined {
+    return this.#open.values().next().value
   }
 
   note(what: string, failure: RunInferenceError | undefined): void {
@@ -38,10 +38,10 @@ export class Troubles {
       if (!known) return
       this.#open.delete(what)
       this.#logger.info({ what }, 'works again')
-      if (!this.any) this.#onChange(undefined)
+      if (this.#open.size === 0) this.#onChange(undefined)
       return
     }
-    const first = !this.any
+    const first = this.#open.size === 0
     this.#open.set(what, failure)
     if (known) return
     this.#logger.warn({ what, code: failure.code, error: failure.message }, 'fails, and is tried again')

@@ -121,6 +121,46 @@ describe('outages', { skip: cluster.skip }, () => {
     }
   })
 
+  it('a member tells that a rebalance is over while a broker is gone', async () => {
+    await port.admin.createTopics([{ name: 'told', partitions: BROKERS, replicationFactor: BROKERS, configs: {} }])
+    const timing = {
+      sessionTimeoutMs: 10_000,
+      heartbeatIntervalMs: 500,
+      rebalanceTimeoutMs: 10_000,
+      drainBudgetMs: 500,
+    }
+    const fetches = { maxBytesPerPartition: 1024, maxBytesPerFetch: 4096, maxFetchWaitMs: 100 }
+    const sources = [{ topic: 'told', start: 'earliest' as const }]
+    const memberThatTells = (states: string[]) =>
+      port.member(
+        { groupId: 'told', sources, ...timing, ...fetches },
+        {
+          onAssigned: () => {},
+          onLost: () => {},
+          onBlock: () => {},
+          onRebalance: async () => {},
+          onState: state => states.push(state),
+          onFatal: error => assert.fail(error),
+        },
+      )
+    const states: string[] = []
+    const first = memberThatTells(states)
+    const second = memberThatTells([])
+    await first.start()
+    await cluster.killBroker(1)
+    await eventually('it is degraded', () => states.at(-1) === 'degraded', PATIENCE_MS)
+    const before = states.length
+    await second.start()
+    const since = () => states.slice(before)
+    await eventually(
+      'it has joined again',
+      () => since().lastIndexOf('joined') > since().indexOf('rebalancing'),
+      PATIENCE_MS,
+    )
+    await Promise.all([first.stop(), second.stop()])
+    await cluster.startBroker(1)
+  })
+
   it('the registry is killed: records with an unknown schema wait, an instance that starts waits, and all goes on', async () => {
     const digits = 'topologies/digits.ts'
     // A registry that has just started may be slow with its first schemas; applying twice is fine.
