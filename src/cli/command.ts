@@ -33,8 +33,8 @@ export interface CommandSpec {
     readonly choices?: readonly string[]
     readonly completes: 'topology' | 'folder' | 'choices'
   }
-  /** Behind the argument, any number of these: the action gets them as an array. */
-  readonly rest?: { readonly name: string; readonly help: string }
+  /** Behind the argument: `<file>` is one, `[topic...]` any number of them, which the action gets as an array. */
+  readonly rest?: { readonly name: string; readonly help: string; readonly completes?: 'file' }
   /** Its own; `--json` is added to every command. */
   readonly options?: readonly OptionSpec[]
   /** Taken as flags, with `--param` and `--config`. */
@@ -72,6 +72,13 @@ export const EXIT_CODES: Readonly<Record<number, string>> = {
 export function positiveNumber(text: string): number {
   const number = Number(text)
   if (!(number > 0)) throw new Error('expected a number above 0.')
+  return number
+}
+
+/** For flags that take a share of what there is. */
+export function percentNumber(text: string): number {
+  const number = text.trim() === '' ? Number.NaN : Number(text)
+  if (!(number >= 0.01 && number <= 100)) throw new Error('expected a number from 0.01 to 100.')
   return number
 }
 

@@ -6,6 +6,15 @@ import { completionCommand } from './completion-command.ts'
 import { consumeCommand } from './consume-command.ts'
 import { describeCommand } from './describe-command.ts'
 import { initCommand } from './init-command.ts'
+import {
+  modelsAbortCommand,
+  modelsLsCommand,
+  modelsPromoteCommand,
+  modelsRollbackCommand,
+  modelsStatusCommand,
+} from './models-command.ts'
+import { modelsPublishCommand } from './models-publish-command.ts'
+import { modelsWatchCommand } from './models-watch-command.ts'
 import { produceCommand } from './produce-command.ts'
 import { resumeCommand } from './resume-command.ts'
 import { runCommand } from './run-command.ts'
@@ -24,6 +33,13 @@ export const COMMANDS: readonly CommandSpec[] = [
   describeCommand,
   runCommand,
   resumeCommand,
+  modelsPublishCommand,
+  modelsLsCommand,
+  modelsRollbackCommand,
+  modelsStatusCommand,
+  modelsWatchCommand,
+  modelsPromoteCommand,
+  modelsAbortCommand,
   produceCommand,
   consumeCommand,
   completionCommand(
@@ -36,6 +52,7 @@ export const COMMANDS: readonly CommandSpec[] = [
 export const COMMAND_GROUPS: Readonly<Record<string, string>> = {
   cluster: 'a local cluster of real parts, for development and tests',
   topics: 'the topics that a topology needs',
+  models: 'the models that its steps run: publish, try, watch, go back',
 }
 
 /** The command that these words begin with. */

@@ -53,9 +53,10 @@ function valueArms({ name, flags }: CompletedCommand): readonly string[] {
   )
 }
 
-function commandArm({ name, argument, flags }: CompletedCommand): string {
+function commandArm({ name, argument, rest, flags }: CompletedCommand): string {
   const words = `_kri_words ${quote(flags.map(({ flag }) => flag).join(' '))}`
-  const otherwise = argument === undefined ? words : offer(argument)
+  // Which word it is it does not count: of files, all are offered.
+  const otherwise = argument === undefined ? words : offer(rest ?? argument)
   return `    ${quote(name)}) if [[ $cur == -* ]]; then ${words}; else ${otherwise}; fi ;;`
 }
 

@@ -27,7 +27,7 @@ export function fishCompletion(
   return `${lines.join('\n')}\n`
 }
 
-function commandLines({ name, argument, flags }: CompletedCommand): readonly string[] {
+function commandLines({ name, argument, rest, flags }: CompletedCommand): readonly string[] {
   const condition = quote(
     name
       .split(' ')
@@ -36,7 +36,7 @@ function commandLines({ name, argument, flags }: CompletedCommand): readonly str
   )
   const start = `complete -c kri -n ${condition}`
   return [
-    ...(argument === undefined ? [] : [`${start} ${offer(argument)}`]),
+    ...[argument, rest].filter(what => what !== undefined).map(what => `${start} ${offer(what)}`),
     ...flags.map(({ flag, help, value }) => {
       // A value that is required brings files along unless it is exclusive.
       const required = value === 'file' ? '-r' : '-x'

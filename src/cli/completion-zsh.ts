@@ -13,7 +13,7 @@ export function zshCompletion(commands: readonly CompletedCommand[], groups: Rea
     ${group})
       if (( CURRENT == 3 )); then _kri_described ${second.map(quote).join(' ')}; return; fi
       case $words[3] in
-${inGroup.map(({ name, ...rest }) => arm(name.split(' ')[1]!, 3, { name, ...rest })).join('\n')}
+${inGroup.map(command => arm(command.name.split(' ')[1]!, 3, command)).join('\n')}
       esac ;;`
   })
   return `\
@@ -32,8 +32,9 @@ if [[ $funcstack[1] == _kri ]]; then _kri "$@"; else compdef _kri kri; fi
 }
 
 /** \`at\`: how many words stand before the flags. */
-function arm(word: string, at: number, { flags, argument }: CompletedCommand): string {
-  const specs = [...flags.map(flagSpec), ...(argument === undefined ? [] : [quote(`1:argument:${offer(argument)}`)])]
+function arm(word: string, at: number, { flags, argument, rest }: CompletedCommand): string {
+  const words = [argument && `1:argument:${offer(argument)}`, rest && `*:argument:${offer(rest)}`]
+  const specs = [...flags.map(flagSpec), ...words.filter(spec => spec !== undefined).map(quote)]
   return `    ${word}) shift ${at - 1} words; (( CURRENT -= ${at - 1} )); _arguments -S ${specs.join(' ')} ;;`
 }
 

@@ -21,6 +21,8 @@ export interface CompletedCommand {
   readonly name: string
   readonly summary: string
   readonly argument: Offer | undefined
+  /** What may stand behind it. */
+  readonly rest: Offer | undefined
   readonly flags: readonly CompletedFlag[]
 }
 
@@ -45,7 +47,7 @@ export function completion(shell: ShellName, { commands, groups, json }: Complet
 }
 
 function completed(spec: CommandSpec, settings: readonly SettingHelp[]): CompletedCommand {
-  const { name, summary, argument, options = [], settings: groups } = spec
+  const { name, summary, argument, rest, options = [], settings: groups } = spec
   const shown = [...options, ...(groups === undefined ? [] : TOPOLOGY_OPTIONS), JSON_OPTION]
   const own = shown.filter(({ hidden }) => hidden !== true).map(flagOf)
   const ofSettings = settings
@@ -53,6 +55,7 @@ function completed(spec: CommandSpec, settings: readonly SettingHelp[]): Complet
     .map(setting => ({ flag: settingFlag(setting.name), help: setting.help, value: settingOffer(setting) }))
   return {
     ...{ name, summary, argument: argument?.completes === 'choices' ? argument.choices : argument?.completes },
+    rest: rest?.completes,
     flags: [...own, ...ofSettings, { flag: '--help', help: 'display help', value: undefined }],
   }
 }

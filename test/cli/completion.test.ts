@@ -45,6 +45,7 @@ describe('completion in bash', { skip: missing('bash') }, () => {
   it('commands, and the commands of a group', () => {
     assert.deepEqual(offered('c'), ['check', 'cluster', 'completion', 'consume'])
     assert.deepEqual(offered('topics', ''), ['apply', 'plan'])
+    assert.deepEqual(offered('models', 'p'), ['promote', 'publish'])
   })
 
   it('flags of the command alone, settings too, and none that is hidden', () => {
@@ -68,6 +69,7 @@ describe('completion in bash', { skip: missing('bash') }, () => {
     assert.deepEqual(offered('produce', 'main.ts', '--file', 'o'), ['other.txt'])
     assert.deepEqual(offered('init', ''), ['topologies'])
     assert.deepEqual(offered('completion', 'z'), ['zsh'])
+    assert.deepEqual(offered('models', 'publish', 'main.ts', 'o'), ['other.txt'])
   })
 
   it('every command completes its flags', () => {
