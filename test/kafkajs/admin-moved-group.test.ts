@@ -19,7 +19,7 @@ describe('what is asked of a group whose coordinator has moved', () => {
     const cluster = {
       track: () => {},
       refresh: async () => {},
-      topic: () => ({ leaders: [1] }),
+      topic: () => ({ errorCode: 0, leaders: [1] }),
       async coordinator() {
         if (!isKnown) lookUps++
         isKnown = true
