@@ -119,6 +119,60 @@ export function metadataWriterContract(features: MetadataFeatures): void {
       await assert.rejects(settled(features, changeMetadata(parts, 'infer', publish('v1'))), withCode('TOPIC_MISSING'))
     })
 
+    test('what another one publishes behind our reading is not written over', async t => {
+      const h = await Harness.open(features, t)
+      const { change, states } = await opened(features, h)
+      let others = 0
+      const port: MetadataWriterParts['port'] = {
+        transactionalWriter: options => h.port.transactionalWriter(options),
+        async *scan(ranges, options) {
+          yield* h.port.scan(ranges, options)
+          if (others++ === 0) await change('infer', publish('other'))
+        },
+      }
+      const written = await settled(features, change('infer', publish('ours'), { port }))
+      assert.equal(written!.state!.revision, 2)
+      assert.deepEqual(
+        (await states('infer')).map(state => [state!.revision, state!.stable.modelId]),
+        [
+          [1, 'other'],
+          [2, 'ours'],
+        ],
+      )
+    })
+
+    test('a commit of which nothing is known is not done twice, also when others have published since', async t => {
+      const h = await Harness.open(features, t)
+      const { change, states } = await opened(features, h)
+      let commits = 0
+      const port: MetadataWriterParts['port'] = {
+        scan: (ranges, options) => h.port.scan(ranges, options),
+        transactionalWriter(options) {
+          const writer = h.port.transactionalWriter(options)
+          const commit = async () => {
+            await writer.commit()
+            commits++
+            await change('infer', publish('other'))
+            throw new RunInferenceError('TRANSACTION_LOST', 'the answer to the commit is lost')
+          }
+          return {
+            fence: () => writer.fence(),
+            send: batches => writer.send(batches),
+            sendOffsets: (groupId, offsets) => writer.sendOffsets(groupId, offsets),
+            commit,
+            abort: () => writer.abort(),
+            close: () => writer.close(),
+          }
+        },
+      }
+      const written = await settled(features, change('infer', publish('ours'), { port }))
+      assert.deepEqual([written!.offset, written!.state!.revision, commits], [0, 1, 1])
+      assert.deepEqual(
+        (await states('infer')).map(state => state!.stable.modelId),
+        ['ours', 'other'],
+      )
+    })
+
     test('writers that race lose no update, and leave revisions without gaps or repeats', async t => {
       const h = await Harness.open(features, t)
       const { change, states } = await opened(features, h)
