@@ -12,11 +12,11 @@ import type { BatchOutputs, BatchSlot, Lane } from '../models/executor.ts'
 import type { ModelSet } from '../models/model-set.ts'
 import type { ModelSlot, ModelVersion } from '../models/model-version.ts'
 import { BatchRecovery, codeOf, type RecoveryOptions } from './batch-recovery.ts'
+import { batchWaits } from './batch-waits.ts'
 import type { Batcher, LanePlace } from './batcher.ts'
 import { fillSlot } from './fill-slot.ts'
 import type { FloodMeter } from './flood-guard.ts'
-import { nextOnDemand } from './next-on-demand.ts'
-import type { BatchWaits } from './pipeline-metrics.ts'
+import { hasWorkFor, nextOnDemand } from './next-on-demand.ts'
 import { type Batch, type CloseReason, cohortOf, type RunSegment, rangeOf } from './row-run.ts'
 import type { StepInput } from './step-input.ts'
 import type { StepOutput } from './step-output.ts'
@@ -96,10 +96,7 @@ export class InferenceStep {
   /** True when there is a batch for an idle place of this lane; asked where lanes take turns. */
   wants(lane: Lane, nowMs: number): boolean {
     const { batcher, models, retries } = this.#options
-    const again = (batch: Batch) => models.answerAgain(lane, cohortOf(batch), batch.begunOn, nowMs) === 'run'
-    if (retries.hasDue(nowMs, again)) return true
-    const runs = (cohort: number) => (models.answer(lane, cohort, true, nowMs) === 'run' ? 'run' : 'no')
-    return batcher.choose('idle', nowMs, runs) !== undefined
+    return hasWorkFor({ batcher, models, retries }, lane, nowMs)
   }
 
   /** Another model serves this cohort: what was learnt of the one before says nothing of it. */
@@ -175,7 +172,7 @@ export class InferenceStep {
     const cohort = cohortOf(batch)
     const works = new Set(batch.segments.map(segment => segment.run.work))
     const startedAtMs = now()
-    metrics.batchDispatched(this.step, batch.reason, batch.rows, waits(batch, startedAtMs), batch.paddingBytes)
+    metrics.batchDispatched(this.step, batch.reason, batch.rows, batchWaits(batch, startedAtMs), batch.paddingBytes)
     try {
       let bytesPerRow: number | undefined
       try {
@@ -290,13 +287,6 @@ export class InferenceStep {
       at += part.to - part.from
     }
   }
-}
-
-/** How long its rows waited: the first one, which waited longest, and all of them together. */
-function waits({ segments, firstArrivedAtMs }: Batch, nowMs: number): BatchWaits {
-  let allMs = 0
-  for (const { run, from, to } of segments) allMs += (to - from) * (nowMs - run.arrivedAtMs)
-  return { firstMs: nowMs - firstArrivedAtMs, allMs }
 }
 
 /** A call that failed, apart from what it returns: an error of ours behind the call must not look like one of the model. */

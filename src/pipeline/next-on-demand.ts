@@ -36,3 +36,11 @@ export function nextOnDemand(
   const last = choice ? undefined : waitsFor('load-if-idle')
   return last === undefined ? choice : { cohort: last, mustLoad: true, of: retries }
 }
+
+/** True when there is a batch for an idle place of this lane, whose model it has; nothing is taken. */
+export function hasWorkFor({ batcher, models, retries }: Queues, lane: Lane, nowMs: number): boolean {
+  const again = (batch: Batch) => models.answerAgain(lane, cohortOf(batch), batch.begunOn, nowMs) === 'run'
+  if (retries.hasDue(nowMs, again)) return true
+  const runs = (cohort: number) => (models.answer(lane, cohort, true, nowMs) === 'run' ? 'run' : 'no')
+  return batcher.choose('idle', nowMs, runs) !== undefined
+}
