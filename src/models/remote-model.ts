@@ -53,7 +53,8 @@ async function askHttp(start: URL, options: RemoteOptions): Promise<GetAnswer> {
   let url = start
   for (let redirects = 0; ; redirects++) {
     const { token } = access
-    const bearer = token?.origin === url.origin ? { authorization: `Bearer ${token.value}` } : {}
+    const bearer: Record<string, string> =
+      token?.origin === url.origin ? { authorization: `Bearer ${token.value}` } : {}
     const answer = await get({ url, headers: { ...bearer, ...conditional(options) } }, options)
     if (!REDIRECTS.includes(answer.status)) return requireModel(answer, url, options)
     answer.body.destroy()
