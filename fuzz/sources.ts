@@ -9,6 +9,7 @@ import { http } from './targets/http.ts'
 import { httpRaw } from './targets/http-raw.ts'
 import { json } from './targets/json.ts'
 import { jsonSchemas } from './targets/json-schemas.ts'
+import { modelIds } from './targets/model-ids.ts'
 import { modelMetadata } from './targets/model-metadata.ts'
 import { parameters } from './targets/parameters.ts'
 import { recordBatches } from './targets/record-batches.ts'
@@ -28,6 +29,7 @@ export const sources: readonly TargetSource[] = [
   jsonSchemas,
   tensors,
   modelMetadata,
+  modelIds,
   settings,
   parameters,
   http,

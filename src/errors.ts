@@ -74,14 +74,16 @@ export const ERROR_CODES = {
   REGISTRY_REFUSED: entry('application', 'The schema registry answers that it cannot do what was asked.'),
   MODEL_UNUSABLE: entry(
     'application',
-    'The model file is missing, corrupt, unsupported, or has another signature than declared.',
+    'The model file is missing, not allowed, not the published one, corrupt, unsupported, or has another signature than declared.',
   ),
   METADATA_INVALID: entry(
     'application',
     'A record of the model-metadata topic cannot be read, or what is asked for does not fit what is published.',
   ),
   RESOURCES_MISSING: entry('application', 'The machine lacks memory or an accelerator that resource hints ask for.'),
-  MODEL_OUTAGE: outage('The control batch, known to be good, fails on this lane.'),
+  MODEL_OUTAGE: outage(
+    'The control batch, known to be good, fails on this lane; or a model cannot be fetched for now.',
+  ),
   MODEL_TRANSIENT: outage('The handler says of an error that trying again can mend it.'),
   UNHANDLED: entry('application', 'An error was thrown that exceptionHandling.only leaves out.'),
   TOO_MANY_DEAD_LETTERS: entry('application', 'More dead letters than the flood guard or a threshold allows; halted.'),

@@ -72,7 +72,8 @@ function pathOf(modelId: string, wrong: Wrong): string {
     if (url.host !== '') throw wrong('it names a host; expected file:/// and a path of this machine')
     path = fileURLToPath(url)
   } catch (error) {
-    if (error instanceof TypeError) throw wrong('it is no file URL')
+    // What cannot be decoded is a URIError, all else a TypeError.
+    if (error instanceof TypeError || error instanceof URIError) throw wrong('it is no file URL')
     throw error
   }
   if (CONTROL.test(path)) throw wrong('it holds control characters')

@@ -61,6 +61,7 @@ describe('a published id', () => {
       'http://a b/',
       'file://h/a',
       'file:a',
+      'file:///%ff',
       's3:bucket/x',
       's3:///x',
       's3://bucket',
