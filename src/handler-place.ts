@@ -4,7 +4,6 @@
  */
 import { RunInferenceError } from './errors.ts'
 import type { StepNode } from './graph.ts'
-import { type PublishedModels, publishedByCohort } from './model-metadata.ts'
 import type { PlacedHandler } from './models/custom-session.ts'
 import type { CustomSpec, HandlerPlace, ModelSpec } from './models/executor.ts'
 import { modelSpecOf } from './models/model-handler.ts'
@@ -12,27 +11,28 @@ import { type Topology, topologyDigest } from './topology.ts'
 
 /**
  * What lanes load for the models of a step, in the order of its cohorts. Equal ONNX models are one copy; models of handlers that users wrote
- * are one for each step and cohort, unless steps give the same `modelIdentifier`. `published`: what is loaded instead of the
- * handler's own models.
+ * are one for each step and cohort, unless steps give the same `modelIdentifier`.
  */
-export function specsOfStep(topology: Topology, node: StepNode, published?: PublishedModels): readonly ModelSpec[] {
+export function specsOfStep(topology: Topology, node: StepNode): readonly ModelSpec[] {
+  return node.handler.cohorts.map((_, cohort) => publishedSpec(topology, node, cohort, ''))
+}
+
+/** What lanes load when this model is published for a cohort; '' = the handler's own. */
+export function publishedSpec(topology: Topology, node: StepNode, cohort: number, modelId: string): ModelSpec {
   const { step, handler, options } = node
-  const metadata = publishedByCohort(node, published)
-  return handler.cohorts.map(({ model }, cohort) => {
-    const modelId = metadata[cohort]?.modelId
-    const spec = modelSpecOf(modelId ? { ...model, uri: modelId } : model, options.inferenceArgs)
-    if (spec.kind === 'onnx') return spec
-    const { modelIdentifier } = options
-    const shared = modelIdentifier === undefined ? { step, cohort } : { modelIdentifier, cohort }
-    const identifier = JSON.stringify(modelId ? { ...shared, modelId } : shared)
-    const digest = topologyDigest(topology.whole ?? topology)
-    return {
-      ...spec,
-      uri: modelId || spec.uri,
-      identifier,
-      place: { module: topology.module, digest, step, cohort },
-    } satisfies CustomSpec
-  })
+  const { model } = handler.cohorts[cohort]!
+  const spec = modelSpecOf(modelId ? { ...model, uri: modelId } : model, options.inferenceArgs)
+  if (spec.kind === 'onnx') return spec
+  const { modelIdentifier } = options
+  const shared = modelIdentifier === undefined ? { step, cohort } : { modelIdentifier, cohort }
+  const identifier = JSON.stringify(modelId ? { ...shared, modelId } : shared)
+  const digest = topologyDigest(topology.whole ?? topology)
+  return {
+    ...spec,
+    uri: modelId || spec.uri,
+    identifier,
+    place: { module: topology.module, digest, step, cohort },
+  } satisfies CustomSpec
 }
 
 /** The handler of this place. Throws MODEL_UNUSABLE when this is another topology. */

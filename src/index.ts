@@ -20,7 +20,6 @@ export { inference } from './kafka/inference-codec.ts'
 export { type JsonOptions, type JsonSchemaOptions, json, jsonSchema } from './kafka/json-codec.ts'
 export { bytes, utf8 } from './kafka/plain-codecs.ts'
 export { float16, float32, float64, int32, int64, string, type TensorCodec, uint8 } from './kafka/tensor-codec.ts'
-export type { ModelMetadata, PublishedModels } from './model-metadata.ts'
 // Records and tensors.
 export { type Cell, classOf, fromTensor, type ToTensorOptions, toTensor } from './models/columns.ts'
 // Model handlers.
@@ -34,6 +33,8 @@ export type { ResourceHints } from './models/resource-hints.ts'
 export type { Dtype, Dtypes, Row, TensorSpec } from './models/tensors.ts'
 export { flag, integer, type Parameter, type ParameterisedTopology, text, withParameters } from './parameters.ts'
 export { type DeadLetter, isKV, KV, kv, type PredictionResult, predictionResult } from './records.ts'
+export type { ModelFile, ModelFiles } from './refresh/slot-loader.ts'
+export type { ModelMetadata } from './refresh/step-models.ts'
 export { type RunningTopology, type RunParts, type RunSettings, startTopology } from './run.ts'
 export {
   type Branches,

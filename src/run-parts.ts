@@ -1,6 +1,5 @@
 import type { ReadSchema, SchemaRegistryPort } from './kafka/codec.ts'
 import type { KafkaPort } from './kafka/port.ts'
-import type { PublishedModels } from './model-metadata.ts'
 import type { Executor } from './models/executor.ts'
 import type { Machine } from './models/machine.ts'
 import type { ChangingSteps } from './models/prepared-model.ts'
@@ -9,6 +8,7 @@ import type { Logger } from './ops/logger.ts'
 import type { OpenFunctionLane } from './pipeline/function-lanes.ts'
 import type { PipelineMetrics } from './pipeline/pipeline-metrics.ts'
 import type { FailureListener } from './pipeline/stage.ts'
+import type { ModelFiles } from './refresh/slot-loader.ts'
 import type { RunSettings } from './run-settings.ts'
 
 /** Everything that a running topology is given from outside. */
@@ -29,8 +29,10 @@ export interface RunParts {
   readonly openFunctionLane?: OpenFunctionLane
   /** Told what the main thread does now, per block and per batch: the last words of a process that hangs (stall watch). */
   readonly note?: (what: string) => void
-  /** By step: what is published of its models when the instance starts. Steps that are not in it run their handler's own. */
-  readonly modelMetadata?: ReadonlyMap<string, PublishedModels>
+  /** Where published models come from; needed where a step has `modelMetadata: true`. */
+  readonly modelFiles?: ModelFiles
+  /** What this instance is called in the status topic; no two that run at one time may have the same. Default: a random name. */
+  readonly instanceId?: string
   /** Told once the models are loaded, before the group is joined: what can be changed while the topology runs. */
   readonly onModelsOpened?: (steps: ChangingSteps) => void
   /** Told of every failure while it is noted, with what the failing function or model received; for tests. */

@@ -22,6 +22,8 @@ export interface RunSettings {
   readonly maxFetchWaitMs: number
   /** A thread that is inside one native call for longer makes health red, then ends the application; a child process is replaced. */
   readonly stuckMs: number
+  /** A published model that is not loaded and warm by then cannot be used. */
+  readonly modelLoadTimeoutMs: number
   /** The application halts when more than this share of the records fails, at one stage of one step; 1: never. */
   readonly floodRatio: number
   /** Over which time; see `flood-guard.ts`. */
@@ -46,6 +48,7 @@ export const DEFAULT_RUN_SETTINGS: RunSettings = {
   maxBytesPerPartition: 1024 * 1024,
   maxFetchWaitMs: 500,
   stuckMs: 60_000,
+  modelLoadTimeoutMs: 120_000,
   floodRatio: 0.5,
   floodWindowMs: 60_000,
   floodMinRecords: 100,

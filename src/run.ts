@@ -16,6 +16,7 @@ import { OutageLog } from './ops/outage-log.ts'
 import { createHealth, type Health, type HealthReport } from './ops/run-health.ts'
 import { type Assembly, assemble } from './pipeline/assemble.ts'
 import { transactionalId } from './pipeline/transactional-writers.ts'
+import { createLiveRun, type LiveRun } from './refresh/live-run.ts'
 import type { RunParts } from './run-parts.ts'
 import { assertValid, type Topology } from './topology.ts'
 
@@ -60,6 +61,7 @@ class Running implements RunningTopology {
   readonly #stopSignal = new AbortController()
   readonly #stopped = Promise.withResolvers<void>()
   #assembly: Assembly | undefined
+  #live: LiveRun | undefined
   #member: GroupMember | undefined
   #stopping: Promise<void> | undefined
   #halted: RunInferenceError | undefined
@@ -127,19 +129,28 @@ class Running implements RunningTopology {
     // Asked for nothing but names so far: a stop need not wait for a broker that does not answer.
     await Promise.race([this.#whenAvailable('broker', () => this.#requireTopics()), this.#whenStopped()])
     this.#health.topicsChecked()
+    const told = {
+      onOutage: (what: string, error: unknown) => {
+        this.#health.degraded(what, error)
+        this.#outages.began(what, error)
+      },
+      onRecovered: (what: string) => {
+        this.#health.recovered(what)
+        this.#outages.over(what)
+      },
+    }
+    const live = createLiveRun(this.#topology, {
+      ...{ ...this.#parts, ...told },
+      memberIds: () => this.#member?.memberIds() ?? [],
+      positions: () => this.#assembly?.pipeline.positions() ?? {},
+    })
+    this.#live = live
+    if (live) this.#health.watchSlots(() => live.slots())
     const assembly = await this.#whenAvailable('broker or registry', () =>
       assemble(this.#topology, {
-        ...this.#parts,
+        ...{ ...this.#parts, ...told, live, signal: this.#stopSignal.signal },
         note: this.#parts.note ?? (() => {}),
         member: () => this.#member!,
-        onOutage: (what, error) => {
-          this.#health.degraded(what, error)
-          this.#outages.began(what, error)
-        },
-        onRecovered: what => {
-          this.#health.recovered(what)
-          this.#outages.over(what)
-        },
         onFatal: error => this.#fail(error),
         onHalted: reason => this.#halt(reason),
       }),
@@ -151,6 +162,7 @@ class Running implements RunningTopology {
     this.#member = groupMembers(groups.map(group => this.#join(group, assembly, groups.length > 1)))
     await this.#member.start()
     this.#health.joined()
+    live?.joined()
   }
 
   #join({ id, sources }: ConsumerGroup, assembly: Assembly, isOneOfSeveral: boolean): MemberOfTopics {
@@ -174,7 +186,10 @@ class Running implements RunningTopology {
         onFatal: error => this.#fail(error),
         onState: (state, reason) => {
           this.#health.member(id, state, reason)
-          if (state === 'joined') pipeline.onJoined(topics)
+          if (state === 'joined') {
+            pipeline.onJoined(topics)
+            if (this.#health.report(this.#member).ready) this.#live?.joined()
+          }
           logger.info({ ...(isOneOfSeveral ? { group: id } : {}), state, reason: reason?.message }, 'group member')
         },
       },
@@ -277,7 +292,7 @@ class Running implements RunningTopology {
 
   async #close(): Promise<void> {
     this.#outages.close()
-    await this.#member?.stop()
+    await Promise.all([this.#member?.stop(), this.#live?.close()])
     await this.#assembly?.close()
     await this.#parts.executor.close()
   }

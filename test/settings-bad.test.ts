@@ -60,6 +60,7 @@ const refused: Readonly<Record<SettingName, readonly string[]>> = {
   modelRoots: ['', 'a,', 'gs://bucket', 'https://u:p@h/x', 'https://h/x?y', 's3://B', 'ftp://h'],
   maxModelBytes: ['0', '2GB', '-1'],
   modelFetchTimeoutMs: ['999', '5m'],
+  modelLoadTimeoutMs: ['0', '5m'],
   modelCacheFolder: [''],
   maxModelCacheBytes: ['-1', 'all'],
   modelToken: [''],

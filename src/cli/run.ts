@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { RunInferenceError } from '../errors.ts'
 import { createExecutor } from '../models/executors.ts'
 import { readMachine } from '../models/machine.ts'
@@ -16,6 +17,7 @@ import { startTopology } from '../run.ts'
 import { describeSettings } from '../settings.ts'
 import { partOf } from '../topology-parts.ts'
 import { connect, readSchema, type TopologyFlags } from './connect.ts'
+import { modelSourceOf } from './model-access.ts'
 import { createRunProgress } from './run-progress.ts'
 import { printSummary } from './run-summary.ts'
 import { type WorkerChannel, workerChannel } from './worker-channel.ts'
@@ -105,6 +107,8 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
     random: Math.random,
     logger,
     metrics,
+    modelFiles: modelSourceOf(settings, topology, systemClock),
+    instanceId: `${hostname()}-${process.pid}`,
     machine: readMachine(),
     note: watch.note,
   })

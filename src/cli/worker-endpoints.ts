@@ -24,6 +24,7 @@ export async function workersHealth(workers: readonly WorkerView[]): Promise<Hea
     groups: groupStates(reports),
     problems: Object.fromEntries(problems),
     models: reports.flatMap(({ models }) => models),
+    slots: reports.flatMap(({ slots }) => slots),
   }
 }
 
@@ -99,7 +100,15 @@ function notReady({
   process,
   ...rest
 }: Pick<HealthReport, 'live' | 'state'> & { readonly process: string }): HealthReport {
-  return { ...rest, ready: false, processingGuarantee: undefined, groups: {}, problems: { process }, models: [] }
+  return {
+    ...rest,
+    ready: false,
+    processingGuarantee: undefined,
+    groups: {},
+    problems: { process },
+    models: [],
+    slots: [],
+  }
 }
 
 async function ask(url: URL): Promise<{ readonly body: string }> {

@@ -28,27 +28,59 @@ export interface ModelLabels extends Readonly<Record<string, string>> {
   readonly step: string
 }
 
+interface NamedModel {
+  readonly labels: ModelLabels
+  /** Of the model that serves, once one was published. */
+  readonly modelId?: string
+  /** What served before it: its last calls come behind the change. */
+  readonly before?: { readonly modelId: string | undefined; readonly labels: ModelLabels }
+}
+
 /**
  * Beam's namespace and prefixes as labels, made once per step: calls by batch only look them up. How many there are is
  * bounded, since a per-key handler may have thousands of models. The same models have labels in every instance.
  */
 export class StepLabels {
-  readonly #models = new Map<string, readonly ModelLabels[]>()
+  readonly #steps = new Map<
+    string,
+    { readonly namespace: string; readonly models: NamedModel[]; own: readonly string[] }
+  >()
 
-  /** `modelName`: of a published model that takes the place of the only one. */
-  open(step: string, namespace: string, models: readonly string[], modelName = ''): void {
-    this.#models.set(
-      step,
-      models.map((own, cohort) => {
-        const model = own === '' ? modelName : own
-        // Prometheus does not tell an empty label from none.
-        if (model === '') return { beam_namespace: namespace, step }
-        return { beam_namespace: namespace, step, model: cohort < MAX_MODEL_LABELS ? model : OTHER_MODELS }
-      }),
-    )
+  open(step: string, namespace: string, own: readonly string[]): void {
+    const models = own.map((name, cohort) => ({ labels: labelsOf(step, namespace, name, cohort) }))
+    this.#steps.set(step, { namespace, models, own })
   }
 
-  of(step: string, cohort: number): ModelLabels {
-    return this.#models.get(step)?.[cohort] ?? { beam_namespace: '', step }
+  /** A published model takes the place of the only one: what it is called is its label. Models per key keep that of their key. */
+  rename(step: string, cohort: number, modelId: string, modelName: string): void {
+    const { namespace, models, own } = this.#steps.get(step)!
+    const { modelId: old, labels } = models[cohort]!
+    if (own[cohort] !== '' || old === modelId) return
+    models[cohort] = {
+      ...{ modelId, labels: labelsOf(step, namespace, modelName, cohort) },
+      before: { modelId: old, labels },
+    }
   }
+
+  /** Of what is published for a model: by the key of its mapping, whatever serves. */
+  slotOf(step: string, cohort: number): Readonly<Record<string, string>> {
+    const own = this.#steps.get(step)?.own[cohort] ?? ''
+    const { beam_namespace: _, ...labels } = labelsOf(step, '', own, cohort)
+    return labels
+  }
+
+  /** `modelId`: which one made the call; without it, what serves. */
+  of(step: string, cohort: number, modelId?: string): ModelLabels {
+    const model = this.#steps.get(step)?.models[cohort]
+    if (model === undefined) return { beam_namespace: '', step }
+    const { before } = model
+    if (before === undefined || modelId === undefined || modelId === model.modelId) return model.labels
+    return before.modelId === undefined || before.modelId === modelId ? before.labels : model.labels
+  }
+}
+
+function labelsOf(step: string, namespace: string, model: string, cohort: number): ModelLabels {
+  // Prometheus does not tell an empty label from none.
+  if (model === '') return { beam_namespace: namespace, step }
+  return { beam_namespace: namespace, step, model: cohort < MAX_MODEL_LABELS ? model : OTHER_MODELS }
 }

@@ -1,6 +1,6 @@
 /** What is told of models, by Beam's names and units. */
 import type { PipelineMetrics } from '../pipeline/pipeline-metrics.ts'
-import { LABEL, StepLabels } from './metric-labels.ts'
+import { LABEL, MAX_MODEL_LABELS, StepLabels } from './metric-labels.ts'
 import type { Prometheus } from './prometheus.ts'
 
 const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096]
@@ -14,6 +14,9 @@ const BATCHING_NAMESPACE = 'BatchElements'
 export type ModelMetrics = Pick<
   PipelineMetrics,
   | 'stepOpened'
+  | 'modelNamed'
+  | 'modelRevision'
+  | 'modelRefreshFailed'
   | 'batchSucceeded'
   | 'batchFailed'
   | 'batchDispatched'
@@ -74,6 +77,25 @@ export function createModelMetrics({ counter, gauge, histogram }: Prometheus): M
   )
   const resident = gauge('kri_models_resident', 'Models of the step that a lane holds.', LABEL.step, LABEL.lane)
 
+  const revisions = gauge(
+    'kri_model_revision',
+    'The newest revision that this instance has read for the model; 0: none is published.',
+    LABEL.step,
+    LABEL.model,
+  )
+  const current = gauge(
+    'kri_model_current',
+    '1 while that revision serves, 0 while it is loaded or cannot be used.',
+    LABEL.step,
+    LABEL.model,
+  )
+  const refreshFailures = counter(
+    'kri_model_refresh_failures_total',
+    'Published models that cannot be used here, by the code of the error.',
+    LABEL.step,
+    LABEL.model,
+    LABEL.code,
+  )
   const swaps = counter(
     'kri_model_swaps_total',
     'Models that were loaded beside the one that serves: served, failed, timeout, cancelled or discarded.',
@@ -89,11 +111,20 @@ export function createModelMetrics({ counter, gauge, histogram }: Prometheus): M
   )
 
   return {
-    stepOpened: (step, namespace, models, modelName) => labels.open(step, namespace, models, modelName),
+    stepOpened: (step, namespace, models) => labels.open(step, namespace, models),
+    modelNamed: (step, cohort, modelId, modelName) => labels.rename(step, cohort, modelId, modelName),
+    modelRevision(step, cohort, revision, isCurrent) {
+      // Those behind share one label, and would overwrite one another.
+      if (cohort >= MAX_MODEL_LABELS) return
+      const slot = labels.slotOf(step, cohort)
+      revisions.set(slot, revision)
+      current.set(slot, isCurrent ? 1 : 0)
+    },
+    modelRefreshFailed: (step, cohort, code) => refreshFailures.inc({ ...labels.slotOf(step, cohort), code }),
     batchDispatched: (step, _reason, rows) => batchSize.observe({ beam_namespace: BATCHING_NAMESPACE, step }, rows),
     batchEnded: (step, ms) => batchTime.observe({ beam_namespace: BATCHING_NAMESPACE, step }, ms),
-    batchSucceeded(step, cohort, rows, bytes, computeMs) {
-      const model = labels.of(step, cohort)
+    batchSucceeded(step, cohort, rows, bytes, computeMs, _queueMs, modelId) {
+      const model = labels.of(step, cohort, modelId)
       inferences.inc(model, rows)
       requestSize.observe(model, rows)
       if (bytes !== undefined) requestBytes.observe(model, bytes)

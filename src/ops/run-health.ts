@@ -2,6 +2,7 @@ import type { RunInferenceError } from '../errors.ts'
 import type { ConnectionState, GroupMember } from '../kafka/port.ts'
 import type { Lane } from '../models/executor.ts'
 import type { ServedModel } from '../models/served-models.ts'
+import type { SlotStatus } from '../refresh/status-record.ts'
 import type { RunSettings } from '../run-settings.ts'
 
 /** What `/livez` and `/readyz` answer from. */
@@ -19,11 +20,15 @@ export interface HealthReport {
   readonly problems: Readonly<Record<string, string>>
   /** What runs where, once models are loaded: model, execution provider, and the providers that did not take it. */
   readonly models: readonly ServedModel[]
+  /** Of steps that follow what is published: the newest revision of each slot, and what became of it here. */
+  readonly slots: readonly SlotStatus[]
 }
 
 export interface Health {
   report(member: GroupMember | undefined): HealthReport
   topicsChecked(): void
+  /** From now on the report has these. */
+  watchSlots(slots: () => readonly SlotStatus[]): void
   modelsWarm(models: () => readonly ServedModel[]): void
   joined(): void
   member(group: string, state: ConnectionState, reason: RunInferenceError | undefined): void
@@ -43,6 +48,7 @@ export function createHealth(applicationId: string, lanes: readonly Lane[], sett
   let ready = false
   const groups = new Map<string, ConnectionState>()
   let models: () => readonly ServedModel[] = () => []
+  let slots: () => readonly SlotStatus[] = () => []
   return {
     report(member) {
       // A process that is stuck is ended and replaced; a thread can only be ended together with us.
@@ -61,9 +67,13 @@ export function createHealth(applicationId: string, lanes: readonly Lane[], sett
         groups: Object.fromEntries(groups),
         problems: Object.fromEntries(all),
         models: models(),
+        slots: slots(),
       }
     },
     topicsChecked: () => problems.set('start', 'models are being loaded'),
+    watchSlots(watched) {
+      slots = watched
+    },
     modelsWarm(served) {
       models = served
       problems.set('start', 'joining the group')

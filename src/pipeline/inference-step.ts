@@ -277,6 +277,7 @@ export class InferenceStep {
       outputs.numBytes ?? (bytesPerRow === undefined ? undefined : rows * bytesPerRow),
       outputs.computeMs,
       outputs.queueMs,
+      outputs.modelId,
     )
     let at = 0
     for (const part of rangeOf(batch.segments, from, rows)) {

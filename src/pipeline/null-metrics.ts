@@ -5,6 +5,9 @@ const ignore = () => {}
 /** Counts nothing; for tests and benchmarks that want the pipeline alone. */
 export const nullMetrics: PipelineMetrics = {
   stepOpened: ignore,
+  modelNamed: ignore,
+  modelRevision: ignore,
+  modelRefreshFailed: ignore,
   blockReceived: ignore,
   childrenMade: ignore,
   slowFunction: ignore,

@@ -12,12 +12,12 @@ import type {
 } from '../kafka/codec.ts'
 import type { KafkaWriter } from '../kafka/port.ts'
 import { deadLetterTopics } from '../kafka/topic-names.ts'
-import type { PublishedModels } from '../model-metadata.ts'
 import type { Executor } from '../models/executor.ts'
 import type { ModelSet } from '../models/model-set.ts'
 import type { ModelSetEvents } from '../models/model-set-options.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
+import type { LiveRun } from '../refresh/live-run.ts'
 import type { Topology } from '../topology.ts'
 import type { OpenedParts } from './compile.ts'
 import { sourcesAbove } from './graph-ways.ts'
@@ -31,7 +31,10 @@ export interface OpenContext {
   readonly topology: Topology
   readonly writer: Pick<KafkaWriter, 'topic'>
   readonly executor: Executor
-  readonly modelMetadata?: ReadonlyMap<string, PublishedModels> | undefined
+  /** What is published: decides what lanes are opened with. */
+  readonly live?: Pick<LiveRun, 'open' | 'chosen'> | undefined
+  /** Ends the wait for a model. */
+  readonly signal: AbortSignal
   readonly registry: SchemaRegistryPort | undefined
   readonly readSchema: ReadSchema
   readonly clock: Clock

@@ -17,7 +17,8 @@ export interface OpenedModels {
 }
 
 export async function openModels(context: OpenContext): Promise<OpenedModels> {
-  const { topology, executor, clock, random, logger, modelMetadata, eventsOf } = context
+  const { topology, executor, clock, random, logger, live, eventsOf } = context
+  await live?.open(context.signal)
   const models = new Map<StepNode, ModelSet>()
   const signatures = new Map<StepNode, readonly Signature[]>()
   const placed = new Map<Lane, number>()
@@ -25,7 +26,7 @@ export async function openModels(context: OpenContext): Promise<OpenedModels> {
   const shared = new SharedLanes(executor)
   for (const node of topology.steps) {
     const { step, handler } = node
-    const specs = specsOfStep(topology, node, modelMetadata?.get(step))
+    const specs = live?.chosen(step) ?? specsOfStep(topology, node)
     const ofStep = specs.map((spec, cohort): StepModel => {
       const { keys, model } = handler.cohorts[cohort]!
       const { modelCopies = Number.POSITIVE_INFINITY } = model

@@ -39,3 +39,11 @@ export class PartitionFlow implements TopicPartition {
     this.endOffset = owned.position
   }
 }
+
+/** The offsets behind what was read of each partition, by `topic/partition`. */
+export function positionsOf(flows: Iterable<PartitionFlow>): Readonly<Record<string, number>> {
+  const positions: Record<string, number> = {}
+  for (const { topic, partition, blocks, committable } of flows)
+    positions[`${topic}/${partition}`] = blocks.at(-1)?.block.nextOffset ?? committable
+  return positions
+}

@@ -17,11 +17,14 @@ export interface BatchWaits {
  * the step's model in its handler: 0 where the handler has one.
  */
 export interface PipelineMetrics {
-  /**
-   * Before anything else of this step: Beam's namespace, a name for each of its models ('' for the only one), and what a
-   * published model is called ('' where none is).
-   */
-  stepOpened(step: string, namespace: string, models: readonly string[], modelName?: string): void
+  /** Before anything else of this step: Beam's namespace, and a name for each of its models ('' for the only one). */
+  stepOpened(step: string, namespace: string, models: readonly string[]): void
+  /** From now on a model that was published serves under this id; '' = it has no name of its own. Calls that began before go by theirs. */
+  modelNamed(step: string, cohort: number, modelId: string, modelName: string): void
+  /** The newest revision that was read for a model (0: none is published), and whether it serves. */
+  modelRevision(step: string, cohort: number, revision: number, isCurrent: boolean): void
+  /** A model that was published cannot be used. */
+  modelRefreshFailed(step: string, cohort: number, code: ErrorCode): void
   blockReceived(topic: string, records: number, bytes: number): void
   /** Elements that were made of records on their way: by flatMap, and of records that bring batches. */
   childrenMade(topic: string, count: number): void
@@ -35,7 +38,7 @@ export interface PipelineMetrics {
   batchAdaptive(step: string, rows: number): void
   /**
    * A call to the model that succeeded: Beam's num_inferences, batch size and latency. `bytes`: undefined where the handler
-   * could not tell.
+   * could not tell. `modelId`: what its results are labelled with.
    */
   batchSucceeded(
     step: string,
@@ -44,6 +47,7 @@ export interface PipelineMetrics {
     bytes: number | undefined,
     computeMs: number,
     queueMs: number,
+    modelId?: string,
   ): void
   /** A batch whose call to the model failed, also while its results were read: Beam's failed_batches_counter. */
   batchFailed(step: string, cohort: number): void

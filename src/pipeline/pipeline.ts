@@ -23,7 +23,7 @@ import type { Dispatcher } from './dispatcher.ts'
 import { Drains, type DrainTopics } from './drains.ts'
 import type { FloodGuard } from './flood-guard.ts'
 import type { UnitCommits } from './group-commits.ts'
-import { PartitionFlow } from './partition-flow.ts'
+import { PartitionFlow, positionsOf } from './partition-flow.ts'
 import type { PipelineMetrics } from './pipeline-metrics.ts'
 import { Preparation } from './preparation.ts'
 import type { ReplayMark } from './replay-marks.ts'
@@ -90,6 +90,11 @@ export class Pipeline implements Pick<MemberEvents, 'onAssigned' | 'onLost' | 'o
     })
     for (const flow of made) this.#flows.set(idOf(flow), flow)
     this.#balance()
+  }
+
+  /** Where reading stands, by `topic/partition`. */
+  positions(): Readonly<Record<string, number>> {
+    return positionsOf(this.#flows.values())
   }
 
   /** The group that reads these topics has joined again: batches may be held back once more. */

@@ -123,11 +123,13 @@ export class LiveModels {
     this.#open.reject(new RunInferenceError('CLOSED', 'the instance was stopped before it had a model for every step'))
   }
 
-  #liveSlot({ slot, hasOwn, prepare }: SlotModels): LiveSlot {
+  #liveSlot(models: SlotModels): LiveSlot {
     const { clock, logger, metrics, random, onOutage, onRecovered } = this.#parts
+    const { slot, hasOwn } = models
     const { cohort, step, text } = slot
     const live: LiveSlot = new LiveSlot({
-      ...{ clock, random, hasOwn, prepare },
+      ...{ clock, random, hasOwn },
+      prepare: (model, signal) => models.prepare(model, signal),
       onChange: () => this.#changed(slot, live),
       onFailed: ({ modelId }, { code, message }) => {
         metrics.modelRefreshFailed(step, cohort, code)

@@ -32,7 +32,9 @@ const BATCHING_NAMESPACE = 'BatchElements'
 interface OpenedStep {
   readonly namespace: string
   readonly models: readonly string[]
-  readonly modelName: string
+  /** What published models of the only one are called, by their ids. */
+  readonly modelNames: Map<string, string>
+  serving: string
 }
 
 /** Metrics for a test driver that keeps what Beam's own metrics would say. */
@@ -51,35 +53,42 @@ export function beamMetrics(): BeamMetrics {
     const id = JSON.stringify([namespace, name, step])
     metrics.set(id, { namespace, name, step, value: next(metrics.get(id)?.value) })
   }
-  const namesOf = (step: string, cohort: number, name: string) => {
-    const { models = [], modelName = '' } = steps.get(step) ?? {}
+  const namesOf = (step: string, cohort: number, name: string, modelId?: string) => {
+    const { models = [], modelNames, serving = '' } = steps.get(step) ?? {}
     const model = models[cohort] ?? ''
+    const modelName = (model === '' && modelNames?.get(modelId ?? serving)) || ''
     if (modelName !== '') return [`${modelName}_${name}`]
     return model === '' ? [name] : [name, `${model}-_${name}`]
   }
   const namespaceOf = (step: string) => steps.get(step)?.namespace ?? ''
-  const count = (step: string, cohort: number, name: string, by: number) => {
-    for (const each of namesOf(step, cohort, name))
+  const count = (step: string, cohort: number, name: string, by: number, modelId?: string) => {
+    for (const each of namesOf(step, cohort, name, modelId))
       put(namespaceOf(step), each, step, before => ((before as number | undefined) ?? 0) + by)
   }
-  const observe = (step: string, cohort: number, name: string, value: number) => {
-    for (const each of namesOf(step, cohort, name)) put(namespaceOf(step), each, step, including(value))
+  const observe = (step: string, cohort: number, name: string, value: number, modelId?: string) => {
+    for (const each of namesOf(step, cohort, name, modelId)) put(namespaceOf(step), each, step, including(value))
   }
 
   return {
     ...nullMetrics,
-    stepOpened: (step, namespace, models, modelName = '') => void steps.set(step, { namespace, models, modelName }),
+    stepOpened: (step, namespace, models) =>
+      void steps.set(step, { namespace, models, modelNames: new Map(), serving: '' }),
+    modelNamed(step, _cohort, modelId, modelName) {
+      const opened = steps.get(step)!
+      opened.modelNames.set(modelId, modelName)
+      opened.serving = modelId
+    },
     batchDispatched: (step, _reason, rows) => put(BATCHING_NAMESPACE, 'batch_size', step, including(rows)),
     batchEnded(step, ms) {
       const exact = ms + (leftMs.get(step) ?? 0)
       leftMs.set(step, exact - Math.floor(exact))
       put(BATCHING_NAMESPACE, 'msec_per_batch', step, including(Math.floor(exact)))
     },
-    batchSucceeded(step, cohort, rows, bytes, computeMs) {
-      count(step, cohort, 'num_inferences', rows)
-      observe(step, cohort, 'inference_request_batch_size', rows)
-      if (bytes !== undefined) observe(step, cohort, 'inference_request_batch_byte_size', bytes)
-      observe(step, cohort, 'inference_batch_latency_micro_secs', Math.round(computeMs * 1_000))
+    batchSucceeded(step, cohort, rows, bytes, computeMs, _queueMs, modelId) {
+      count(step, cohort, 'num_inferences', rows, modelId)
+      observe(step, cohort, 'inference_request_batch_size', rows, modelId)
+      if (bytes !== undefined) observe(step, cohort, 'inference_request_batch_byte_size', bytes, modelId)
+      observe(step, cohort, 'inference_batch_latency_micro_secs', Math.round(computeMs * 1_000), modelId)
     },
     batchFailed: (step, cohort) => count(step, cohort, 'failed_batches_counter', 1),
     modelLoaded(step, cohort, loadMs, sizeBytes) {

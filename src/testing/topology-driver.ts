@@ -2,13 +2,9 @@
  * Runs a topology without Kafka: the same engine on a broker in memory, lanes in the calling thread, a clock that stands
  * still. Pipe records in, read every output topic, advance the clock. One seed gives one trace, byte for byte.
  */
-import { RunInferenceError } from '../errors.ts'
 import { handlerAt } from '../handler-place.ts'
-import type { CodecContext, Decoder, Encoder, ReadSchema, RecordField } from '../kafka/codec.ts'
-import type { KafkaPort, KafkaWriter, TopicDescription } from '../kafka/port.ts'
-import { emptyRecord, RecordBatchBuilder } from '../kafka/record-batch-builder.ts'
-import type { Header, RecordBlock } from '../kafka/record-block.ts'
-import { encodeHeaders } from '../kafka/record-headers.ts'
+import type { CodecContext, ReadSchema, RecordField } from '../kafka/codec.ts'
+import type { KafkaPort, TopicDescription } from '../kafka/port.ts'
 import { readSchemaFile } from '../kafka/schema-files.ts'
 import { registerSchemas, schemaNeeds } from '../kafka/topic-schemas.ts'
 import { applyPlan, planTopics, topicNames } from '../kafka/topics.ts'
@@ -18,21 +14,26 @@ import { type Logger, silentLogger } from '../ops/logger.ts'
 import { functionsInThread } from '../pipeline/function-lanes.ts'
 import { nullMetrics } from '../pipeline/null-metrics.ts'
 import type { PipelineMetrics } from '../pipeline/pipeline-metrics.ts'
+import { type ModelKey, slotText } from '../refresh/slot.ts'
+import type { ModelMetadata } from '../refresh/step-models.ts'
 import { type RunningTopology, startTopology } from '../run.ts'
 import type { RunParts } from '../run-parts.ts'
 import { DEFAULT_RUN_SETTINGS, type RunSettings } from '../run-settings.ts'
 import type { Topology } from '../topology.ts'
 import { type DriverFailure, keepFailures } from './driver-failures.ts'
+import { driverModels, isTakenUp, type PublishedModels, publishAll, publishModel } from './driver-models.ts'
+import { type InputRecord, type OutputRecord, pipe, read } from './driver-records.ts'
 import { createManualClock, type ManualClock } from './manual-clock.ts'
 import { createMemoryBroker, type MemoryBroker } from './memory-broker.ts'
 import { createMemoryRegistry, type MemoryRegistry } from './memory-registry.ts'
 import { createRandom } from './random.ts'
 
-const SOURCE_MAX_BYTES = 64 * 1024 * 1024
 /** The steps in which a start, which needs timers of the group, is waited for. */
 const START_STEP_MS = 50
 
-export interface DriverOptions extends Pick<RunParts, 'modelMetadata' | 'onModelsOpened'> {
+export interface DriverOptions extends Pick<RunParts, 'onModelsOpened' | 'modelFiles'> {
+  /** By step: what is published of its models before the start. The steps have `modelMetadata: true`. */
+  readonly modelMetadata?: ReadonlyMap<string, PublishedModels>
   /** Partitions of every topic; default 1. */
   readonly partitions?: number
   /** Lanes; default 1. */
@@ -50,29 +51,6 @@ export interface DriverOptions extends Pick<RunParts, 'modelMetadata' | 'onModel
   readonly wrapExecutor?: (executor: Executor) => Executor
 }
 
-/** A record to pipe in. A Buffer (or null) goes in as it is; anything else through the codec of the source. */
-export interface InputRecord {
-  readonly key?: unknown
-  readonly value: unknown
-  readonly headers?: readonly Header[]
-  /** Milliseconds since 1970; default: the clock's wall time. */
-  readonly timestamp?: number
-  /** Default 0. */
-  readonly partition?: number
-}
-
-/** A record of an output topic; key and value decoded where the sink's codec can, else bytes. */
-export interface OutputRecord {
-  readonly partition: number
-  readonly offset: number
-  readonly timestamp: number
-  readonly key: unknown
-  readonly value: unknown
-  /** The value as it stands in the topic. */
-  readonly bytes: Buffer | null
-  readonly headers: Readonly<Record<string, string | null>>
-}
-
 export interface TopologyDriver {
   readonly clock: ManualClock
   readonly broker: MemoryBroker
@@ -85,6 +63,11 @@ export interface TopologyDriver {
   pipe(topic: string, records: readonly InputRecord[]): Promise<void>
   /** Resolves when everything that is left waits for the clock. */
   idle(): Promise<void>
+  /**
+   * Publishes a model for a step, or for a model key of its per-key handler, as `kri models publish` does, and goes on until it
+   * serves, has failed or waits for an outage. Undefined: a tombstone, the handler's own model.
+   */
+  publishModel(step: string, model: ModelMetadata | undefined, modelKey?: ModelKey): Promise<void>
   /** Goes on by this much, then waits for `idle`. */
   advance(ms: number): Promise<void>
   /** Everything that is in a topic by now, by partition and offset. */
@@ -126,6 +109,9 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
   await progress(applyPlan(planTopics(topology, existing, defaults), port.admin))
   await registerSchemas(schemaNeeds(topology), registry, readSchema)
 
+  const publishing = { port, applicationId: topology.applicationId, clock, random }
+  await progress(publishAll(publishing, options.modelMetadata ?? new Map()))
+
   const failures: DriverFailure[] = []
   const running = startTopology(topology, {
     port: broker.connect(),
@@ -139,7 +125,8 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
     metrics: options.metrics ?? nullMetrics,
     openFunctionLane: functionsInThread,
     onFailure: keepFailures(failures),
-    ...(options.modelMetadata ? { modelMetadata: options.modelMetadata } : {}),
+    modelFiles: options.modelFiles ?? driverModels,
+    instanceId: 'driver',
     ...(options.onModelsOpened ? { onModelsOpened: options.onModelsOpened } : {}),
   })
   await progress(running.whenReady())
@@ -157,6 +144,14 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
     failures,
     pipe: (topic, records) => progress(pipe(topology, writer, contextOf, clock, topic, records)),
     idle,
+    async publishModel(step, model, modelKey) {
+      const offset = await progress(publishModel(publishing, step, model, modelKey))
+      const slot = slotText(step, modelKey)
+      while (!isTakenUp(running.health(), slot, offset)) {
+        await clock.advance(START_STEP_MS)
+        await idle()
+      }
+    },
     async advance(ms) {
       await clock.advance(ms)
       await idle()
@@ -193,107 +188,4 @@ async function finish<T>(work: Promise<T>, clock: ManualClock, idle: () => Promi
     await idle()
   }
   return work
-}
-
-type ContextOf = (topic: string, field: RecordField) => CodecContext
-
-async function pipe(
-  topology: Topology,
-  writer: KafkaWriter,
-  contextOf: ContextOf,
-  clock: ManualClock,
-  topic: string,
-  records: readonly InputRecord[],
-): Promise<void> {
-  const source = topology.sources.find(node => node.topic === topic)
-  const key = await encoderOf(source?.key, contextOf(topic, 'key'))
-  const value = await encoderOf(source?.value, contextOf(topic, 'value'))
-  const builders = new Map<number, RecordBatchBuilder>()
-  for (const record of records) {
-    const partition = record.partition ?? 0
-    const builder = builders.get(partition) ?? new RecordBatchBuilder(topic, partition, SOURCE_MAX_BYTES)
-    builders.set(partition, builder)
-    const keyBytes = record.key === undefined ? null : key(record.key)
-    const valueBytes = value(record.value)
-    const headers = record.headers ?? []
-    const headerBytes = encodeHeaders(headers)
-    builder.append({
-      ...emptyRecord(),
-      timestamp: record.timestamp ?? clock.wallTime(),
-      key: keyBytes,
-      keyEnd: keyBytes?.length ?? 0,
-      value: valueBytes,
-      valueEnd: valueBytes?.length ?? 0,
-      headers: headerBytes,
-      headersEnd: headerBytes.length,
-      headerCount: headers.length,
-    })
-  }
-  for (const result of await writer.send([...builders.values()].map(builder => builder.seal()))) {
-    if (result.outcome === 'refused') throw new RunInferenceError('BROKER_REFUSED', `${topic}: ${result.reason}`)
-  }
-}
-
-async function encoderOf(codec: object | undefined, context: CodecContext): Promise<(value: unknown) => Buffer | null> {
-  const encoder = codec && 'openEncoder' in codec ? await (codec as Encoder<unknown>).openEncoder(context) : undefined
-  return value => {
-    if (value === null || Buffer.isBuffer(value)) return value
-    if (!encoder)
-      throw new TypeError(`${context.field} of ${context.topic}: pipe in a Buffer or null, its codec cannot encode`)
-    let into = Buffer.alloc(256)
-    let end = encoder.encode(value, into, 0)
-    while (end < 0) {
-      into = Buffer.alloc(Math.max(-end, into.length * 2))
-      end = encoder.encode(value, into, 0)
-    }
-    return into.subarray(0, end)
-  }
-}
-
-async function read(topology: Topology, port: KafkaPort, contextOf: ContextOf, topic: string): Promise<OutputRecord[]> {
-  const sink = topology.sinks.find(node => node.topic === topic)
-  const key = await readerOf(sink?.key, contextOf(topic, 'key'))
-  const value = await readerOf(sink?.value, contextOf(topic, 'value'))
-  const [description] = await port.admin.describeTopics([topic])
-  if (!description) throw new RunInferenceError('TOPIC_MISSING', `topic ${topic} does not exist`)
-  const ranges = Array.from({ length: description.partitions }, (_, partition) => ({
-    topic,
-    partition,
-    from: 'earliest' as const,
-    to: 'end' as const,
-  }))
-  const records: OutputRecord[] = []
-  for await (const block of port.scan(ranges)) {
-    await key.prepare(block)
-    await value.prepare(block)
-    for (let i = 0; i < block.count; i++) {
-      const bytes = block.value(i)
-      records.push({
-        partition: block.partition,
-        offset: block.offset(i),
-        timestamp: block.timestamp(i),
-        key: key.decode(block.key(i)),
-        value: value.decode(bytes),
-        bytes: bytes && Buffer.from(bytes),
-        headers: Object.fromEntries(block.headers(i).map(([name, text]) => [name, text?.toString() ?? null])),
-      })
-    }
-  }
-  return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset)
-}
-
-/** Reads one field: what the codec needs is loaded per block; without a decoder, values are bytes. */
-interface FieldReader {
-  prepare(block: RecordBlock): Promise<void>
-  decode(bytes: Buffer | null): unknown
-}
-
-async function readerOf(codec: object | undefined, context: CodecContext): Promise<FieldReader> {
-  if (!codec || !('openDecoder' in codec))
-    return { prepare: async () => {}, decode: bytes => bytes && Buffer.from(bytes) }
-  const decoder = await (codec as Decoder<unknown>).openDecoder(context)
-  return {
-    prepare: async block => decoder.prepare?.(block),
-    decode: bytes => bytes && decoder.decode(Buffer.from(bytes), 0, bytes.length),
-  }
 }

@@ -29,6 +29,8 @@ function exercised() {
   metrics.modelEvicted('classify', 1)
   metrics.modelsResident('classify', 0, 2)
   metrics.modelSwapEnded('classify', 'served', 1_200)
+  metrics.modelRevision('classify', 0, 3, true)
+  metrics.modelRefreshFailed('classify', 0, 'MODEL_UNUSABLE')
   metrics.watchModels(() => [
     { step: 'classify', modelId: 'm.onnx', provider: 'webgpu', partlyOnCpu: false, lanes: 1, refusedProviders: [] },
     { step: 'classify', modelId: 'm.onnx', provider: 'cpu', partlyOnCpu: false, lanes: 3, refusedProviders: [] },
@@ -142,10 +144,30 @@ suite('metrics', () => {
 
   test('a published model is told by its name', async () => {
     const metrics = createMetrics()
-    metrics.stepOpened('classify', 'BeamML_Onnx', [''], 'digits-v2')
+    metrics.stepOpened('classify', 'BeamML_Onnx', [''])
+    metrics.modelNamed('classify', 0, 'v1.onnx', 'digits-v1')
     metrics.batchFailed('classify', 0)
-    const sample = 'failed_batches_counter{beam_namespace="BeamML_Onnx",step="classify",model="digits-v2"} 1'
-    assert.ok((await metrics.text()).split('\n').includes(sample))
+    metrics.modelNamed('classify', 0, 'v2.onnx', 'digits-v2')
+    metrics.batchSucceeded('classify', 0, 3, 12, 1, 0, 'v1.onnx')
+    metrics.batchSucceeded('classify', 0, 5, 20, 1, 0, 'v2.onnx')
+    const lines = (await metrics.text()).split('\n')
+    const of = (model: string) => `{beam_namespace="BeamML_Onnx",step="classify",model="${model}"}`
+    assert.ok(lines.includes(`failed_batches_counter${of('digits-v1')} 1`))
+    assert.ok(lines.includes(`num_inferences${of('digits-v1')} 3`), 'a call that began before the change')
+    assert.ok(lines.includes(`num_inferences${of('digits-v2')} 5`))
+  })
+
+  test('models per key keep the label of their key, whatever is published', async () => {
+    const metrics = createMetrics()
+    metrics.stepOpened('classify', 'BeamML_KeyedModels', ['k1', 'k2'])
+    metrics.modelNamed('classify', 1, 'v2.onnx', 'digits-v2')
+    metrics.batchFailed('classify', 1)
+    metrics.modelRevision('classify', 1, 4, false)
+    const lines = (await metrics.text()).split('\n')
+    const labels = 'beam_namespace="BeamML_KeyedModels",step="classify",model="k2"'
+    assert.ok(lines.includes(`failed_batches_counter{${labels}} 1`))
+    assert.ok(lines.includes('kri_model_revision{step="classify",model="k2"} 4'))
+    assert.ok(lines.includes('kri_model_current{step="classify",model="k2"} 0'))
   })
 
   test('two instances in one process do not share numbers', async () => {
