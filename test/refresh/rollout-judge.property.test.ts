@@ -136,6 +136,21 @@ describe('the judge of a rollout', () => {
     )
   })
 
+  it('J3: a size that the stable model has not had is bounded by those on both sides of it', () => {
+    const verdictOf = (callMs: number, stable: readonly (readonly [rows: number, callMs: number])[]) => {
+      const { judge } = judging()
+      for (let i = 0; i < 20; i++) {
+        for (const [rows, ms] of stable) judge.ran('stable', rows, ms)
+        judge.ran('candidate', 100, callMs)
+      }
+      return judge.verdict()?.measured
+    }
+    const [smaller, larger] = [[10, 1] as const, [1_000, 2] as const]
+    assert.deepEqual([verdictOf(19, [smaller]), verdictOf(25, [smaller])], [undefined, 2.5])
+    assert.deepEqual([verdictOf(3.9, [larger]), verdictOf(5, [larger])], [undefined, 2.5])
+    assert.deepEqual([verdictOf(3.9, [smaller, larger]), verdictOf(5, [smaller, larger])], [undefined, 2.5])
+  })
+
   it('J3: says what was measured and what is allowed', () => {
     const { judge, goOn } = judging()
     for (let i = 0; i < 11; i++) {
@@ -161,6 +176,17 @@ describe('the judge of a rollout', () => {
     assert.equal(judge.verdict(), undefined)
     judge.ran('candidate', 10, 60_000)
     assert.equal(judge.verdict()?.about, 'latency')
+  })
+
+  it('J4: the slow call stays the slowest while the window goes on', () => {
+    const { judge, goOn, counted } = judging()
+    for (let tenth = 0; tenth < 18; tenth++) {
+      counted('stable', 100, 0)
+      counted('candidate', 100, 0)
+      if (tenth === 8) judge.ran('candidate', 10, 60_000)
+      assert.equal(judge.verdict(), undefined, `tenth ${tenth}`)
+      goOn(WINDOW_MS / 10)
+    }
   })
 
   it('J4: calls that take no time do not make others endlessly slow', () => {

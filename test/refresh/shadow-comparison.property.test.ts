@@ -126,7 +126,7 @@ describe('what two models say of a record', () => {
       fc.property(anyInference(), value => {
         assert.deepEqual(compareInferences(value, deserialize(serialize(value))), SAME)
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     )
   })
 
@@ -145,7 +145,7 @@ describe('what two models say of a record', () => {
       fc.property(anyInference(), anyInference(), (a, b) => {
         assert.deepEqual(compareInferences(a, b), compareInferences(b, a))
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     )
   })
 

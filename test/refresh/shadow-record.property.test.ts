@@ -58,7 +58,7 @@ describe('the record of what two models said', () => {
         const { differs, maxDifference } = record
         assert.deepEqual(rest, { source: SOURCE, differs, maxDifference })
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     )
   })
 
@@ -87,6 +87,20 @@ describe('the record of what two models said', () => {
             [stable.inference, candidate.inference, leftOut, whole > most],
             [undefined, undefined, 'too large', true],
           )
+      }),
+    )
+  })
+
+  it('R1: leaves out what is one byte too large, and not what just fits', () => {
+    const around = fc.integer({ min: -60, max: 60 })
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 65_000 }), around, (length, over) => {
+        const sideOf = (modelId: string, chars: number) => ({ modelId, inference: 'x'.repeat(Math.max(0, chars)) })
+        const record = shadowRecord(SOURCE, sideOf('v1', length), sideOf('v2', 65_536 - 180 - length + over))
+        const whole = encodeShadowRecord(record, 1e6).length
+        const bytes = encodeShadowRecord(record, 65_536)
+        assert.equal(read(bytes).leftOut, whole > 65_536 ? 'too large' : undefined, `${whole} bytes`)
+        assert.ok(bytes.length <= 65_536)
       }),
     )
   })
