@@ -19,6 +19,7 @@ import { isolation } from './isolation.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
 import { pipelineMid, pipelineSmall } from './pipeline.ts'
+import { refresh } from './refresh.ts'
 import { sessions } from './sessions.ts'
 import { WrongOutput } from './setting.ts'
 import { shapes } from './shapes.ts'
@@ -37,6 +38,7 @@ const SUBJECTS = [
   latency,
   idle,
   ...guarantee,
+  refresh,
   memory,
   gpu,
   sessions,

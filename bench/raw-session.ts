@@ -51,3 +51,14 @@ export async function runRawSession(order: RawSessionOrder): Promise<RawSessionR
   await session.release()
   return result
 }
+
+/** The first output of these rows, which are one batch, without anything of ours in between. */
+export async function infer(file: string, rows: Float32Array, width: number): Promise<Float32Array> {
+  const session = await InferenceSession.create(readFileSync(file), { executionProviders: ['cpu'] })
+  const feeds = { [session.inputNames[0]!]: new Tensor('float32', rows, [rows.length / width, width]) }
+  const results = await session.run(feeds)
+  const data = results.probabilities?.data
+  await session.release()
+  if (!(data instanceof Float32Array)) throw new Error(`${file} has no probabilities of float32`)
+  return data
+}

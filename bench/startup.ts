@@ -4,21 +4,19 @@
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { loadTopology } from '../src/topology-module.ts'
 import { createQuietWaits } from './conditions.ts'
 import { against, type Figure, median, rangeOf, round } from './figures.ts'
 import { createTopic, createTopicsOf } from './input.ts'
 import { build, fromSources, type Kri, type Program, startKri } from './kri.ts'
 import { writeMlp } from './make-mlp.ts'
+import { untilReady } from './ready.ts'
 import type { Subject } from './setting.ts'
 import { type StartupPhases, startupPhases } from './startup-phases.ts'
 
 /** 265 k weights: 1.06 MB. */
 const ONE_MB_MLP = [256, 512, 256, 10] as const
 const TARGET_SECONDS = 3
-const POLL_MS = 5
-const DEADLINE_MS = 60_000
 
 export const startup: Subject = {
   name: 'startup',
@@ -72,24 +70,10 @@ interface Start {
 }
 
 async function timeStart(kri: Kri): Promise<Start> {
-  const giveUpAt = kri.startedAt + DEADLINE_MS
-  const failed = kri.ended.then(() => Promise.reject(new Error(`kri run ended before it was ready:\n${kri.log()}`)))
-  const readyAt = await Promise.race([untilReady(kri, giveUpAt), failed])
+  const { readyAt } = await untilReady(kri)
   kri.child.kill('SIGTERM')
   await kri.ended
   return { seconds: (readyAt - kri.startedAt) / 1000, phases: startupPhases(kri.log(), kri.startedAt, readyAt) }
-}
-
-async function untilReady(kri: Kri, giveUpAt: number): Promise<number> {
-  while (Date.now() < giveUpAt) {
-    const url = /"url":"([^"]+)"/.exec(kri.log())?.[1]
-    const response = url === undefined ? undefined : await fetch(new URL('/readyz', url))
-    await response?.body?.cancel()
-    if (response?.status === 200) return Date.now()
-    await delay(POLL_MS)
-  }
-  kri.child.kill('SIGKILL')
-  throw new Error(`not ready after ${DEADLINE_MS / 1000} s:\n${kri.log()}`)
 }
 
 /** What no program in Node can be faster than. */

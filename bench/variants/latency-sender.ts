@@ -5,7 +5,8 @@
  */
 import { RecordBatchBuilder } from '../../src/kafka/record-batch-builder.ts'
 import { connect } from '../connect.ts'
-import { tensorRows } from '../input.ts'
+import { digitRows } from '../digit-models.ts'
+import { type FillRecord, tensorRows } from '../input.ts'
 import { SMALL_MLP } from '../make-mlp.ts'
 import { benchRecord } from './bench-record.ts'
 import { receiveOrder, reportResult } from './child.ts'
@@ -15,6 +16,8 @@ export interface SenderOrder extends Pace {
   readonly brokers: readonly string[]
   readonly topic: string
   readonly partitions: number
+  /** Record i is digit i of data/digits-test.ndjson, over and over; default: rows made by a generator. */
+  readonly digits?: boolean
 }
 
 export interface Sent {
@@ -32,7 +35,7 @@ const records = recordsOf(order)
 const late = new Float64Array(records)
 const builders = Array.from({ length: partitions }, (_, i) => new RecordBatchBuilder(order.topic, i, 900_000))
 const record = benchRecord()
-const fill = tensorRows(SMALL_MLP[0])
+const fill = order.digits ? digitRecords() : tensorRows(SMALL_MLP[0])
 const key = Buffer.alloc(16)
 const onTheWay = new Array<boolean>(partitions).fill(false)
 const startAt = machineNow() + 500
@@ -84,6 +87,17 @@ await writer.close()
 await port.close()
 const measured = late.subarray(warmUpRecordsOf(order)).toSorted()
 reportResult({ records, lateP99Ms: quantile(measured, 0.99) } satisfies Sent)
+
+function digitRecords(): FillRecord {
+  const bytes = Buffer.from(digitRows().buffer)
+  const rowBytes = 64 * 4
+  const count = bytes.length / rowBytes
+  return (record, i) => {
+    record.value = bytes
+    record.valueStart = (i % count) * rowBytes
+    record.valueEnd = record.valueStart + rowBytes
+  }
+}
 
 function fail(error: unknown): never {
   console.error(error)

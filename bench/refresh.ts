@@ -1,0 +1,184 @@
+/**
+ * Models that change under load: 2,000 digits a second through `kri run`, while its model is published anew again and again,
+ * three small ones and one of 120 MiB in turn. Every result is held against what the model that it names gives; latency in
+ * the windows around a swap against latency besides. Then more swaps without load, for the memory that stays.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { modelMetadataTopic, modelStatusTopic } from '../src/kafka/topic-names.ts'
+import { systemClock } from '../src/ops/clock.ts'
+import { readStatus } from '../src/refresh/fleet-status.ts'
+import { changeMetadata } from '../src/refresh/metadata-writer.ts'
+import { published } from '../src/refresh/state-changes.ts'
+import { loadTopology } from '../src/topology-module.ts'
+import { startVariant } from './child.ts'
+import { type DigitModel, writeDigitModels } from './digit-models.ts'
+import { against, type Figure, round } from './figures.ts'
+import { createTopic, createTopicsOf, PLAIN_SHAPE } from './input.ts'
+import { fromSources, type Kri, startKri } from './kri.ts'
+import { untilReady } from './ready.ts'
+import { type Setting, type Subject, WrongOutput } from './setting.ts'
+import type { SenderOrder, Sent } from './variants/latency-sender.ts'
+import { machineNow, quantile } from './variants/pace.ts'
+import type { RefreshReceived, RefreshReceiverOrder } from './variants/refresh-receiver.ts'
+
+const FILE = 'bench/variants/refresh-topology.ts'
+const SLOT = 'classify'
+const RECORDS_PER_SECOND = 2_000
+const SWAPS = 20
+const QUIET_SWAPS = 30
+const WARM_UP_SECONDS = 10
+/** From one publication to the next; steady latency is what lies between the windows. */
+const EVERY_MS = 5_000
+/** What came just before is still under way. */
+const WINDOW_BEFORE_MS = 100
+const WINDOW_AFTER_MS = 500
+const MOST_P99_RATIO = 2
+const MOST_GROWTH_MIB = 20
+/** The first swaps find their memory. */
+const SETTLED_SWAPS = 10
+const CURRENT_WITHIN_MS = 30_000
+
+interface Swap {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+export const refresh: Subject = {
+  name: 'refresh',
+  about: 'models published under 2,000 records/s: lost, mislabelled, latency of swaps, memory that stays',
+  async run(setting) {
+    const { port, brokers, folder, say } = setting
+    const models = await writeDigitModels(folder)
+    const [first] = models as [DigitModel, ...DigitModel[]]
+    const applicationId = 'bench-refresh'
+    const topics = { in: 'bench.refresh.in', out: 'bench.refresh.out' }
+    const parameters = { ...topics, model: first.metadata.modelId, applicationId }
+    await createTopic(port, topics.in)
+    await createTopicsOf(port, await loadTopology(FILE, parameters))
+    const kri = startApplication(setting, parameters)
+    const ready = await untilReady(kri)
+    const seconds = (EVERY_MS * (SWAPS + 1)) / 1000
+    const records = RECORDS_PER_SECOND * (WARM_UP_SECONDS + seconds)
+    const notesFile = join(folder, 'refresh-notes.bin')
+    const receiver = startVariant<RefreshReceived>('refresh-receiver', {
+      ...{ brokers, topic: topics.out, records, notesFile, deadlineSeconds: WARM_UP_SECONDS + seconds + 60 },
+      expected: Object.fromEntries(models.map(({ metadata, expected }) => [metadata.modelId, [...expected]])),
+    } satisfies RefreshReceiverOrder)
+    await receiver.ready
+    const sender = startVariant<Sent>('latency-sender', {
+      ...{ brokers, topic: topics.in, partitions: PLAIN_SHAPE.partitions, digits: true },
+      ...{ recordsPerSecond: RECORDS_PER_SECOND, warmUpSeconds: WARM_UP_SECONDS, seconds },
+    } satisfies SenderOrder)
+    await delay(WARM_UP_SECONDS * 1000)
+
+    const swaps: Swap[] = []
+    const resident: number[] = []
+    const publish = async (i: number) => {
+      const model = models[(i + 1) % models.length]!
+      const swap = await publishAndWait(setting, applicationId, model)
+      resident.push(Math.round((await ready.metric('process_resident_memory_bytes')) / 2 ** 20))
+      const tookMs = Math.round(swap.toMs - swap.fromMs)
+      say(
+        `refresh: swap ${i + 1}, ${model.isLarge ? 'large' : 'small'}, current after ${tookMs} ms, ${resident.at(-1)} MiB`,
+      )
+      return swap
+    }
+    for (let i = 0; i < SWAPS; i++) {
+      const next = delay(EVERY_MS)
+      swaps.push(await publish(i))
+      await next
+    }
+    const [sent, received] = await Promise.all([sender.result, receiver.result])
+    for (let i = SWAPS; i < SWAPS + QUIET_SWAPS; i++) await publish(i)
+    const lost = sent.records - received.records
+    const { mislabelled, duplicates, byModel } = received
+    const dropped = await ready.metric('kri_records_lost_total')
+    kri.child.kill('SIGTERM')
+    await kri.ended
+    await port.admin.deleteTopics([
+      ...Object.values(topics),
+      modelMetadataTopic(applicationId),
+      modelStatusTopic(applicationId),
+    ])
+    if (lost > 0 || mislabelled > 0) throw new WrongOutput(`refresh: ${lost} records lost, ${mislabelled} mislabelled`)
+    return report({ swaps, resident, lost, mislabelled, duplicates, byModel, dropped, models }, notesFile)
+  },
+}
+
+function startApplication({ brokers, folder }: Setting, parameters: Readonly<Record<string, string>>): Kri {
+  const values = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`)
+  const flags = [`--brokers=${brokers.join()}`, '--http-port=0', `--model-roots=models,${folder}`]
+  return startKri(fromSources, ['run', FILE, ...flags, ...values], join(folder, 'refresh-compiled'))
+}
+
+/** From the publication until the instance says that the model serves. */
+async function publishAndWait({ port }: Setting, applicationId: string, { metadata }: DigitModel): Promise<Swap> {
+  const parts = { port, applicationId, clock: systemClock, random: Math.random }
+  const fromMs = machineNow()
+  const written = await changeMetadata(parts, SLOT, state =>
+    published(state, metadata, 'bench', new Date().toISOString()),
+  )
+  const giveUpAt = fromMs + CURRENT_WITHIN_MS
+  for (;;) {
+    const { instances } = await readStatus(port, modelStatusTopic(applicationId))
+    const slot = instances.flatMap(({ slots }) => slots).find(each => each.slot === SLOT)
+    const hasRead = slot !== undefined && slot.metadataOffset >= written!.offset
+    if (hasRead && slot.state === 'current') return { fromMs, toMs: machineNow() }
+    if (hasRead && slot.state === 'failed') throw new Error(`refresh: ${metadata.modelId} failed: ${slot.reason}`)
+    if (machineNow() > giveUpAt) throw new Error(`refresh: ${metadata.modelId} is not current: ${slot?.reason}`)
+    await delay(50)
+  }
+}
+
+interface Course extends Pick<RefreshReceived, 'mislabelled' | 'duplicates' | 'byModel'> {
+  readonly swaps: readonly Swap[]
+  readonly resident: readonly number[]
+  readonly lost: number
+  readonly dropped: number
+  readonly models: readonly DigitModel[]
+}
+
+function report(course: Course, notesFile: string): Figure[] {
+  const { swaps, resident, lost, mislabelled, duplicates, byModel, dropped, models } = course
+  const { steady, swapping } = latencies(notesFile, swaps)
+  const [p99SteadyMs, p99SwapMs] = [quantile(steady, 0.99), quantile(swapping, 0.99)]
+  const p99Ratio = round(p99SwapMs / p99SteadyMs)
+  const rssGrowthMiB = round(resident.at(-1)! - resident[SETTLED_SWAPS - 1]!)
+  const tookMs = (isLarge: boolean) =>
+    swaps
+      .filter((_, i) => models[(i + 1) % models.length]!.isLarge === isLarge)
+      .map(({ fromMs, toMs }) => toMs - fromMs)
+  return [
+    {
+      name: 'refresh',
+      ...{ swaps: swaps.length, lost, mislabelled, duplicates, p99Ratio, rssGrowthMiB },
+      ...{ p99SteadyMs: round(p99SteadyMs), p99SwapMs: round(p99SwapMs), recordsOfLostPartitions: dropped },
+      ...{ smallCurrentMs: round(Math.max(...tookMs(false))), largeCurrentMs: round(Math.max(...tookMs(true))) },
+      ...{ recordsPerSecond: RECORDS_PER_SECOND, models: Object.keys(byModel).length },
+      ...against(p99Ratio, '<=', MOST_P99_RATIO, ' × the steady p99'),
+    },
+    {
+      name: 'refresh/memory',
+      ...{ swaps: resident.length, rssGrowthMiB },
+      ...against(rssGrowthMiB, '<=', MOST_GROWTH_MIB, ' MiB over 40 swaps'),
+    },
+  ]
+}
+
+/** Of records that were meant to be sent within a window around a swap, and of the others; sorted, without the warm-up. */
+function latencies(notesFile: string, swaps: readonly Swap[]): { steady: Float64Array; swapping: Float64Array } {
+  const bytes = readFileSync(notesFile)
+  const notes = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8)
+  const steady: number[] = []
+  const swapping: number[] = []
+  for (let i = 2 * RECORDS_PER_SECOND * WARM_UP_SECONDS; i < notes.length; i += 2) {
+    const [intended, latency] = [notes[i]!, notes[i + 1]!]
+    if (Number.isNaN(intended)) continue
+    const isIn = ({ fromMs, toMs }: Swap) => intended >= fromMs - WINDOW_BEFORE_MS && intended <= toMs + WINDOW_AFTER_MS
+    if (swaps.some(isIn)) swapping.push(latency)
+    else steady.push(latency)
+  }
+  return { steady: Float64Array.from(steady).sort(), swapping: Float64Array.from(swapping).sort() }
+}

@@ -1,0 +1,85 @@
+/** Reads results of models that change, and holds each against what the model that it names gives for its digit. */
+import { writeFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { RecordBlock } from '../../src/kafka/record-block.ts'
+import { connect, memberOptions } from '../connect.ts'
+import { receiveOrder, reportReady, reportResult } from './child.ts'
+import { machineNow } from './pace.ts'
+
+export interface RefreshReceiverOrder {
+  readonly brokers: readonly string[]
+  readonly topic: string
+  /** How many will be sent. */
+  readonly records: number
+  readonly deadlineSeconds: number
+  /** By model id: probabilities of every digit, one behind the other. */
+  readonly expected: Readonly<Record<string, readonly number[]>>
+  /** For each record by its number: when it was meant to be sent, and how long it took; float64. */
+  readonly notesFile: string
+}
+
+export interface RefreshReceived {
+  readonly records: number
+  readonly duplicates: number
+  /** Results that the model that they name does not give. */
+  readonly mislabelled: number
+  readonly byModel: Readonly<Record<string, number>>
+}
+
+const CLASSES = 10
+const TOLERANCE = 1e-6
+
+const order = await receiveOrder<RefreshReceiverOrder>()
+const port = connect(order.brokers, 'bench-receiver')
+const notes = new Float64Array(2 * order.records).fill(Number.NaN)
+const byModel: Record<string, number> = {}
+const complete = Promise.withResolvers<void>()
+let received = 0
+let duplicates = 0
+let mislabelled = 0
+
+function note(block: RecordBlock): void {
+  const now = machineNow()
+  for (let i = 0; i < block.count; i++) {
+    const start = block.keyStart(i)
+    const intended = block.bytes.readDoubleBE(start)
+    const number = block.bytes.readDoubleBE(start + 8)
+    if (!Number.isNaN(notes[2 * number])) {
+      duplicates++
+      continue
+    }
+    notes[2 * number] = intended
+    notes[2 * number + 1] = now - intended
+    check(block.value(i)!.toString(), number)
+    received++
+  }
+  if (received >= order.records) complete.resolve()
+}
+
+function check(result: string, number: number): void {
+  const [modelId, probabilities] = result.split(' ') as [string, string]
+  byModel[modelId] = (byModel[modelId] ?? 0) + 1
+  const expected = order.expected[modelId]
+  const got = probabilities.split(',').map(Number)
+  const digit = expected === undefined ? 0 : number % (expected.length / CLASSES)
+  const isRight = got.every(
+    (value, i) => Math.abs(value - (expected?.[digit * CLASSES + i] ?? Number.NaN)) <= TOLERANCE,
+  )
+  if (got.length !== CLASSES || !isRight) mislabelled++
+}
+
+const member = port.member(memberOptions('bench-receiver', order.topic), {
+  onAssigned() {},
+  onLost() {},
+  onRebalance: async () => {},
+  onState() {},
+  onFatal: error => complete.reject(error),
+  onBlock: note,
+})
+await member.start()
+reportReady()
+await Promise.race([complete.promise, delay(order.deadlineSeconds * 1000, undefined, { ref: false })])
+await member.stop()
+await port.close()
+writeFileSync(order.notesFile, new Uint8Array(notes.buffer))
+reportResult({ records: received, duplicates, mislabelled, byModel } satisfies RefreshReceived)
