@@ -8,6 +8,7 @@ import {
   json,
   type KV,
   kv,
+  type ModelMetadata,
   RunInferenceError,
   type StepOptions,
   type Stream,
@@ -24,6 +25,7 @@ import {
   type OutputRecord,
   type TopologyDriver,
 } from 'kafka-run-inference/testing'
+import type { ModelKey } from '../src/refresh/slot.ts'
 import type { AnyHandler } from './handler-text.ts'
 import { fromNeutral, toNeutral } from './neutral.ts'
 
@@ -101,6 +103,38 @@ export async function beamRun(run: BeamRun): Promise<RunResult> {
   }
 }
 
+/** What is published for a step before a batch, by model key; the key undefined: for the step itself. */
+export type PublishedNow = ReadonlyMap<ModelKey | undefined, ModelMetadata>
+
+/** A batch, and what is published anew before it. */
+export interface SequenceBatch {
+  readonly input: readonly unknown[]
+  readonly publish: PublishedNow
+}
+
+/** One instance that runs batch after batch while models are published; `onBatch` is told the results of each. */
+export async function beamSequence(
+  handler: AnyHandler,
+  batches: readonly SequenceBatch[],
+  onBatch: (results: readonly unknown[]) => void,
+): Promise<void> {
+  const run: BeamRun = { input: batches.flatMap(({ input }) => input), handler: () => handler }
+  const driver = await createTopologyDriver(topologyOf({ ...run, driver: { modelMetadata: new Map() } }, handler))
+  try {
+    let seen = 0
+    for (const { input, publish } of batches) {
+      for (const [key, model] of publish) await driver.publishModel(STEP, model, key)
+      await driver.pipe('in', input.map(recordOf(run)))
+      await driver.advance(TIME_TO_WAIT_MS)
+      const all = await driver.read('out')
+      onBatch(all.slice(seen).map(elementOf))
+      seen = all.length
+    }
+  } finally {
+    await driver.stop()
+  }
+}
+
 /** A halted application is up, and takes nothing until it is told to go on. */
 function haltOf({ running }: TopologyDriver): RunInferenceError | undefined {
   const { halted } = running.health().problems
@@ -109,14 +143,15 @@ function haltOf({ running }: TopologyDriver): RunInferenceError | undefined {
     : new RunInferenceError('TOO_MANY_DEAD_LETTERS', halted.replace('[TOO_MANY_DEAD_LETTERS] ', ''))
 }
 
-function topologyOf({ input, options = {}, behind }: BeamRun, handler: AnyHandler): Topology {
+function topologyOf({ input, options = {}, behind, driver = {} }: BeamRun, handler: AnyHandler): Topology {
   const elements = isKeyed(input)
     ? from('in', { key: utf8(), value: json<Boxed>() }).map(({ key, value }: KV<string, Boxed>): unknown =>
         kv(key, fromNeutral(value.element)),
       )
     : from('in', json<Boxed>()).map(({ element }) => fromNeutral(element))
   const { batch, ...rest } = options
-  const step: StepOptions<never> = { ...rest, batch: { mode: 'bundle', ...batch } }
+  const modelMetadata = driver.modelMetadata !== undefined
+  const step: StepOptions<never> = { ...rest, modelMetadata, batch: { mode: 'bundle', ...batch } }
   const results = elements.runInference(STEP, handler as never, step as StepOptions)
   const to = (stream: Stream<unknown>, topic: string) =>
     stream.map(result => ({ element: toNeutral(result) })).to(topic, json<Boxed>())

@@ -62,21 +62,6 @@ export const WORDINGS: readonly Wording[] = [
     ours: /^RunInferenceError: \[KEY_UNKNOWN\]/,
   },
   {
-    meaning: 'an update names no key that is unknown',
-    beam: /^ValueError: Invalid model update: \w+ appears in update, but not in the original configuration/,
-    ours: /^SETTINGS_INVALID: .*which is in no mapping/s,
-  },
-  {
-    meaning: 'one model is not updated key by key',
-    beam: /^RuntimeError: Invalid model update: sent many model paths to update/,
-    ours: /^SETTINGS_INVALID: .*models are published by key, and the handler has one model/s,
-  },
-  {
-    meaning: 'models per key are not updated all at once',
-    beam: /^RuntimeError: Model updates are currently not supported for KeyedModelHandlers/,
-    ours: /^SETTINGS_INVALID: .*the handler has a model for each key, and one model is published for all/s,
-  },
-  {
     meaning: 'more failed than the threshold allows',
     beam: /^ValueError: The number of failing elements within the window GlobalWindow exceeded threshold: \d+ \/ \d+/,
     ours: /^TOO_MANY_DEAD_LETTERS: .*\d+ of \d+ (batches|records) failed in one block, and exceptionHandling\.threshold is/s,

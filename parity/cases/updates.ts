@@ -1,10 +1,7 @@
-/**
- * Updates of models. Here an instance reads what is published when it starts; each batch of a recorded sequence is therefore
- * a start of its own, with what was published by then.
- */
+/** Updates of models. A recorded sequence is one instance, for which models are published between its batches. */
 import { float32, keyed, onnx } from 'kafka-run-inference'
 import { arith } from '../arith.ts'
-import { beamRun, type RunResult, STEP } from '../beam-run.ts'
+import { beamRun, beamSequence, type PublishedNow, type RunResult, STEP } from '../beam-run.ts'
 import type { AnyHandler } from '../handler-text.ts'
 import type { OracleCase } from '../oracle-case.ts'
 import { Recorder } from '../recorder.ts'
@@ -43,13 +40,8 @@ export const UPDATES: Readonly<Record<string, CaseRun>> = {
   }),
   update_sequence_failing_load: async ({ input, expected }) => {
     const steps = input as readonly (readonly [string, readonly number[]])[]
-    const results = []
-    for (const [i, [sideInputName, batch]] of steps.entries()) {
-      const published = sideInputName === 'none' ? undefined : { modelId: sideInputName, modelName: sideInputName }
-      const recorded = (expected as readonly object[])[i]!
-      results.push(await oneStart(recorded, batch, recorder => failingFor(recorder, 'bad'), published))
-    }
-    return results
+    const batches = steps.map(([name, batch]) => ({ name, batch, publish: name === 'none' ? undefined : only(name) }))
+    return sequence(expected as readonly Recorded[], batches, recorder => failingFor(recorder, 'bad'))
   },
   update_onnx_ignored: async () => {
     const row = { $ndarray: { dtype: 'float32', shape: [64], data: new Array(64).fill(0.5) } }
@@ -87,44 +79,53 @@ function publishedOf(entries: UpdateConfig['side_input']): Published | undefined
 
 /** Beam changes the path of the handler; here the handler is given it with each load. */
 function updateCalls(_: RunResult, { loads }: Recorder) {
-  return { update_model_path_calls: loads.filter(id => !id.startsWith('m_') && id !== 'm0') }
+  return { update_model_path_calls: updated(loads) }
+}
+
+function updated(loads: readonly string[]): readonly string[] {
+  return loads.filter(id => !id.startsWith('m_') && id !== 'm0')
 }
 
 function failingFor(recorder: Recorder, id: string): AnyHandler {
   return arith(recorder, { ...MUL_10, failLoadOf: id })
 }
 
-type PublishedByKey = Published | ReadonlyMap<unknown, Published>
-
-/** A start with what is published by then, and one batch. */
-async function oneStart(
-  recorded: object,
-  batch: readonly unknown[],
-  handler: (recorder: Recorder) => AnyHandler,
-  published: PublishedByKey | undefined,
-): Promise<object> {
-  const recorder = new Recorder()
-  const result = await beamRun({
-    input: batch,
-    handler: () => handler(recorder),
-    driver: published ? { modelMetadata: new Map([[STEP, published]]) } : {},
-  })
-  const { side_input, batch: shown } = recorded as { readonly side_input: string; readonly batch: unknown }
-  const { type, message } = (errorOf(result.error) ?? {}) as { readonly type?: string; readonly message?: string }
-  return {
-    side_input,
-    batch: shown,
-    ...(type === undefined ? { results: result.main } : { error: { type, message } }),
-    loads_during_this_batch: recorder.loads,
-    ...updateCalls(result, recorder),
-  }
+/** A batch of a sequence; `publish`: what is published anew before it. */
+interface Step {
+  readonly batch: readonly unknown[]
+  readonly publish: PublishedNow | undefined
 }
 
-const byKey = (models: Readonly<Record<string, string>>): PublishedByKey =>
+/** Runs a recorded sequence in one instance, and tells what each batch gave, and what was loaded for it. */
+async function sequence(
+  recorded: readonly Recorded[],
+  steps: readonly Step[],
+  handlerFor: (recorder: Recorder) => AnyHandler,
+): Promise<object[]> {
+  const recorder = new Recorder()
+  const told: object[] = []
+  let loadsBefore = 0
+  const batches = steps.map(({ batch, publish = new Map() }) => ({ input: batch, publish }))
+  await beamSequence(handlerFor(recorder), batches, results => {
+    const { side_input, batch } = recorded[told.length]!
+    const loads = recorder.loads.slice(loadsBefore)
+    loadsBefore = recorder.loads.length
+    told.push({
+      ...{ side_input, batch, results },
+      loads_during_this_batch: loads,
+      update_model_path_calls: updated(loads),
+    })
+  })
+  return told
+}
+
+const only = (modelId: string): PublishedNow => new Map([[undefined, { modelId, modelName: modelId }]])
+
+const byKey = (models: Readonly<Record<string, string>>): PublishedNow =>
   new Map(Object.entries(models).map(([key, modelId]) => [key, { modelId, modelName: modelId }]))
 
 /** What is published, by how the recording names it. */
-const PUBLISHED: Readonly<Record<string, PublishedByKey | undefined>> = {
+const PUBLISHED: Readonly<Record<string, PublishedNow | undefined>> = {
   none: undefined,
   'k1->u1,k2->u2': byKey({ k1: 'u1', k2: 'u2' }),
   'k1->u3,k2->u2': byKey({ k1: 'u3', k2: 'u2' }),
@@ -135,19 +136,14 @@ const PUBLISHED: Readonly<Record<string, PublishedByKey | undefined>> = {
   'empty path': byKey({ k1: '', k2: '' }),
   'split cohort': byKey({ k1: 'u1', k3: 'u3' }),
   'path mapping to single-model Keyed': byKey({ k1: 'u1' }),
-  'ModelMetadata to per-key handler': { modelId: 'u1', modelName: 'u1' },
+  'ModelMetadata to per-key handler': only('u1'),
 }
 
 async function perKeySequences({ expected }: OracleCase): Promise<unknown> {
   const sequences: Record<string, unknown> = {}
-  for (const [name, steps] of Object.entries(expected as Readonly<Record<string, readonly Recorded[]>>)) {
-    const results: object[] = []
-    let published: PublishedByKey | undefined
-    for (const recorded of steps) {
-      if (!recorded.side_input.startsWith('same ')) published = PUBLISHED[recorded.side_input]
-      results.push(await oneStart(recorded, recorded.batch, recorder => handlerOf(name, recorder), published))
-    }
-    sequences[name] = results
+  for (const [name, recorded] of Object.entries(expected as Readonly<Record<string, readonly Recorded[]>>)) {
+    const steps = recorded.map(({ side_input, batch }) => ({ batch, publish: PUBLISHED[side_input] }))
+    sequences[name] = await sequence(recorded, steps, recorder => handlerOf(name, recorder))
   }
   return sequences
 }

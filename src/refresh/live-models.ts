@@ -72,10 +72,11 @@ export class LiveModels {
     this.#open.promise.catch(() => {})
   }
 
-  /** Rejects as `readMetadata`, and may be called again then; CLOSED when it is closed before. */
+  /** Rejects as `readMetadata`, and may be called again then; CLOSED when it is closed, or the signal comes, before: nothing changes any more then. */
   async open(signal: AbortSignal): Promise<void> {
     const { clock, port, random, topic } = this.#parts
     if (this.#follower) return this.#open.promise
+    signal.addEventListener('abort', () => this.close(), { once: true })
     const snapshot = await readMetadata(port, topic, signal)
     if (this.#isClosed) return this.#open.promise
     for (const [text, slot] of this.#slots) {

@@ -48,3 +48,8 @@ export function isTakenUp({ slots, problems }: HealthReport, slot: string, offse
   if (status === undefined) return `model metadata of ${slot}` in problems
   return status.metadataOffset >= offset && (status.state !== 'loading' || status.reason !== undefined)
 }
+
+/** True while there is a step for which no model is there that could serve. */
+export function waitsForModel({ slots }: HealthReport): boolean {
+  return slots.some(({ modelId, reason }) => modelId === undefined && reason !== undefined)
+}

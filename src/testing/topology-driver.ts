@@ -21,7 +21,14 @@ import type { RunParts } from '../run-parts.ts'
 import { DEFAULT_RUN_SETTINGS, type RunSettings } from '../run-settings.ts'
 import type { Topology } from '../topology.ts'
 import { type DriverFailure, keepFailures } from './driver-failures.ts'
-import { driverModels, isTakenUp, type PublishedModels, publishAll, publishModel } from './driver-models.ts'
+import {
+  driverModels,
+  isTakenUp,
+  type PublishedModels,
+  publishAll,
+  publishModel,
+  waitsForModel,
+} from './driver-models.ts'
 import { type InputRecord, type OutputRecord, pipe, read } from './driver-records.ts'
 import { createManualClock, type ManualClock } from './manual-clock.ts'
 import { createMemoryBroker, type MemoryBroker } from './memory-broker.ts'
@@ -76,7 +83,7 @@ export interface TopologyDriver {
   stop(): Promise<void>
 }
 
-/** Creates topics and schemas, starts the topology, resolves when it has joined. Call `stop` at the end. */
+/** Creates topics and schemas, starts the topology, resolves when it has joined, or waits for a model. Call `stop` at the end. */
 export async function createTopologyDriver(topology: Topology, options: DriverOptions = {}): Promise<TopologyDriver> {
   const clock = createManualClock()
   const random = createRandom(options.seed ?? 1)
@@ -102,7 +109,7 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
     },
   )
   const idle = () => settle(clock, inThread)
-  const progress = <T>(work: Promise<T>) => finish(work, clock, idle)
+  const progress = <T>(work: Promise<T>) => finish(work, clock, idle) as Promise<T>
 
   const defaults = { partitions: options.partitions ?? 1, replicationFactor: 1, minIsr: 1, brokerCount: 1 }
   const existing: readonly TopicDescription[] = await progress(port.admin.describeTopics(topicNames(topology)))
@@ -129,7 +136,8 @@ export async function createTopologyDriver(topology: Topology, options: DriverOp
     instanceId: 'driver',
     ...(options.onModelsOpened ? { onModelsOpened: options.onModelsOpened } : {}),
   })
-  await progress(running.whenReady())
+  const isWaiting = () => waitsForModel(running.health())
+  await finish(running.whenReady(), clock, idle, isWaiting)
 
   const contextOf = (topic: string, field: RecordField): CodecContext => {
     return { topic, field, registry, readSchema, logger, now: () => clock.now() }
@@ -175,17 +183,22 @@ async function settle(clock: ManualClock, executor: InThreadExecutor): Promise<v
   }
 }
 
-/** Waits for something that needs the clock to go on. */
-async function finish<T>(work: Promise<T>, clock: ManualClock, idle: () => Promise<void>): Promise<T> {
+/** Waits for something that needs the clock to go on, or until `isEnough`. */
+async function finish<T>(
+  work: Promise<T>,
+  clock: ManualClock,
+  idle: () => Promise<void>,
+  isEnough = () => false,
+): Promise<T | undefined> {
   let done = false
   const mark = () => {
     done = true
   }
   work.then(mark, mark)
   await idle()
-  while (!done) {
+  while (!done && !isEnough()) {
     await clock.advance(START_STEP_MS)
     await idle()
   }
-  return work
+  return done ? work : undefined
 }
