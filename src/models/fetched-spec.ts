@@ -7,6 +7,11 @@ export function isFileModel(model: HandlerModel): boolean {
   return model.kind === 'onnx' || model.isFile
 }
 
+/** True for a model that has to be fetched before a lane can load it, a handler's own one too. */
+export function isRemoteModel(uri: string): boolean {
+  return /^(https?|s3|file):/i.test(uri)
+}
+
 /**
  * The spec that loads the fetched file and nothing but its bytes, and is labelled as before. Its identifier tells it from another
  * version at the same address, so that both can be loaded in one lane.

@@ -18,6 +18,7 @@ import type { ModelSetEvents } from '../models/model-set-options.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { LiveRun } from '../refresh/live-run.ts'
+import type { ModelFiles } from '../refresh/slot-loader.ts'
 import type { Topology } from '../topology.ts'
 import type { OpenedParts } from './compile.ts'
 import { sourcesAbove } from './graph-ways.ts'
@@ -33,6 +34,7 @@ export interface OpenContext {
   readonly executor: Executor
   /** What is published: decides what lanes are opened with. */
   readonly live?: Pick<LiveRun, 'open' | 'chosen'> | undefined
+  readonly modelFiles?: ModelFiles
   /** Ends the wait for a model. */
   readonly signal: AbortSignal
   readonly registry: SchemaRegistryPort | undefined

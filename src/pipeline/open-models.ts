@@ -3,11 +3,13 @@ import { RunInferenceError } from '../errors.ts'
 import type { StepNode } from '../graph.ts'
 import { specsOfStep } from '../handler-place.ts'
 import type { Executor, Lane, ModelSpec, Signature } from '../models/executor.ts'
+import { isFileModel, isRemoteModel, withFetched } from '../models/fetched-spec.ts'
 import { lanesFor } from '../models/lane-choice.ts'
 import { ModelSet } from '../models/model-set.ts'
 import type { StepModel } from '../models/model-set-options.ts'
 import { declaredSignature } from '../models/model-signature.ts'
 import { SharedLanes } from '../models/shared-lanes.ts'
+import { noModelFiles } from '../refresh/slot-loader.ts'
 import type { OpenContext } from './open-graph.ts'
 
 export interface OpenedModels {
@@ -26,7 +28,7 @@ export async function openModels(context: OpenContext): Promise<OpenedModels> {
   const shared = new SharedLanes(executor)
   for (const node of topology.steps) {
     const { step, handler } = node
-    const specs = live?.chosen(step) ?? specsOfStep(topology, node)
+    const specs = live?.chosen(step) ?? (await ownSpecs(node, context))
     const ofStep = specs.map((spec, cohort): StepModel => {
       const { keys, model } = handler.cohorts[cohort]!
       const { modelCopies = Number.POSITIVE_INFINITY } = model
@@ -56,6 +58,18 @@ export async function openModels(context: OpenContext): Promise<OpenedModels> {
     logger.info(facts, 'model loaded')
   }
   return { models, signatures }
+}
+
+/** What the handler names itself; files that are elsewhere are fetched. */
+async function ownSpecs(node: StepNode, { topology, modelFiles, signal }: OpenContext): Promise<readonly ModelSpec[]> {
+  const specs = specsOfStep(topology, node)
+  const fetched = specs.map(async (spec, cohort) => {
+    if (!isFileModel(node.handler.cohorts[cohort]!.model) || !isRemoteModel(spec.uri)) return spec
+    if (modelFiles === undefined) throw noModelFiles(`the model of step "${node.step}" is not on this machine`)
+    // It is never released: a lane whose worker is lost reads it again.
+    return withFetched(spec, await modelFiles.fetch({ modelId: spec.uri, modelName: '' }, signal))
+  })
+  return Promise.all(fetched)
 }
 
 /** All lanes that can load it; as many as it is to have copies, at least. */

@@ -1,16 +1,15 @@
 /** What a running topology does about published models, from the topic to its lanes and back to the status topic. */
-import { RunInferenceError } from '../errors.ts'
 import { publishedSpec, specsOfStep } from '../handler-place.ts'
 import { modelMetadataTopic, modelStatusTopic } from '../kafka/topic-names.ts'
 import type { ModelSpec } from '../models/executor.ts'
-import { isFileModel, withFetched } from '../models/fetched-spec.ts'
+import { isFileModel, isRemoteModel, withFetched } from '../models/fetched-spec.ts'
 import type { ChangingSteps } from '../models/prepared-model.ts'
 import type { RunParts } from '../run-parts.ts'
 import type { Topology } from '../topology.ts'
 import { whyIgnored } from './ignored-metadata.ts'
 import { LiveModels } from './live-models.ts'
 import { LoadTurns } from './load-turns.ts'
-import { SlotLoader } from './slot-loader.ts'
+import { noModelFiles, SlotLoader } from './slot-loader.ts'
 import type { SlotStatus } from './status-record.ts'
 import { StatusReporter } from './status-reporter.ts'
 import { slotsOf } from './topology-slots.ts'
@@ -51,7 +50,7 @@ export function createLiveRun(topology: Topology, parts: LiveRunParts): LiveRun 
   const { clock, executor, modelFiles: files, logger, metrics, port, positions, random } = parts
   const steps = topology.steps.filter(({ options }) => options.modelMetadata === true)
   if (steps.length === 0) return undefined
-  if (files === undefined) throw noFiles(steps[0]!.step)
+  if (files === undefined) throw noModelFiles(`models of step "${steps[0]!.step}" can be published`)
   const turns = new LoadTurns(LOADS_AT_ONCE)
   const timeoutMs = parts.settings.modelLoadTimeoutMs
   const nodes = new Map(steps.map(node => [node.step, node]))
@@ -62,7 +61,11 @@ export function createLiveRun(topology: Topology, parts: LiveRunParts): LiveRun 
     return new SlotLoader({
       ...{ slot, files, turns, timeoutMs, positions },
       hasOwn: own.uri !== '',
-      isFetched: ({ modelId }) => modelId !== '' && isFileModel(node.handler.cohorts[cohort]!.model),
+      wantedFile(model) {
+        if (!isFileModel(node.handler.cohorts[cohort]!.model)) return undefined
+        if (model.modelId !== '') return model
+        return isRemoteModel(own.uri) ? { ...model, modelId: own.uri } : undefined
+      },
       specOf({ modelId }, file) {
         const spec = publishedSpec(topology, node, cohort, modelId)
         return file ? withFetched(spec, file) : spec
@@ -106,9 +109,4 @@ export function createLiveRun(topology: Topology, parts: LiveRunParts): LiveRun 
       return reporter.close()
     },
   }
-}
-
-function noFiles(step: string): RunInferenceError {
-  const what = `step "${step}" has modelMetadata: true, and nothing says where published models may come from`
-  return new RunInferenceError('SETTINGS_INVALID', `${what}. Give startTopology a modelFiles (createModelSource)`)
 }

@@ -4,6 +4,7 @@
  * At the start there is no set of models yet, since the graph is compiled with what is loaded: a model is tried in a lane of its
  * own, and the set is opened with what was chosen. From then on the set prepares models in spare lanes.
  */
+import { RunInferenceError } from '../errors.ts'
 import type { ModelSpec, Signature } from '../models/executor.ts'
 import type { ChangingModels, PreparedModel } from '../models/prepared-model.ts'
 import type { SlotModels } from './live-models.ts'
@@ -33,8 +34,8 @@ export interface SlotLoaderParts {
   readonly hasOwn: boolean
   readonly files: ModelFiles
   readonly turns: LoadTurns
-  /** A handler that a user wrote knows itself what to make of a model id; bytes that were hashed are fetched all the same. */
-  readonly isFetched: (model: ModelMetadata) => boolean
+  /** What is to be fetched for a model, if anything: a handler that a user wrote may know itself what to make of a model id. */
+  readonly wantedFile: (model: ModelMetadata) => ModelMetadata | undefined
   /** What lanes load. */
   readonly specOf: (model: ModelMetadata, file: ModelFile | undefined) => ModelSpec
   /** Loads and warms it before any lane is open. Rejects as `ChangingModels.prepare`. */
@@ -87,8 +88,9 @@ export class SlotLoader implements SlotModels {
   }
 
   async #prepare(model: ModelMetadata, signal: AbortSignal): Promise<PreparedVersion> {
-    const { isFetched, files, specOf } = this.#parts
-    const file = isFetched(model) ? await files.fetch(model, signal) : undefined
+    const { wantedFile, files, specOf } = this.#parts
+    const wanted = wantedFile(model)
+    const file = wanted && (await files.fetch(wanted, signal))
     try {
       const spec = specOf(model, file)
       if (this.#isOpening) return await this.#tryOut(model, spec, file, signal)
@@ -150,6 +152,14 @@ export class SlotLoader implements SlotModels {
     this.#file = file
     return this.#parts.positions()
   }
+}
+
+/** `why`: what makes it needed. */
+export function noModelFiles(why: string): RunInferenceError {
+  return new RunInferenceError(
+    'SETTINGS_INVALID',
+    `${why}, and nothing says from where it may come. Give startTopology modelFiles`,
+  )
 }
 
 function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

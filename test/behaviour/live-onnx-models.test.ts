@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { float32, from, int64, json, onnx, topology } from 'kafka-run-inference'
+import type { ModelFiles } from '../../src/refresh/slot-loader.ts'
 import type { ModelMetadata } from '../../src/refresh/step-models.ts'
 import { onDriver } from '../support/on-driver.ts'
 
@@ -91,6 +92,32 @@ describe('live ONNX models', () => {
       const [slot] = driver.running.health().slots
       assert.deepEqual([slot!.state, slot!.modelId], ['failed', V2], 'there is nothing to go back to')
     }))
+
+  for (const modelMetadata of [true, false]) {
+    it(`a handler’s own model that is elsewhere is fetched before the start, modelMetadata ${modelMetadata}`, () => {
+      const url = 'https://models.example/digits.onnx'
+      const results = pixels.runInference('digits', onnx({ model: url, ...DECLARED }), { modelMetadata })
+      const remote = topology('t', [results.map(({ modelId }) => modelId).to('out', json<string>())])
+      const bytes = readFileSync(V1)
+      const sha256 = createHash('sha256').update(bytes).digest('hex')
+      const asked: string[] = []
+      const modelFiles: ModelFiles = {
+        async fetch({ modelId }) {
+          asked.push(modelId)
+          return { path: V1, sha256, sizeBytes: bytes.length, release() {} }
+        },
+      }
+      return onDriver(
+        remote,
+        async driver => {
+          await driver.pipe('in', records(2))
+          await driver.advance(1_000)
+          assert.deepEqual([modelIds(await driver.read('out')), asked], [[url, url], [url]])
+        },
+        { modelFiles },
+      )
+    })
+  }
 
   it('one that waits for a model can be stopped', () => onDriver(withoutOwn, async driver => driver.stop()))
 })
