@@ -6,8 +6,7 @@ import { caughtUp } from './caught-up.ts'
 import { type ConsumerGroup, consumerGroups } from './consumer-groups.ts'
 import { isRetriable, RunInferenceError } from './errors.ts'
 import { groupMembers, type MemberOfTopics } from './group-members.ts'
-import type { GroupMember, TopicDescription } from './kafka/port.ts'
-import { thinTopics } from './kafka/thin-topics.ts'
+import type { GroupMember } from './kafka/port.ts'
 import { replayTopic } from './kafka/topic-names.ts'
 import { planTopics, requireApplied, topicNames } from './kafka/topics.ts'
 import { requireResources } from './models/required-resources.ts'
@@ -15,10 +14,10 @@ import { sleep } from './ops/clock.ts'
 import { OutageLog } from './ops/outage-log.ts'
 import { createHealth, type Health, type HealthReport } from './ops/run-health.ts'
 import { type Assembly, assemble } from './pipeline/assemble.ts'
-import { transactionalId } from './pipeline/transactional-writers.ts'
 import { createLiveRun, type LiveRun } from './refresh/live-run.ts'
 import type { RunParts } from './run-parts.ts'
 import { assertValid, type Topology } from './topology.ts'
+import { tellOfTransactions } from './transaction-notice.ts'
 
 export type { RunParts } from './run-parts.ts'
 export type { RunSettings } from './run-settings.ts'
@@ -65,6 +64,8 @@ class Running implements RunningTopology {
   #member: GroupMember | undefined
   #stopping: Promise<void> | undefined
   #halted: RunInferenceError | undefined
+  /** Why it ended by itself. */
+  #failure: RunInferenceError | undefined
 
   constructor(topology: Topology, parts: RunParts) {
     this.#topology = topology
@@ -74,7 +75,10 @@ class Running implements RunningTopology {
     this.finished = this.#stopped.promise
     // Whoever does not look at `finished` learns of the failure from `whenReady`, the log and the health report.
     this.finished.catch(() => {})
-    this.#ready = this.#start()
+    this.#ready = this.#start().catch((error: unknown) => {
+      // Of several members one may say why, and the others only that they were stopped.
+      throw this.#failure ?? error
+    })
     this.#ready.catch((error: unknown) => this.#fail(error))
   }
 
@@ -87,7 +91,7 @@ class Running implements RunningTopology {
       await this.#ready
     } catch (error) {
       if (this.#stopSignal.signal.aborted) return false
-      throw error
+      throw this.#failure ?? error
     }
     const { port, clock } = this.#parts
     return caughtUp(this.#topology, {
@@ -228,20 +232,8 @@ class Running implements RunningTopology {
     requireApplied(
       planTopics(this.#topology, described, { partitions: 1, replicationFactor: 1, minIsr: 1, brokerCount }),
     )
-    if (this.#parts.settings.processingGuarantee === 'exactly_once') this.#tellOfTransactions(described)
-  }
-
-  #tellOfTransactions(topics: readonly TopicDescription[]): void {
-    const { logger } = this.#parts
-    const transactionalIds = transactionalId(this.#topology.applicationId, {
-      topic: '<topic>',
-      partition: '<partition>',
-    })
-    logger.info({ transactionalIds }, 'exactly once: outputs, dead letters and offsets are committed in transactions')
-    const thin = thinTopics(topics)
-    if (thin.length === 0) return
-    const remedy = 'set it to 2, or what one broker has acknowledged alone is lost with that broker'
-    logger.warn({ topics: thin }, `min.insync.replicas of these topics is 1, though they have replicas: ${remedy}`)
+    if (this.#parts.settings.processingGuarantee === 'exactly_once')
+      tellOfTransactions(this.#topology.applicationId, described, this.#parts.logger)
   }
 
   async #stop(): Promise<void> {
@@ -283,6 +275,7 @@ class Running implements RunningTopology {
       return
     }
     logger.error({ code: reason.code, err: reason.message, stack: reason.stack }, 'the topology ends')
+    this.#failure = reason
     this.#health.failed(reason)
     this.#stopping = this.#close().then(
       () => this.#stopped.reject(reason),

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { from, topology } from 'kafka-run-inference'
+import { RunInferenceError } from '../../src/errors.ts'
+import type { KafkaPort } from '../../src/kafka/port.ts'
 import { strings } from '../support/digit-topology.ts'
 import { onDriver, passed, secondInstance } from '../support/on-driver.ts'
 
@@ -47,5 +49,34 @@ describe('a group that joins for long', () => {
       },
       { partitions: 2, settings },
     )
+  })
+})
+
+describe('a member that fails while another one joins', () => {
+  it('says why the start failed, not that the other one was stopped', async () => {
+    await onDriver(twoParts(), async driver => {
+      const other = driver.broker.connect()
+      const port: KafkaPort = {
+        ...other,
+        member(options, events) {
+          const joined = Promise.withResolvers<void>()
+          joined.promise.catch(() => {})
+          const failsAtOnce = options.groupId === 't'
+          return {
+            ...other.member(options, events),
+            start() {
+              if (!failsAtOnce) return joined.promise
+              events.onFatal(new RunInferenceError('AUTHORISATION', 'it may not write'))
+              return Promise.resolve()
+            },
+            stop: async () => joined.reject(new RunInferenceError('CLOSED', 'it was stopped before it had joined')),
+          }
+        },
+      }
+      const second = await secondInstance(driver, twoParts(), {}, undefined, { port })
+      const refused = { code: 'AUTHORISATION' }
+      await passed(driver, assert.rejects(second.whenReady(), refused))
+      await passed(driver, assert.rejects(second.finished, refused))
+    })
   })
 })
