@@ -91,7 +91,7 @@ class Running implements RunningTopology {
       await this.#ready
     } catch (error) {
       if (this.#stopSignal.signal.aborted) return false
-      throw this.#failure ?? error
+      throw error
     }
     const { port, clock } = this.#parts
     return caughtUp(this.#topology, {
