@@ -55,6 +55,8 @@ export interface LiveModelsParts {
 
 const TOPIC = 'model metadata'
 
+const NO_TRIALS = 'a model is on trial, and this version runs none: every row goes to the model that serves'
+
 export class LiveModels {
   readonly #parts: LiveModelsParts
   readonly #slots: ReadonlyMap<string, LiveSlot>
@@ -82,6 +84,7 @@ export class LiveModels {
     for (const [text, slot] of this.#slots) {
       const published = snapshot.slots.get(text)
       slot.update(published?.state, published?.offset ?? -1)
+      if (published?.state.candidate) this.#ignore(text, NO_TRIALS)
     }
     for (const key of snapshot.slots.keys()) if (!this.#slots.has(key)) this.#ignore(key)
     for (const problem of snapshot.problems) this.#problem(problem)
@@ -163,6 +166,7 @@ export class LiveModels {
     if (this.#ignored.delete(key)) this.#told(key)
     if (slot) slot.update(state, offset)
     else if (state !== undefined) this.#ignore(key)
+    if (slot && state?.candidate) this.#ignore(key, NO_TRIALS)
   }
 
   #problem({ key, error }: MetadataProblem): void {

@@ -49,7 +49,7 @@ describe('a soak', () => {
         resident: [good().resident[0]!, good().resident[1]!.slice(-100)],
         descriptors: [good().descriptors[0]!, good().descriptors[1]!.slice(-100)],
       },
-      /instance 2: only 100 of 271 looks/,
+      /instance 2: only 100 of 181 looks/,
     ],
     'an instance that never did': [
       { resident: [[], good().resident[1]!], descriptors: [[], good().descriptors[1]!] },

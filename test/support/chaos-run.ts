@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { FAULT_KINDS } from '../../chaos/faults.ts'
+import { FAULT_KINDS, type FaultKind } from '../../chaos/faults.ts'
 import { processesNaming } from './processes.ts'
 
 const main = fileURLToPath(new URL('../../chaos/main.ts', import.meta.url))
@@ -43,9 +43,15 @@ export function chaosRuns() {
   /** What still runs, and what still lies about. */
   const left = () => [processesNaming(folder), readdirSync(folder)]
 
-  /** The guarantee holds in the run of this seed, and nothing is left of it. */
-  async function holds(t: TestContext, guarantee: string, seed: number): Promise<void> {
-    const { code, stdout, stderr } = await chaos(['--guarantee', guarantee, '--seed', String(seed), ...SHORT]).ended
+  /** The guarantee holds in the run of this seed, with each of these faults, and nothing is left of it. */
+  async function holds(
+    t: TestContext,
+    guarantee: string,
+    seed: number,
+    wanted: readonly FaultKind[] = FAULT_KINDS,
+  ): Promise<void> {
+    const course = ['--guarantee', guarantee, '--seed', String(seed), '--faults', wanted.join()]
+    const { code, stdout, stderr } = await chaos([...course, ...SHORT]).ended
     if (stderr.includes('[CLUSTER_UNAVAILABLE]')) return t.skip(stderr)
     assert.equal(code, 0, stdout + stderr)
     const { produced, outputs, deadLetters, faults, brokenPromises } = JSON.parse(stdout)
@@ -54,11 +60,11 @@ export function chaosRuns() {
     const kinds = Object.values(faults as Record<string, { readonly count: number; readonly inFlight: number }>)
     assert.deepEqual(
       kinds.map(({ count }) => count),
-      FAULT_KINDS.map(() => 1),
+      wanted.map(() => 1),
       stdout,
     )
     // One may have come at a moment at which an instance had nothing to do.
-    assert.ok(kinds.filter(({ inFlight }) => inFlight > 0).length >= FAULT_KINDS.length - 1, stdout)
+    assert.ok(kinds.filter(({ inFlight }) => inFlight > 0).length >= wanted.length - 1, stdout)
     assert.deepEqual(left(), [[], []])
     t.diagnostic(stdout.trim())
   }
