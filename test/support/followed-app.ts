@@ -25,7 +25,7 @@ export interface FollowedApp {
 type PrintedJson = any
 
 /** Call it inside `describe`. `model`: what serves while nothing is published. */
-export function followedApp(cluster: TestCluster, model: string): FollowedApp {
+export function followedApp(cluster: TestCluster, model: string, partitions = 1): FollowedApp {
   const id = `${cluster.prefix}app`
   const input = `${id}.in`
   const parameters = { in: input, out: `${id}.out`, model, applicationId: id }
@@ -37,7 +37,7 @@ export function followedApp(cluster: TestCluster, model: string): FollowedApp {
     return kriInProcess(['models', command, module, ...flags, ...args, ...connection])
   }
   before(async () => {
-    const apply = processes.kri('topics', 'apply', module, ...flags, '--partitions', '1')
+    const apply = processes.kri('topics', 'apply', module, ...flags, '--partitions', String(partitions))
     assert.equal(await apply.ended, 0, apply.log())
   })
   return {
