@@ -1,8 +1,8 @@
 /**
  * Models that change under load: 2,000 digits a second through `kri run`, while its model is published anew again and again,
  * three small ones and one of 120 MiB in turn. Every result is held against what the model that it names gives; latency in
- * the windows around a swap against latency besides. Then as many again without load, for the memory that stays: under load V8's heap grows for a quarter of
- * an hour, swaps or not.
+ * the windows around a swap against latency besides. Then as many again without load, for the memory that stays: under load
+ * V8's heap grows for a quarter of an hour, swaps or not.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
