@@ -74,7 +74,10 @@ export class LiveModels {
     this.#open.promise.catch(() => {})
   }
 
-  /** Rejects as `readMetadata`, and may be called again then; CLOSED when it is closed, or the signal comes, before: nothing changes any more then. */
+  /**
+   * Rejects as `readMetadata`, and may be called again then; with what no publication mends (a bug); CLOSED when it is closed, or
+   * the signal comes, before: nothing changes any more then.
+   */
   async open(signal: AbortSignal): Promise<void> {
     const { clock, port, random, topic } = this.#parts
     if (this.#follower) return this.#open.promise
@@ -143,6 +146,7 @@ export class LiveModels {
       },
       onOutage: error => onOutage(nameOf(text), error),
       onRecovered: () => onRecovered(nameOf(text)),
+      onHopeless: error => this.#open.reject(error),
     })
     return live
   }

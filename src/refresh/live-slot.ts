@@ -9,7 +9,8 @@
  * L5. A record whose model fails is not tried again; the next record is, also of the same model. An outage is tried again, with
  *     growing pauses, until it is over or another record comes.
  * L6. Where nothing serves yet, the first that loads does: what is published, what was stable before it, newest first, the
- *     handler's own. An outage of what is published is waited for. What failed is told all the same.
+ *     handler's own. An outage of what is published is waited for. What failed is told all the same. Where nothing loads for a
+ *     reason that is no model's (a bug of ours), no publication would help, and that is told as the end.
  * L7. A tombstone asks for the handler's own model. Where the handler has none, what serves stays.
  */
 import { isRetriable, RunInferenceError } from '../errors.ts'
@@ -49,6 +50,8 @@ export interface LiveSlotParts {
   readonly onFailed: (model: ModelMetadata, error: RunInferenceError) => void
   readonly onOutage: (error: RunInferenceError) => void
   readonly onRecovered: () => void
+  /** Nothing serves, and nothing that is published can mend it. */
+  readonly onHopeless: (error: RunInferenceError) => void
 }
 
 interface Serving extends Pick<PreparedVersion, 'modelId' | 'sha256'> {
@@ -127,6 +130,7 @@ export class LiveSlot {
     this.#tell('loading')
     const reasons: RunInferenceError[] = []
     let isOutage = false
+    let hopeless: RunInferenceError | undefined
     for (let pauses = 0; ; pauses++) {
       const candidates = this.#serving ? [wanted] : unique([wanted, ...previous, OWN_MODEL])
       for (const model of reasons.length > 0 ? candidates.slice(1) : candidates) {
@@ -134,12 +138,15 @@ export class LiveSlot {
         if (signal.aborted || failure === 'closed') return
         if (failure === undefined) return this.#settle(model === wanted ? 'current' : 'failed', reasons[0])
         isOutage ||= isRetriable(failure)
+        if (!isOfModel(failure)) hopeless ??= failure
         if (model === wanted) reasons.push(failure)
         if (model === wanted || !isRetriable(failure)) this.#parts.onFailed(model, failure)
       }
       // Where nothing was published, nothing has failed: it waits.
       this.#settle(this.#target.metadataOffset === NO_RECORD && !this.#serving ? 'loading' : 'failed', reasons[0])
-      if (this.#serving || !isOutage) return
+      if (this.#serving) return
+      if (hopeless) return this.#parts.onHopeless(hopeless)
+      if (!isOutage) return
       await this.#pause(pauses, signal)
       if (signal.aborted) return
     }
@@ -197,6 +204,7 @@ export class LiveSlot {
     const failure = RunInferenceError.from(error, 'BUG', `the model ${model.modelId}`)
     this.#parts.onFailed(model, failure)
     this.#settle('failed', failure)
+    if (!this.#serving) this.#parts.onHopeless(failure)
   }
 
   /** The record needs no more work, for now. */
@@ -216,6 +224,11 @@ export class LiveSlot {
 
 function isOwn({ modelId }: ModelMetadata): boolean {
   return modelId === ''
+}
+
+/** Another model, or time, may mend it. */
+function isOfModel({ code, retriable, stage }: RunInferenceError): boolean {
+  return retriable || code === 'MODEL_UNUSABLE' || stage !== 'application'
 }
 
 /** Each model once, in order. */

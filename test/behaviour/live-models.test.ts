@@ -112,6 +112,18 @@ describe('live models', () => {
     await driver.stop()
   })
 
+  it('an instance without any model fails its start where no publication could help', async () => {
+    const handler = modelHandler<number, string, string>({
+      ...{ name: 'adding', modelId: 's3://models/own', modelIsFile: true },
+      loadModel: path => path,
+      runInference: (batch, path) => batch.map(() => path),
+    })
+    const of = topology('t', [numbers.runInference('add', keyed(handler), { modelMetadata: true }).to('out', out)])
+    const modelFiles = { fetch: () => Promise.reject(new TypeError('x is undefined')) }
+    const options = { ...publishedFor('add', 's3://models/2'), modelFiles }
+    await assert.rejects(createTopologyDriver(of, options), /\[BUG\] .*x is undefined/)
+  })
+
   it('models per key change one by one, also before their first batch', async () => {
     const { driver, pipe, values, slots } = await started(each)
     await driver.publishModel('add', named('5'), 'a')

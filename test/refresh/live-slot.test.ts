@@ -158,6 +158,34 @@ describe('a slot in an instance', () => {
     assert.equal(brief(), '2 current c')
   })
 
+  it('L6: what no model can mend is the end where nothing serves, but not before everything was tried', async () => {
+    const bug = new RunInferenceError('BUG', 'an invariant')
+    const { update, finish, brief, hopeless } = slotOf()
+    await update(state(2, 'b', 'a'), 1)
+    await finish('b', bug)
+    await finish('a', unusable('gone'))
+    assert.deepEqual(hopeless, [])
+    await finish('', unusable('gone'))
+    assert.deepEqual([brief(), hopeless], ['2 failed undefined', ['[BUG] an invariant']])
+  })
+
+  it('L6: no such end where a model can help, be it another one, one that is published later, or the one that serves', async () => {
+    const bug = new RunInferenceError('BUG', 'an invariant')
+    const { update, finish, brief, hopeless } = slotOf()
+    for (const { code } of [unusable('x'), new RunInferenceError('DEVICE_MEMORY', 'x')]) {
+      await update(state(1, 'b'), 0)
+      await finish('b', new RunInferenceError(code, 'x'))
+      await finish('', unusable('gone'))
+    }
+    await update(state(2, 'c', 'b'), 1)
+    await finish('c', bug)
+    await finish('b')
+    assert.equal(brief(), '2 failed b')
+    await update(state(3, 'd', 'c'), 2)
+    await finish('d', bug)
+    assert.deepEqual([brief(), hopeless], ['3 failed b', []])
+  })
+
   it('L7: a tombstone brings the handler’s own model back', async () => {
     const { update, finish, brief } = slotOf()
     await update(state(1, 'b'), 0)

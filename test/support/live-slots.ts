@@ -28,6 +28,7 @@ export function slotOf({ hasOwn = true } = {}) {
   const log: string[] = []
   const loads: Load[] = []
   const failures: string[] = []
+  const hopeless: string[] = []
   let open = 0
   const slot = new LiveSlot({
     hasOwn,
@@ -37,6 +38,7 @@ export function slotOf({ hasOwn = true } = {}) {
     onFailed: ({ modelId }, { message }) => void failures.push(`${modelId}: ${message}`),
     onOutage: () => void log.push('outage'),
     onRecovered: () => void log.push('recovered'),
+    onHopeless: ({ message }) => void hopeless.push(message),
     prepare({ modelId }, signal) {
       const { promise, resolve, reject } = Promise.withResolvers<undefined>()
       const load: Load = {
@@ -81,5 +83,5 @@ export function slotOf({ hasOwn = true } = {}) {
     const { state: at, modelId, revision } = slot.status()
     return `${revision} ${at} ${modelId}`
   }
-  return { slot, clock, log, loads, failures, finish, update, brief, open: () => open }
+  return { slot, clock, log, loads, failures, hopeless, finish, update, brief, open: () => open }
 }
