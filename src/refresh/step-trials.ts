@@ -1,0 +1,25 @@
+/**
+ * What a running step is told of the models on trial. The candidate of cohort c is loaded and warm as cohort c + the number of
+ * cohorts of the step's `ModelSet` (`candidateCohort`) before either is set, and stays so until after it is taken back.
+ */
+import type { Split } from './split.ts'
+import type { Candidate } from './step-models.ts'
+
+/** A candidate in mode 'shadow': it scores beside the stable model, and nobody sees its predictions. */
+export interface ShadowTrial {
+  /** Where its lanes are found: a cohort of the step's `ModelSet`. */
+  readonly candidateCohort: number
+  /** What its results are labelled with. */
+  readonly modelId: string
+  /** Of the record that put it on trial. */
+  readonly revision: number
+  readonly candidate: Candidate
+}
+
+/** One step. `cohort`: of the handler. Each call counts for what comes after it, at once. */
+export interface StepTrials {
+  /** Which records are the candidate's; undefined: none. */
+  setSplit(cohort: number, split: Pick<Split, 'has'> | undefined): void
+  /** What scores beside the stable model; undefined: nothing. */
+  setShadow(cohort: number, shadow: ShadowTrial | undefined): void
+}
