@@ -6,6 +6,7 @@ import { caughtUp } from './caught-up.ts'
 import { type ConsumerGroup, consumerGroups } from './consumer-groups.ts'
 import { isRetriable, RunInferenceError } from './errors.ts'
 import { groupMembers, type MemberOfTopics } from './group-members.ts'
+import { shadowTopics } from './kafka/model-topics.ts'
 import type { GroupMember } from './kafka/port.ts'
 import { replayTopic } from './kafka/topic-names.ts'
 import { planTopics, requireApplied, topicNames } from './kafka/topics.ts'
@@ -231,6 +232,7 @@ class Running implements RunningTopology {
     const brokerCount = await port.admin.brokerCount()
     requireApplied(
       planTopics(this.#topology, described, { partitions: 1, replicationFactor: 1, minIsr: 1, brokerCount }),
+      shadowTopics(this.#topology),
     )
     if (this.#parts.settings.processingGuarantee === 'exactly_once')
       tellOfTransactions(this.#topology.applicationId, described, this.#parts.logger)

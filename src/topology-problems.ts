@@ -1,6 +1,6 @@
 import { codecProblems, isCodec } from './codec-problems.ts'
 import { type SinkNode, type SourceNode, stepsAbove } from './graph.ts'
-import { modelTopics } from './kafka/model-topics.ts'
+import { modelTopics, shadowTopics } from './kafka/model-topics.ts'
 import { deadLetterTopics, isTopicName, replayTopic } from './kafka/topic-names.ts'
 import { keyOrigins } from './key-origin.ts'
 import { nodeProblems } from './node-problems.ts'
@@ -117,7 +117,7 @@ function internalTopicProblems({ name, applicationId, sources, sinks, steps }: T
     steps.map(({ step }) => step),
   )
   const replays = sources.map(({ topic }) => replayTopic(applicationId, topic))
-  const models = modelTopics({ applicationId, steps })
+  const models = [...modelTopics({ applicationId, steps }), ...shadowTopics({ name, steps })]
   const tooLong = [...deadLetters, ...replays, ...models].find(topic => topic.length > 249)
   if (tooLong !== undefined) {
     problems.push({

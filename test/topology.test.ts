@@ -66,6 +66,7 @@ const wrong: readonly (readonly [Topology, RegExp])[] = [
     /source "t.in.replay": it is a replay topic/,
   ],
   [live(copy('t.model-status')), /output "t.model-status": it is a topic about the models of this application/],
+  [live(copy('t.live.shadow')), /output "t.live.shadow": it is a topic about the models of this application/],
   [live(from('t.model-metadata', bytes()).to('out', bytes())), /source "t.model-metadata": it is a topic about the/],
   [
     topology('t'.repeat(120), [source.runInference('s'.repeat(120), handler).to('out', inference())]),

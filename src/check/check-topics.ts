@@ -1,4 +1,6 @@
 /** The topics of a topology as `run` wants them, with everything that differs. */
+
+import { shadowTopics } from '../kafka/model-topics.ts'
 import type { KafkaAdmin, TopicDescription } from '../kafka/port.ts'
 import { planTopics, topicNames } from '../kafka/topics.ts'
 import type { Topology } from '../topology.ts'
@@ -21,16 +23,21 @@ export async function checkTopics(
   const [existing, brokerCount] = await Promise.all([admin.describeTopics(names), admin.brokerCount()])
   // As `run` asks: what is missing is a problem, with how many partitions it would be made is for `topics apply`.
   const plan = planTopics(topology, existing, { partitions: 1, replicationFactor: 1, minIsr: 1, brokerCount })
+  const ofShadows = shadowTopics(topology)
   for (const { name } of plan.create) {
-    findings.problem('topics', 'TOPIC_MISSING', {
-      where: `topic "${name}"`,
-      what: 'it does not exist',
-      remedy: `${apply} (with --partitions and --replication-factor as this cluster wants them)`,
-    })
+    const where = `topic "${name}"`
+    const remedy = `${apply} (with --partitions and --replication-factor as this cluster wants them)`
+    if (ofShadows.includes(name)) {
+      const what = 'it does not exist: run works without it, and no model of its step can be put on trial as a shadow'
+      findings.warning('topics', { where, what, remedy })
+    } else findings.problem('topics', 'TOPIC_MISSING', { where, what: 'it does not exist', remedy })
   }
   for (const { topic, reasons } of plan.change) {
-    for (const what of reasons)
-      findings.problem('topics', 'TOPIC_POLICY', { where: `topic "${topic}"`, what, remedy: apply })
+    const where = `topic "${topic}"`
+    for (const what of reasons) {
+      if (ofShadows.includes(topic)) findings.warning('topics', { where, what, remedy: apply })
+      else findings.problem('topics', 'TOPIC_POLICY', { where, what, remedy: apply })
+    }
   }
   for (const sentence of plan.refuse) {
     const [what, remedy = 'See above'] = sentence.split(/: (?=[^:]*$)/)

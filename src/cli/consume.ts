@@ -3,7 +3,7 @@ import { openReader, type RecordReader, readableCodec } from '../check/readers.t
 import { RunInferenceError } from '../errors.ts'
 import { KRI_ORIGINAL_TOPIC } from '../kafka/headers.ts'
 import { json } from '../kafka/json-codec.ts'
-import { modelTopics } from '../kafka/model-topics.ts'
+import { modelTopics, shadowTopics } from '../kafka/model-topics.ts'
 import { newestRanges } from '../kafka/newest-ranges.ts'
 import { utf8 } from '../kafka/plain-codecs.ts'
 import type { KafkaPort, ScanRange } from '../kafka/port.ts'
@@ -133,6 +133,8 @@ async function openTopics(names: readonly string[], connected: Connected): Promi
     const source = topology.sources.find(isOf)
     if (source !== undefined) return sourceReader(source.topic)
     if (modelTopics(topology).includes(name)) return openReader(name, utf8(), json(), parts)
+    // Its keys are those of any source.
+    if (shadowTopics(topology).includes(name)) return openReader(name, undefined, json(), parts)
     const sink = topology.sinks.find(({ topic }) => topic === name)!
     return openReader(name, sink.key, readableCodec(sink), parts)
   }

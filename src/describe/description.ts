@@ -1,7 +1,7 @@
 /** A topology as plain data: the shape of `kri describe --json`, from which its text and its diagram are made. */
 import { consumerGroups } from '../consumer-groups.ts'
 import { type GraphNode, inputsOf } from '../graph.ts'
-import { modelTopics } from '../kafka/model-topics.ts'
+import { modelTopics, shadowTopics } from '../kafka/model-topics.ts'
 import { deadLetterTopics, replayTopic } from '../kafka/topic-names.ts'
 import type { ParameterDescription } from '../parameters.ts'
 import { FailurePoints } from '../pipeline/failure-points.ts'
@@ -34,7 +34,7 @@ export interface TopologyDescription {
 
 export interface TopicDescription {
   readonly name: string
-  /** `between`: written and read by this topology (`through`, `repartition`). `models`: what is published of them, and what instances say. */
+  /** `between`: written and read by this topology (`through`, `repartition`). `models`: what is published, what instances say of it, and what shadows score. */
   readonly role: 'source' | 'between' | 'output' | 'dead-letters' | 'replay' | 'models'
 }
 
@@ -79,7 +79,7 @@ function describeTopics({ name, applicationId, sources, sinks, steps }: Topology
     ['output', outside(sinks.map(({ topic }) => topic))],
     ['dead-letters', deadLetterTopics(name, stepNames)],
     ['replay', sources.map(({ topic }) => replayTopic(applicationId, topic))],
-    ['models', modelTopics({ applicationId, steps })],
+    ['models', [...modelTopics({ applicationId, steps }), ...shadowTopics({ name, steps })]],
   ]
   return roles.flatMap(([role, names]) => names.map(name => ({ name, role })))
 }

@@ -1,6 +1,6 @@
-/** Topics about the models of an application: what is published, and what its instances say of it. Only where a step asks for that. */
+/** Topics about the models of an application: what is published, what its instances say of it, and what models on trial say. Only where a step asks for that. */
 import type { TopicDescription } from './port.ts'
-import { modelMetadataTopic, modelStatusTopic } from './topic-names.ts'
+import { modelMetadataTopic, modelStatusTopic, shadowTopic } from './topic-names.ts'
 
 /** What this module reads of a topology. */
 interface TopologyModels {
@@ -14,6 +14,20 @@ export const ONE_LOG = { 'cleanup.policy': 'compact' }
 export function modelTopics({ applicationId, steps }: TopologyModels): readonly string[] {
   if (!steps.some(({ options }) => options?.modelMetadata === true)) return []
   return [modelMetadataTopic(applicationId), modelStatusTopic(applicationId)]
+}
+
+/**
+ * One for each step whose models are published, since each may be given a shadow. Made with the others, but an instance runs without
+ * them, and without the right to write them, as long as nobody asks for a shadow.
+ */
+export function shadowTopics({
+  name,
+  steps,
+}: {
+  readonly name: string
+  readonly steps: readonly { readonly step: string; readonly options?: { readonly modelMetadata?: boolean } }[]
+}): readonly string[] {
+  return steps.filter(({ options }) => options?.modelMetadata === true).map(({ step }) => shadowTopic(name, step))
 }
 
 /** What no command can put right: as `TopicPlan.refuse`. */

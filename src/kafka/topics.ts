@@ -3,7 +3,7 @@
  * `kri topics apply` does it, and `kri run` refuses to start while anything is left to do.
  */
 import { RunInferenceError } from '../errors.ts'
-import { modelTopicProblem, modelTopics, ONE_LOG } from './model-topics.ts'
+import { modelTopicProblem, modelTopics, ONE_LOG, shadowTopics } from './model-topics.ts'
 import type { KafkaAdmin, NewTopic, TopicDescription } from './port.ts'
 import { deadLetterTopics, isTopicName, replayTopic } from './topic-names.ts'
 
@@ -54,7 +54,8 @@ export function topicNames(topology: TopologyTopics): readonly string[] {
 
 function internalNames({ applicationId, sources, ...topology }: TopologyTopics): readonly string[] {
   const replays = sources.map(({ topic }) => replayTopic(applicationId, topic))
-  return [...deadLettersOf(topology), ...replays, ...modelTopics({ ...topology, applicationId })]
+  const models = [...modelTopics({ ...topology, applicationId }), ...shadowTopics(topology)]
+  return [...deadLettersOf(topology), ...replays, ...models]
 }
 
 function deadLettersOf(topology: Pick<TopologyTopics, 'name' | 'steps' | 'whole'>): readonly string[] {
@@ -118,7 +119,7 @@ export function planTopics(
     }
   }
 
-  for (const topic of deadLettersOf(topology)) {
+  for (const topic of [...deadLettersOf(topology), ...shadowTopics(topology)]) {
     const wanted = internalConfigs(maxBytes)
     need(topic, widest, wanted)
     compare(found.get(topic), wanted, plan.change, WHY_INTERNAL)
@@ -235,11 +236,15 @@ function refuseDefaults(create: readonly NewTopic[], defaults: TopicDefaults, re
   }
 }
 
-/** Throws TOPIC_MISSING or TOPIC_POLICY, with everything that is wrong, unless nothing is left to do. */
-export function requireApplied(plan: TopicPlan): void {
-  const missing = plan.create.map(topic => `${topic.name} does not exist`)
+/**
+ * Throws TOPIC_MISSING or TOPIC_POLICY, with everything that is wrong, unless nothing is left to do. `optional`: topics that may be
+ * missing, or be otherwise.
+ */
+export function requireApplied(plan: TopicPlan, optional: readonly string[] = []): void {
+  const missing = plan.create.filter(({ name }) => !optional.includes(name)).map(({ name }) => `${name} does not exist`)
+  const changes = plan.change.filter(({ topic }) => !optional.includes(topic))
   const policies = [
-    ...plan.change.flatMap(({ topic, reasons }) => reasons.map(reason => `${topic}: ${reason}`)),
+    ...changes.flatMap(({ topic, reasons }) => reasons.map(reason => `${topic}: ${reason}`)),
     ...plan.refuse,
   ]
   if (missing.length + policies.length === 0) return

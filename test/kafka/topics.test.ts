@@ -118,7 +118,7 @@ suite('topic plan', () => {
     }
 
     test('they are one compacted log each, where a step asks for it', () => {
-      assert.deepEqual(topicNames(live).slice(-2), names)
+      assert.deepEqual(topicNames(live).slice(-3), [...names, 'digits.classify.shadow'])
       assert.ok(!topicNames(topology).some(name => names.includes(name)))
       assert.ok(
         !topicNames({ ...live, steps: [{ step: 'a', options: { modelMetadata: false } }] }).some(name =>
@@ -154,6 +154,52 @@ suite('topic plan', () => {
       const { refuse } = ofModels(found('compact', 3))
       assert.match(refuse.join(), /digits-app.model-metadata has 3 partitions and needs exactly one/)
       assert.equal(refuse.length, 2)
+    })
+  })
+
+  suite('of shadows', () => {
+    const live: TopologyTopics = {
+      ...topology,
+      steps: [{ step: 'other' }, { step: 'classify', options: { modelMetadata: true } }],
+    }
+    const shadow = 'digits.classify.shadow'
+    const found = (...more: readonly TopicDescription[]) => [
+      ...[...complete(), ...letters.map(name => safe(name.replace('classify', 'other')))],
+      ...['digits-app.model-metadata', 'digits-app.model-status'].map(name =>
+        existing(name, 1, { 'cleanup.policy': 'compact' }),
+      ),
+      ...more,
+    ]
+
+    test('there is one for each step whose models are published, made as dead-letter topics are', () => {
+      assert.deepEqual(
+        topicNames(live).filter(name => name.endsWith('.shadow')),
+        [shadow],
+      )
+      assert.ok(!topicNames(topology).some(name => name.endsWith('.shadow')))
+      const { create } = planTopics(live, [existing('images', 6)], defaults)
+      const made = create.find(({ name }) => name === shadow)!
+      const letter = create.find(({ name }) => name === letters[0])!
+      assert.deepEqual(made, { ...letter, name: shadow })
+      assert.equal(made.partitions, 6)
+      assert.deepEqual(planTopics(live, found(safe(shadow)), defaults), { create: [], change: [], refuse: [] })
+    })
+
+    test('an instance runs where it is missing or otherwise, and topics apply makes it and puts it right', () => {
+      const missing = planTopics(live, found(), defaults)
+      assert.deepEqual(
+        missing.create.map(({ name }) => name),
+        [shadow],
+      )
+      const wrong = planTopics(live, found(existing(shadow, 4, { 'cleanup.policy': 'compact' })), defaults)
+      assert.deepEqual(
+        wrong.change.map(({ topic, configs }) => [topic, configs['cleanup.policy']]),
+        [[shadow, 'delete']],
+      )
+      for (const plan of [missing, wrong]) {
+        requireApplied(plan, [shadow])
+        assert.throws(() => requireApplied(plan), code(plan === missing ? 'TOPIC_MISSING' : 'TOPIC_POLICY', /shadow/))
+      }
     })
   })
 
