@@ -228,11 +228,13 @@ class Running implements RunningTopology {
 
   async #requireTopics(): Promise<void> {
     const { port } = this.#parts
-    const described = await port.admin.describeTopics(topicNames(this.#topology))
+    const optional = shadowTopics(this.#topology)
+    const needed = topicNames(this.#topology).filter(name => !optional.includes(name))
+    const described = await port.admin.describeTopics(needed)
     const brokerCount = await port.admin.brokerCount()
     requireApplied(
       planTopics(this.#topology, described, { partitions: 1, replicationFactor: 1, minIsr: 1, brokerCount }),
-      shadowTopics(this.#topology),
+      optional,
     )
     if (this.#parts.settings.processingGuarantee === 'exactly_once')
       tellOfTransactions(this.#topology.applicationId, described, this.#parts.logger)
