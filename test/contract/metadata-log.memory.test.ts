@@ -1,6 +1,6 @@
+import { memoryFeatures } from './memory-features.ts'
 import { metadataLogContract } from './metadata-log.contract.ts'
-import { memoryFeatures } from './metadata-memory.ts'
 
-const { broker, features } = memoryFeatures()
+const { broker, features } = memoryFeatures('metadata')
 
 metadataLogContract({ ...features, compact: topic => broker.compact(topic, 0) })

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { RunInferenceError } from '../../src/errors.ts'
-import { memoryFeatures } from './metadata-memory.ts'
+import { memoryFeatures } from './memory-features.ts'
 import { metadataWriterContract, opened, publish, settled } from './metadata-writer.contract.ts'
 import { Harness, withCode } from './port-harness.ts'
 
-const { broker, clock, features } = memoryFeatures()
+const { broker, clock, features } = memoryFeatures('metadata')
 
 metadataWriterContract(features)
 

@@ -1,55 +1,13 @@
 // Models over HTTP from a loopback server: what is taken, and everything that a server can do wrong.
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import type { ServerResponse } from 'node:http'
-import { after, afterEach, before, describe, test } from 'node:test'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { RunInferenceError } from '../../src/errors.ts'
-import type { WantedModel } from '../../src/models/model-source.ts'
-import { type ModelStore, makeSource, startModelStore } from '../support/model-store.ts'
+import { makeSource } from '../support/model-store.ts'
+import { BYTES, SHA256, twoModelStores } from '../support/two-model-stores.ts'
 import { writeExternalModel } from '../support/written-models.ts'
 
-const BYTES = readFileSync('models/digits-mlp-v1.onnx')
-const SHA256 = createHash('sha256').update(BYTES).digest('hex')
-
-let store: ModelStore
-let other: ModelStore
-before(async () => {
-  store = await startModelStore()
-  other = await startModelStore()
-})
-after(() => Promise.all([store.close(), other.close()]))
-afterEach(() => {
-  for (const { routes, requests } of [store, other]) {
-    routes.clear()
-    requests.length = 0
-  }
-})
-
-const serve = (path: string, answer: (response: ServerResponse) => void) =>
-  store.routes.set(path, (_, response) => answer(response))
-const ok = (path: string) => serve(path, response => response.end(BYTES))
-
-async function refused(
-  code: string,
-  text: RegExp,
-  model: Partial<WantedModel> = {},
-  options: Parameters<typeof makeSource>[1] & { readonly signal?: AbortSignal } = {},
-): Promise<string> {
-  using source = makeSource([`${store.origin}/models/`], options)
-  const wanted = { modelId: `${store.origin}/models/a.onnx`, ...model }
-  const error = await source.fetch(wanted, options.signal).then(
-    () => assert.fail('it was taken'),
-    error => error,
-  )
-  assert.ok(error instanceof RunInferenceError && error.code === code, String(error))
-  assert.match(error.message, text)
-  assert.match(error.message, /a\.onnx|…/)
-  const left = readdirSync(source.cacheFolder)
-  assert.deepEqual(left, [], 'nothing of it stays in the cache')
-  return error.message
-}
+const { store, other, serve, ok, refused } = await twoModelStores()
 
 describe('a model over HTTP', () => {
   test('is fetched once, checked, and found again without asking, also by another process', async () => {

@@ -1,55 +1,14 @@
 // Models over HTTP: servers that take their time, that are not there, and that nobody trusts.
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
-import type { ServerResponse } from 'node:http'
-import { after, afterEach, before, describe, test } from 'node:test'
+import { readdirSync } from 'node:fs'
+import { describe, test } from 'node:test'
 import { setDefaultCACertificates } from 'node:tls'
-import { RunInferenceError } from '../../src/errors.ts'
-import type { WantedModel } from '../../src/models/model-source.ts'
+import { createManualClock } from '../../src/testing/manual-clock.ts'
 import { makeCertificate } from '../support/certificates.ts'
-import { type ModelStore, makeSource, startModelStore } from '../support/model-store.ts'
+import { makeSource, startModelStore } from '../support/model-store.ts'
+import { BYTES, SHA256, twoModelStores } from '../support/two-model-stores.ts'
 
-const BYTES = readFileSync('models/digits-mlp-v1.onnx')
-const SHA256 = createHash('sha256').update(BYTES).digest('hex')
-
-let store: ModelStore
-let other: ModelStore
-before(async () => {
-  store = await startModelStore()
-  other = await startModelStore()
-})
-after(() => Promise.all([store.close(), other.close()]))
-afterEach(() => {
-  for (const { routes, requests } of [store, other]) {
-    routes.clear()
-    requests.length = 0
-  }
-})
-
-const serve = (path: string, answer: (response: ServerResponse) => void) =>
-  store.routes.set(path, (_, response) => answer(response))
-const ok = (path: string) => serve(path, response => response.end(BYTES))
-
-async function refused(
-  code: string,
-  text: RegExp,
-  model: Partial<WantedModel> = {},
-  options: Parameters<typeof makeSource>[1] & { readonly signal?: AbortSignal } = {},
-): Promise<string> {
-  using source = makeSource([`${store.origin}/models/`], options)
-  const wanted = { modelId: `${store.origin}/models/a.onnx`, ...model }
-  const error = await source.fetch(wanted, options.signal).then(
-    () => assert.fail('it was taken'),
-    error => error,
-  )
-  assert.ok(error instanceof RunInferenceError && error.code === code, String(error))
-  assert.match(error.message, text)
-  assert.match(error.message, /a\.onnx|…/)
-  const left = readdirSync(source.cacheFolder)
-  assert.deepEqual(left, [], 'nothing of it stays in the cache')
-  return error.message
-}
+const { store, serve, ok, refused } = await twoModelStores()
 
 describe('a server that takes its time', () => {
   test('to begin its answer is an outage', async () => {
@@ -70,12 +29,16 @@ describe('a server that takes its time', () => {
     silent.close()
   })
 
-  test('for the whole is an outage', async () => {
+  test('for the whole is an outage, though some of it still comes', async () => {
+    const clock = createManualClock()
     serve('/models/a.onnx', response => {
       response.writeHead(200, { 'content-length': BYTES.length })
-      for (let i = 0; i < 100; i++) setTimeout(() => response.write('x'), i * 20).unref()
+      const more = () => {
+        if (!response.destroyed) response.write('x', () => void clock.advance(5).then(more))
+      }
+      more()
     })
-    await refused('MODEL_OUTAGE', /not fetched within 200 ms/, {}, { timeoutMs: 200 })
+    await refused('MODEL_OUTAGE', /not fetched within 200 ms/, {}, { timeoutMs: 200, clock })
   })
 
   test('is left when the signal says so, before and while it answers', async () => {
