@@ -1,10 +1,10 @@
 /** What every executor must keep whose workers a handler can end. */
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { BatchSlot } from '../../src/models/executor.ts'
 import type { Topology } from '../../src/topology.ts'
 import { loadTopology } from '../../src/topology-module.ts'
+import { eventually } from '../support/eventually.ts'
 import { type CreateExecutor, rejects, withModel } from '../support/executor-checks.ts'
 import { put, specOf } from '../support/handler-specs.ts'
 import { HANDLERS_FILE } from '../support/handlers-topology.ts'
@@ -51,9 +51,17 @@ export function executorHandlerLossesContract(
     test('a promise that is left behind and rejected ends no worker, be the next call under way or not', () =>
       withModel(create, specOf(topology, 'obedient'), async (model, executor) => {
         const slot = model.acquire()!
-        put(slot, [{ id: 0 }, { id: 1, do: 'leave a promise behind' }, { id: 2, do: 'slow generator' }])
+        put(slot, [
+          { id: 0 },
+          { id: 1, do: 'leave a promise behind' },
+          { id: 2, do: 'slow generator' },
+          { id: 3, do: 'count what was rejected late' },
+        ])
         for (const row of [1, 2, 1]) assert.equal((await slot.run(row, 1)).rows, 1)
-        await sleep(50)
+        await eventually('both are rejected', async () => {
+          const { outputs } = await slot.run(3, 1)
+          return outputs[0]!.data[0] === 2
+        })
         await passes(slot, 0, 1)
         slot.release()
         assert.deepEqual(executor.lanes[0]!.restarts, { crash: 0, timeout: 0 })

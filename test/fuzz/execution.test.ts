@@ -66,7 +66,9 @@ test('time out of proportion is a fault when it is the processor’s own', async
     }
   }
   assert.equal((await faultOf(spin))?.kind, 'slow')
-  assert.equal(await faultOf(() => new Promise(resolve => setTimeout(resolve, 100))), undefined, 'waiting is none')
+  const nobody = new Int32Array(new SharedArrayBuffer(4))
+  const wait = () => void Atomics.wait(nobody, 0, 0, MAX_CPU_MS + 50)
+  assert.equal(await faultOf(wait), undefined, 'waiting is none')
 })
 
 test('memory out of proportion is a fault', async () => {

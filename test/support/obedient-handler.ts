@@ -28,6 +28,9 @@ class HostileError extends Error {
   }
 }
 
+/** Of this thread so far. */
+const counts = { loads: 0, unloads: 0, lateRejections: 0 }
+
 /** What can be asked for; each gets the batch. */
 const DEEDS: Readonly<Record<string, (batch: readonly Order[]) => Results<unknown> | Promise<Results<unknown>>>> = {
   few: batch => batch.slice(1),
@@ -112,9 +115,13 @@ const DEEDS: Readonly<Record<string, (batch: readonly Order[]) => Results<unknow
   },
   'leave a promise behind': batch => {
     void Promise.reject(new Error('nobody waits for this'))
-    setTimeout(() => Promise.reject(new Error('nor for this')), 20)
+    setTimeout(() => {
+      counts.lateRejections++
+      void Promise.reject(new Error('nor for this'))
+    }, 20)
     return batch
   },
+  'count what was rejected late': batch => batch.map(() => counts.lateRejections),
   'leave a timer behind': batch => {
     setInterval(() => {}, 1_000)
     return batch
@@ -129,8 +136,6 @@ const DEEDS: Readonly<Record<string, (batch: readonly Order[]) => Results<unknow
   'never settle': () => new Promise(() => {}),
 }
 
-const counts = { loads: 0, unloads: 0 }
-
 export class ObedientHandler implements CustomHandler<Order, unknown, Held> {
   readonly name: string
   readonly modelId = 'obedient/1'
@@ -143,7 +148,7 @@ export class ObedientHandler implements CustomHandler<Order, unknown, Held> {
 
   loadModel(modelId: string): Held {
     counts.loads++
-    return { modelId, ...counts, calls: 0 }
+    return { modelId, loads: counts.loads, unloads: counts.unloads, calls: 0 }
   }
 
   runInference(
