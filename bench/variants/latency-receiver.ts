@@ -1,9 +1,8 @@
 /** Reads the outputs as any consumer would, and notes how long after its intended send each came. */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { RecordBlock } from '../../src/kafka/record-block.ts'
-import { connect, memberOptions } from '../connect.ts'
-import { receiveOrder, reportReady, reportResult } from './child.ts'
+import { receiveOrder, reportResult } from './child.ts'
 import { machineNow, type Pace, quantile, recordsOf, warmUpRecordsOf } from './pace.ts'
+import { readOutputs } from './read-outputs.ts'
 
 export interface ReceiverOrder extends Pace {
   readonly brokers: readonly string[]
@@ -19,13 +18,11 @@ export interface Received {
 }
 
 const order = await receiveOrder<ReceiverOrder>()
-const port = connect(order.brokers, 'bench-receiver')
 const records = recordsOf(order)
 const passedMs = new Float64Array(records).fill(Number.NaN)
-const complete = Promise.withResolvers<void>()
 let received = 0
 
-function note(block: RecordBlock): void {
+function note(block: RecordBlock): boolean {
   const now = machineNow()
   for (let i = 0; i < block.count; i++) {
     const start = block.keyStart(i)
@@ -35,23 +32,10 @@ function note(block: RecordBlock): void {
     if (Number.isNaN(passedMs[number])) passedMs[number] = now - intended
     received++
   }
-  if (received >= records) complete.resolve()
+  return received >= records
 }
 
-const member = port.member(memberOptions('bench-receiver', order.topic), {
-  onAssigned() {},
-  onLost() {},
-  onRebalance: async () => {},
-  onState() {},
-  onFatal: error => complete.reject(error),
-  onBlock: note,
-})
-await member.start()
-reportReady()
-const deadlineMs = (order.warmUpSeconds + order.seconds + 30) * 1000
-await Promise.race([complete.promise, delay(deadlineMs, undefined, { ref: false })])
-await member.stop()
-await port.close()
+await readOutputs({ ...order, deadlineMs: (order.warmUpSeconds + order.seconds + 30) * 1000 }, note)
 const measured = passedMs
   .subarray(warmUpRecordsOf(order))
   .filter(each => !Number.isNaN(each))

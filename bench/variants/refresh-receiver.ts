@@ -1,10 +1,9 @@
 /** Reads results of models that change, and holds each against what the model that it names gives for its digit. */
 import { writeFileSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { RecordBlock } from '../../src/kafka/record-block.ts'
-import { connect, memberOptions } from '../connect.ts'
-import { receiveOrder, reportReady, reportResult } from './child.ts'
+import { receiveOrder, reportResult } from './child.ts'
 import { machineNow } from './pace.ts'
+import { readOutputs } from './read-outputs.ts'
 
 export interface RefreshReceiverOrder {
   readonly brokers: readonly string[]
@@ -30,15 +29,13 @@ const CLASSES = 10
 const TOLERANCE = 1e-6
 
 const order = await receiveOrder<RefreshReceiverOrder>()
-const port = connect(order.brokers, 'bench-receiver')
 const notes = new Float64Array(2 * order.records).fill(Number.NaN)
 const byModel: Record<string, number> = {}
-const complete = Promise.withResolvers<void>()
 let received = 0
 let duplicates = 0
 let mislabelled = 0
 
-function note(block: RecordBlock): void {
+function note(block: RecordBlock): boolean {
   const now = machineNow()
   for (let i = 0; i < block.count; i++) {
     const start = block.keyStart(i)
@@ -53,7 +50,7 @@ function note(block: RecordBlock): void {
     check(block.value(i)!.toString(), number)
     received++
   }
-  if (received >= order.records) complete.resolve()
+  return received >= order.records
 }
 
 function check(result: string, number: number): void {
@@ -68,18 +65,6 @@ function check(result: string, number: number): void {
   if (got.length !== CLASSES || !isRight) mislabelled++
 }
 
-const member = port.member(memberOptions('bench-receiver', order.topic), {
-  onAssigned() {},
-  onLost() {},
-  onRebalance: async () => {},
-  onState() {},
-  onFatal: error => complete.reject(error),
-  onBlock: note,
-})
-await member.start()
-reportReady()
-await Promise.race([complete.promise, delay(order.deadlineSeconds * 1000, undefined, { ref: false })])
-await member.stop()
-await port.close()
+await readOutputs({ ...order, deadlineMs: order.deadlineSeconds * 1000 }, note)
 writeFileSync(order.notesFile, new Uint8Array(notes.buffer))
 reportResult({ records: received, duplicates, mislabelled, byModel } satisfies RefreshReceived)
