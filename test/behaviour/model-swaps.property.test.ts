@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import fc from 'fast-check'
 import { RunInferenceError } from '../../src/errors.ts'
 import type { PreparedModel } from '../../src/models/prepared-model.ts'
@@ -19,9 +16,7 @@ import {
 } from '../support/changing-models.ts'
 import { onFaultyDriver } from '../support/on-driver.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'model-swaps-'))
-after(() => rmSync(folder, { recursive: true }))
-const { paths, wide } = writeAddingModels(folder, 4)
+const { paths, wide, missing } = writeAddingModels(4)
 const BAD_ROW = 13
 const transient = () => new RunInferenceError('MODEL_TRANSIENT', 'again, please')
 
@@ -75,7 +70,7 @@ class Course {
         })
         return
       case 'prepare a bad one':
-        return assert.rejects(changes.prepare(next.isWide ? wide : join(folder, 'none.onnx')), /MODEL_UNUSABLE/)
+        return assert.rejects(changes.prepare(next.isWide ? wide : missing), /MODEL_UNUSABLE/)
       case 'serve':
         return this.prepared.shift()?.model.serve()
       case 'discard':

@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { RunInferenceError } from '../../src/errors.ts'
 import type { FaultyExecutor } from '../../src/testing/faulty-executor.ts'
 import type { DriverOptions, TopologyDriver } from '../../src/testing/index.ts'
@@ -17,9 +14,7 @@ import {
 } from '../support/changing-models.ts'
 import { feed, onFaultyDriver } from '../support/on-driver.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'model-swaps-'))
-after(() => rmSync(folder, { recursive: true }))
-const { paths, wide } = writeAddingModels(folder, 3)
+const { paths, wide, missing } = writeAddingModels(3)
 const [first, second, third] = paths as [string, string, string]
 
 type Course = (driver: TopologyDriver, changes: Changes, executor: FaultyExecutor) => Promise<void>
@@ -121,7 +116,7 @@ describe('a model that is replaced while its step runs', () => {
     running(
       async (driver, changes, executor) => {
         for (const [path, why] of [
-          [join(folder, 'missing.onnx'), /MODEL_UNUSABLE.*missing\.onnx/],
+          [missing, /MODEL_UNUSABLE.*missing\.onnx/],
           ['models/corrupt-garbage.onnx', /MODEL_UNUSABLE.*corrupt-garbage/],
           [wide, /MODEL_UNUSABLE.*wide\.onnx/],
         ] as const) {

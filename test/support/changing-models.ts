@@ -1,6 +1,8 @@
 /** A topology whose model adds a number, and models that add others, to change to while it runs. */
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { after } from 'node:test'
 import { float32, from, json, onnx, topology } from 'kafka-run-inference'
 import { encodeOnnx } from '../../bench/onnx-writer.ts'
 import type { ModelSpec } from '../../src/models/executor.ts'
@@ -16,11 +18,16 @@ export interface AddingModels {
   readonly paths: readonly string[]
   /** Two rows wide: another signature. */
   readonly wide: string
+  /** There is none. */
+  readonly missing: string
 }
 
-export function writeAddingModels(folder: string, count: number): AddingModels {
+/** In a folder that is removed when the file is done. */
+export function writeAddingModels(count: number): AddingModels {
+  const folder = mkdtempSync(join(tmpdir(), 'adding-models-'))
+  after(() => rmSync(folder, { recursive: true }))
   const paths = Array.from({ length: count }, (_, n) => write(join(folder, `add-${n}.onnx`), addedBy(n), 1))
-  return { paths, wide: write(join(folder, 'wide.onnx'), 0, 2) }
+  return { paths, wide: write(join(folder, 'wide.onnx'), 0, 2), missing: join(folder, 'missing.onnx') }
 }
 
 function write(path: string, added: number, width: number): string {
