@@ -29,6 +29,15 @@ export const WAIT_CODES = {
 export const CHANGE_JSON =
   'one object: slot, offset, state (what is published now), before, and with --wait waited: outcome (current, failed, late, overtaken, nobody), instances, silent, seconds'
 
+/** What promoting and aborting share. */
+const TRIAL_END = {
+  argument: modelsArgument,
+  options: [...SLOT_OPTIONS, ...ACT_OPTIONS, WAIT_OPTION],
+  settings: ['connection'],
+  exitCodes: WAIT_CODES,
+  json: CHANGE_JSON,
+} as const
+
 export const modelsLsCommand: CommandSpec = {
   name: 'models ls',
   summary: 'show what is published for each step, and what was, newest first',
@@ -92,23 +101,15 @@ export const modelsRollbackCommand: CommandSpec = {
 export const modelsPromoteCommand: CommandSpec = {
   name: 'models promote',
   summary: 'end a trial: its model serves all records',
-  argument: modelsArgument,
-  options: [...SLOT_OPTIONS, ...ACT_OPTIONS, WAIT_OPTION],
-  settings: ['connection'],
+  ...TRIAL_END,
   examples: [['models promote topologies/digits.ts --wait', 'the canary has done well']],
-  exitCodes: WAIT_CODES,
-  json: CHANGE_JSON,
   load: async () => (await import('./models-trial.ts')).promoteModel,
 }
 
 export const modelsAbortCommand: CommandSpec = {
   name: 'models abort',
   summary: 'end a trial: the model beside it serves all records again',
-  argument: modelsArgument,
-  options: [...SLOT_OPTIONS, ...ACT_OPTIONS, WAIT_OPTION],
-  settings: ['connection'],
+  ...TRIAL_END,
   examples: [['models abort topologies/digits.ts --reason "too slow"', 'the canary has not done well']],
-  exitCodes: WAIT_CODES,
-  json: CHANGE_JSON,
   load: async () => (await import('./models-trial.ts')).abortModel,
 }
