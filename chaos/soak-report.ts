@@ -9,25 +9,28 @@ export interface SoakResult {
   readonly rate: number
   readonly lag: readonly Sampled[]
   readonly resident: readonly (readonly Sampled[])[]
+  /** With each sample of `resident`: MB that V8's heaps took of it, by thread. */
+  readonly committed: readonly (readonly (readonly number[])[])[]
   readonly descriptors: readonly (readonly Sampled[])[]
-  /** Of each instance: MB after full collections. */
-  readonly heaps: readonly (readonly Sampled[])[]
+  /** Of each instance, of each of its threads: MB after full collections. */
+  readonly heaps: readonly (readonly (readonly Sampled[])[])[]
   readonly unexpectedExits: number
 }
 
 /**
  * What comes first is not looked at: code is compiled, buffers find their sizes, and V8's heap grows as far as it may (to four
- * times what lives), for which it took 17 minutes at half load.
+ * times what lives), for which it took 17 minutes at half load. Behind that its size goes up and down with the garbage in it, so
+ * of the heaps that counts which lives, and of resident memory what is not theirs.
  */
 const WARM_UP_SHARE = 0.5
 const MB = 2 ** 20
 /** What the line through the samples may gain, from the end of the warm-up to the end. */
 const LIMITS = {
   heapMb: { absolute: 3, share: 0.1 },
-  residentMb: { absolute: 10, share: 0.1 },
+  outsideMb: { absolute: 10, share: 0.1 },
   descriptors: { absolute: 3, share: 0 },
 } as const
-/** A line through fewer collections says nothing: then resident memory alone has to do. */
+/** A line through fewer collections says nothing: such a heap is judged with what is outside of heaps. */
 const MIN_COLLECTIONS = 4
 /** The share of the looks at an instance that it has to answer: what is not seen is not flat. */
 const MIN_ANSWERED = 0.75
@@ -37,8 +40,15 @@ export function soakReport(result: SoakResult) {
   const problems: string[] = []
   const lag = driftOf(result.lag, warm)
   const instances = result.resident.map((resident, i) => {
+    const heaps = (result.heaps[i] ?? []).map(live => driftOf(live, warm))
+    const isJudged = heaps.map(({ samples }) => samples >= MIN_COLLECTIONS)
+    const outside = resident.map(({ at, value }, j) => {
+      const committed = result.committed[i]?.[j]?.filter((_, thread) => isJudged[thread]) ?? []
+      return { at, value: value / MB - committed.reduce((sum, mb) => sum + mb, 0) }
+    })
     const drifts = {
-      heapMb: driftOf(result.heaps[i] ?? [], warm),
+      heapsMb: heaps.filter((_, thread) => isJudged[thread]),
+      outsideMb: driftOf(outside, warm),
       residentMb: driftOf(
         resident.map(({ at, value }) => ({ at, value: value / MB })),
         warm,
@@ -50,11 +60,11 @@ export function soakReport(result: SoakResult) {
       problems.push(
         `instance ${i + 1}: only ${samples} of ${lag.samples} looks at it were answered with what was asked for`,
       )
-    for (const [name, limit] of Object.entries(LIMITS) as [keyof typeof LIMITS, typeof LIMITS.heapMb][]) {
-      const drift = drifts[name]
-      if (name === 'heapMb' && drift.samples < MIN_COLLECTIONS) continue
-      if (!isFlat(drift, limit)) problems.push(`instance ${i + 1}: ${name} grows by ${shown(drift)}`)
-    }
+    for (const drift of drifts.heapsMb)
+      if (!isFlat(drift, LIMITS.heapMb)) problems.push(`instance ${i + 1}: a heap grows by ${shown(drift)} MB`)
+    for (const name of ['outsideMb', 'descriptors'] as const)
+      if (!isFlat(drifts[name], LIMITS[name]))
+        problems.push(`instance ${i + 1}: ${name} grows by ${shown(drifts[name])}`)
     return drifts
   })
   // Half a second of what is written.
@@ -64,7 +74,8 @@ export function soakReport(result: SoakResult) {
   const json = {
     ...{ minutes, guarantee, capacity: round(result.capacity), rate, samples: result.lag.length },
     instances: instances.map(drifts => ({
-      heapMb: rounded(drifts.heapMb),
+      heapsMb: drifts.heapsMb.map(rounded),
+      outsideMb: rounded(drifts.outsideMb),
       residentMb: rounded(drifts.residentMb),
       descriptors: rounded(drifts.descriptors),
     })),
@@ -72,8 +83,9 @@ export function soakReport(result: SoakResult) {
     ...{ isFlat: problems.length === 0, problems },
   }
   const lines = instances.map(
-    ({ heapMb, residentMb, descriptors }, i) =>
-      `  instance ${i + 1}: heap ${shown(heapMb)} MB; resident ${shown(residentMb)} MB; descriptors ${shown(descriptors)}`,
+    ({ heapsMb, outsideMb, residentMb, descriptors }, i) =>
+      `  instance ${i + 1}: heaps ${heapsMb.map(shown).join(', ') || 'hardly collected'} MB; outside of these ${shown(outsideMb)} MB; ` +
+      `resident ${shown(residentMb)} MB; descriptors ${shown(descriptors)}`,
   )
   const verdict = problems.length === 0 ? ['  all of it is flat'] : problems.map(problem => `  ${problem}`)
   const head = `${guarantee}: ${minutes} minutes at ${rate} records/s, of ${result.capacity.toFixed(0)} that come through`

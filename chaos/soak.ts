@@ -6,7 +6,7 @@ import type { Sampled } from './drift.ts'
 import { registerEventSchema } from './event-schemas.ts'
 import { INSTANCES } from './faults.ts'
 import { createFleet, type Instance } from './fleet.ts'
-import { heapAfterCollections } from './heap-trace.ts'
+import { heapTraces } from './heap-trace.ts'
 import { topicsOf } from './judge.ts'
 import { sumOf } from './metrics-text.ts'
 import { type Producer, startProducer } from './producer.ts'
@@ -68,7 +68,7 @@ async function soak(flags: SoakFlags, job: Job): Promise<boolean> {
     return { capacity, rate, samples }
   }
   const { capacity, rate, samples } = await Promise.race([course(), failed.promise])
-  const heaps = fleet.running.map(({ log }) => heapAfterCollections(log()))
+  const heaps = fleet.running.map(({ log }) => heapTraces(log()).map(({ live }) => live))
   const { minutes, guarantee } = flags
   const report = soakReport({ minutes, guarantee, capacity, rate, ...samples, heaps, unexpectedExits: exits.length })
   process.stdout.write(flags.json ? `${JSON.stringify(report.json)}\n` : `${report.text}\n`)
@@ -90,6 +90,8 @@ export interface SoakSamples {
   readonly lag: readonly Sampled[]
   /** Of each instance: bytes. */
   readonly resident: readonly (readonly Sampled[])[]
+  /** With each of these: MB that V8's heaps took of it, by thread. */
+  readonly committed: readonly (readonly (readonly number[])[])[]
   /** Of each instance: open file descriptors. */
   readonly descriptors: readonly (readonly Sampled[])[]
 }
@@ -102,6 +104,7 @@ async function sampled(
 ): Promise<SoakSamples> {
   const lag: Sampled[] = []
   const resident = instances.map((): Sampled[] => [])
+  const committed = instances.map((): (readonly number[])[] => [])
   const descriptors = instances.map((): Sampled[] => [])
   const startedAt = performance.now()
   const seconds = () => (performance.now() - startedAt) / 1_000
@@ -113,6 +116,7 @@ async function sampled(
       const metrics = await instance.metrics()
       if (metrics === undefined) continue
       resident[i]!.push({ at: seconds(), value: sumOf(metrics, 'process_resident_memory_bytes') })
+      committed[i]!.push(heapTraces(instance.log()).map(({ committedMb }) => committedMb))
       descriptors[i]!.push({ at: seconds(), value: readdirSync(`/proc/${instance.pid}/fd`).length })
     }
     if (Math.floor(seconds() / 60) > told) {
@@ -120,7 +124,7 @@ async function sampled(
       say(`minute ${told}: lag ${lag.at(-1)!.value}, resident ${resident.map(each => megabytes(each)).join(', ')} MB`)
     }
   }
-  return { lag, resident, descriptors }
+  return { lag, resident, committed, descriptors }
 }
 
 function megabytes(samples: readonly Sampled[]): string {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { driftOf, type Sampled } from '../../chaos/drift.ts'
-import { heapAfterCollections } from '../../chaos/heap-trace.ts'
+import { heapTraces } from '../../chaos/heap-trace.ts'
 import { type SoakResult, soakReport } from '../../chaos/soak-report.ts'
 
 const MB = 2 ** 20
@@ -17,7 +17,11 @@ const good = (): SoakResult => ({
   lag: series(at => 40 + 30 * wave(at)),
   resident: [series(at => (200 + 10 * wave(at)) * MB), series(at => (210 - 10 * wave(at)) * MB)],
   descriptors: [series(() => 40), series(at => 40 + Math.round(wave(at)))],
-  heaps: [series(at => 30 + wave(at)), series(at => 31 + wave(at))],
+  committed: [series(at => at).map(() => [60, 20]), series(at => at).map(() => [60, 20])],
+  heaps: [
+    [series(at => 30 + wave(at)), series(at => 8 + wave(at))],
+    [series(at => 31 + wave(at)), series(at => 8 + wave(at))],
+  ],
 })
 
 describe('a soak', () => {
@@ -29,15 +33,27 @@ describe('a soak', () => {
 
   it('looks away while it warms up', () => {
     const warming = (at: number) => (at < 400 ? at / 4 : 100)
-    const { problems } = soakReport({ ...good(), heaps: [series(warming), series(warming)] })
+    const { problems } = soakReport({ ...good(), heaps: [[series(warming)], [series(warming)]] })
     assert.deepEqual(problems, [])
   })
 
   const leaks: Record<string, [Partial<SoakResult>, RegExp]> = {
-    'a heap that grows by 10 MB': [{ heaps: [series(at => 30 + at / 180), good().heaps[1]!] }, /instance 1: heapMb/],
+    'a heap that grows by 10 MB': [{ heaps: [[series(at => 30 + at / 180)], good().heaps[1]!] }, /instance 1: a heap/],
+    'the heap of another thread that grows': [
+      { heaps: [[good().heaps[0]![0]!, series(at => 8 + at / 180)], good().heaps[1]!] },
+      /instance 1: a heap/,
+    ],
     'resident memory that grows by 60 MB': [
       { resident: [good().resident[0]!, series(at => (200 + at / 30) * MB)] },
-      /instance 2: residentMb/,
+      /instance 2: outsideMb/,
+    ],
+    'a heap that grows and is hardly collected': [
+      {
+        resident: [good().resident[0]!, series(at => (200 + at / 30) * MB)],
+        committed: [good().committed[0]!, series(at => at / 30).map(({ value }) => [60, 20 + value])],
+        heaps: [good().heaps[0]!, [good().heaps[1]![0]!, []]],
+      },
+      /instance 2: outsideMb/,
     ],
     'a descriptor lost every three minutes': [
       { descriptors: [series(at => 40 + Math.floor(at / 180)), good().descriptors[1]!] },
@@ -68,8 +84,20 @@ describe('a soak', () => {
       assert.match(problems[0]!, told)
     })
 
+  it('is flat when heaps that are collected grow with garbage, and nothing else does', () => {
+    const grown = series(at => (200 + at / 30) * MB)
+    const committed = series(at => at / 30).map(({ value }) => [60 + value, 20])
+    const { problems, json } = soakReport({
+      ...good(),
+      resident: [grown, good().resident[1]!],
+      committed: [committed, good().committed[1]!],
+    })
+    assert.deepEqual(problems, [])
+    assert.ok(json.instances[0]!.residentMb.growth > 25, 'and it is told')
+  })
+
   it('says nothing of a heap that was hardly collected', () => {
-    const { problems } = soakReport({ ...good(), heaps: [series(at => at).slice(-3), []] })
+    const { problems } = soakReport({ ...good(), heaps: [[series(at => at).slice(-3)], []] })
     assert.deepEqual(problems, [])
   })
 })
@@ -94,17 +122,24 @@ describe('a drift', () => {
 })
 
 describe('what V8 tells of collections', () => {
-  it('is read for the main thread, full collections only', () => {
+  it('is read of each thread: what lives behind full collections, and what it takes behind any', () => {
     const log = [
       '{"level":30,"msg":"starting"}',
       '[71:0x7f2a3c0]      210 ms: Scavenge 6.1 (7.2) -> 5.0 (8.2) MB, pooled: 0.0 MB, 1.1 / 0.0 ms',
       '[71:0x7f2a3c0]      960 ms: Mark-Compact 24.0 (30.4) -> 18.5 (31.0) MB, pooled: 2.4 MB, 9.67 / 0.00 ms  (average mu = 0.997)',
-      '[71:0x7f2b000]     1300 ms: Mark-Compact 90.0 (99.0) -> 80.0 (99.0) MB, pooled: 2.4 MB, 9.67 / 0.00 ms',
+      '[71:0x7f2b000]     1300 ms: Mark-Compact 90.0 (99.0) -> 80.0 (99.5) MB, pooled: 2.4 MB, 9.67 / 0.00 ms',
       '[71:0x7f2a3c0]     5210 ms: Mark-Compact (reduce) 25.0 (30.4) -> 19.25 (31.0) MB, pooled: 0 MB, 9.67 / 0.00 ms',
+      '[71:0x7f2a3c0]     5300 ms: Scavenge 26.1 (33.2) -> 25.0 (34.5) MB, pooled: 0.0 MB, 1.1 / 0.0 ms',
     ].join('\n')
-    assert.deepEqual(heapAfterCollections(log), [
-      { at: 0.96, value: 18.5 },
-      { at: 5.21, value: 19.25 },
+    assert.deepEqual(heapTraces(log), [
+      {
+        committedMb: 34.5,
+        live: [
+          { at: 0.96, value: 18.5 },
+          { at: 5.21, value: 19.25 },
+        ],
+      },
+      { committedMb: 99.5, live: [{ at: 1.3, value: 80 }] },
     ])
   })
 })
