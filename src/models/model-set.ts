@@ -52,7 +52,7 @@ export class ModelSet implements ChangingModels {
     this.#refusals = new LoadRefusals(clock)
     this.#rests = new ModelRests(clock, random, () => events.changed())
     const versions = models.map(({ spec, lanes, copies }, cohort): ModelVersion => {
-      return { cohort, spec, lanes, copies, spare: undefined, spareUses: 0, isReplaced: false }
+      return { cohort, spec, lanes, copies, spare: undefined, spareUses: 0, isAside: false, isReplaced: false }
     })
     this.#lanes = new StepLanes(versions, {
       ...{ limits, logger, shared: options.lanes },
@@ -88,7 +88,7 @@ export class ModelSet implements ChangingModels {
 
   /** True while lanes differ in what they run: then `answer` is to be asked for each. */
   get differ(): boolean {
-    return this.isOnDemand || this.#lanes.areChanging || this.#swaps.hasCandidate(0)
+    return this.isOnDemand || this.#lanes.areChanging || this.#swaps.candidateOf(0)?.isAside === false
   }
 
   /** False while it loads a model (M2), and for a lane that is not among `lanes`. */
@@ -139,6 +139,11 @@ export class ModelSet implements ChangingModels {
     this.#swaps.promote(cohort)
   }
 
+  /** Where the candidate of this cohort is loaded; none where there is no candidate. */
+  candidateLanes(cohort: number): readonly Lane[] {
+    return this.#swaps.candidateOf(cohort)?.lanes ?? []
+  }
+
   dropCandidate(cohort: number): void {
     this.#swaps.dropCandidate(cohort)
   }
@@ -177,17 +182,13 @@ export class ModelSet implements ChangingModels {
     const state = this.#lanes.stateOf(lane)
     const version = this.#lanes.versionOf(cohort)!
     const startedMs = clock.now()
-    state.held
-      .load(version)
-      .then(
-        ({ loaded }) => {
-          const stayMs = STAY_FACTOR * (clock.now() - startedMs)
-          state.staysUntilMs = clock.now() + Math.min(STAY_MOST_MS, Math.max(STAY_LEAST_MS, stayMs))
-          this.#hasLoaded(lane, version, loaded, state)
-        },
-        (error: unknown) => this.#hasFailed(lane, version, error),
-      )
-      .catch(events.fatal)
+    const hasLoaded = ({ loaded }: LaneModel) => {
+      const stayMs = STAY_FACTOR * (clock.now() - startedMs)
+      state.staysUntilMs = clock.now() + Math.min(STAY_MOST_MS, Math.max(STAY_LEAST_MS, stayMs))
+      this.#hasLoaded(lane, version, loaded, state)
+    }
+    const hasFailed = (error: unknown) => this.#hasFailed(lane, version, error)
+    state.held.load(version).then(hasLoaded, hasFailed).catch(events.fatal)
   }
 
   /** Why rows of this cohort cannot run now nor soon; undefined: they can, or will. */

@@ -10,6 +10,8 @@
  *     and end after SPARE_STAYS_MS without a batch.
  * W4. A candidate has lanes of its own. When it is promoted they become those of the stable model; when it is dropped, the rows
  *     that wait for it go to the stable model.
+ * W5. The lanes of a shadow are none of the executor's until it is promoted: it takes no turn from any batch (lane-turns.ts), and
+ *     nobody ends the process for it when it hangs.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
@@ -56,7 +58,7 @@ export class ModelSwaps implements ChangingModels {
     const likes = isOnDemand ? [stable.lanes[this.#helped.size % stable.lanes.length]!] : stable.lanes
     try {
       const copies = await loadInSpares(likes, spec, isOnDemand ? undefined : expected, options, this.#parts)
-      return this.#prepared(cohort, spec, copies, ended)
+      return this.#prepared(cohort, spec, copies, options.isShadow === true, ended)
     } catch (error) {
       if (!(error instanceof PreparationFailure)) throw error
       ended(error.outcome)
@@ -65,16 +67,21 @@ export class ModelSwaps implements ChangingModels {
   }
 
   hasCandidate(cohort: number): boolean {
+    return this.candidateOf(cohort) !== undefined
+  }
+
+  candidateOf(cohort: number): ModelVersion | undefined {
     const { lanes } = this.#parts
-    const candidate = lanes.versionOf(this.#candidateOf(cohort))
-    return candidate !== undefined && candidate !== lanes.versionOf(cohort)
+    const candidate = lanes.versionOf(this.#cohortOfCandidate(cohort))
+    return candidate === lanes.versionOf(cohort) ? undefined : candidate
   }
 
   promote(cohort: number): void {
     const { lanes, step, isOnDemand } = this.#parts
-    if (!this.hasCandidate(cohort)) throw new RunInferenceError('BUG', `step ${step} has no candidate ${cohort}`)
-    const candidate = lanes.versionOf(this.#candidateOf(cohort))!
+    const candidate = this.candidateOf(cohort)
+    if (!candidate) throw new RunInferenceError('BUG', `step ${step} has no candidate ${cohort}`)
     const stable = lanes.versionOf(cohort)!
+    lanes.admit(candidate)
     candidate.cohort = cohort
     if (isOnDemand) {
       candidate.spare = candidate.lanes[0]
@@ -86,7 +93,7 @@ export class ModelSwaps implements ChangingModels {
 
   dropCandidate(cohort: number): void {
     if (!this.hasCandidate(cohort)) return
-    this.#switch(this.#parts.lanes.versionOf(cohort)!, this.#candidateOf(cohort))
+    this.#switch(this.#parts.lanes.versionOf(cohort)!, this.#cohortOfCandidate(cohort))
   }
 
   specOf(cohort: number): ModelSpec | undefined {
@@ -109,6 +116,7 @@ export class ModelSwaps implements ChangingModels {
     cohort: number,
     spec: ModelSpec,
     copies: readonly SpareCopy[],
+    isAside: boolean,
     ended: (outcome: SwapOutcome) => void,
   ): PreparedModel {
     const { shared, step } = this.#parts
@@ -128,19 +136,19 @@ export class ModelSwaps implements ChangingModels {
     return {
       ...{ modelId, sha256, sizeBytes },
       loadMs: Math.max(...copies.map(({ model }) => model.loaded.loadMs)),
-      serve: () => once('served', () => this.#serve(cohort, spec, copies)),
+      serve: () => once('served', () => this.#serve(cohort, spec, copies, isAside)),
       discard: () => once('discarded', discard),
     }
   }
 
-  #serve(cohort: number, spec: ModelSpec, copies: readonly SpareCopy[]): void {
+  #serve(cohort: number, spec: ModelSpec, copies: readonly SpareCopy[], isAside: boolean): void {
     const { lanes, cohorts, isOnDemand, shared } = this.#parts
     const spares = copies.map(({ lane }) => lane)
     const old = lanes.versionOf(cohort)
     const { copies: most, lanes: regular } = this.#stableOf(cohort)
     const isHelped = isOnDemand && cohort < cohorts
     const version: ModelVersion = {
-      ...{ cohort, spec, isReplaced: false, spare: undefined, spareUses: 0 },
+      ...{ cohort, spec, isAside, isReplaced: false, spare: undefined, spareUses: 0 },
       copies: most,
       lanes: isHelped ? regular : spares,
     }
@@ -187,7 +195,7 @@ export class ModelSwaps implements ChangingModels {
     return this.#parts.lanes.versionOf(cohort % this.#parts.cohorts)!
   }
 
-  #candidateOf(cohort: number): number {
+  #cohortOfCandidate(cohort: number): number {
     return cohort + this.#parts.cohorts
   }
 }

@@ -23,6 +23,11 @@ export interface PrepareOptions {
   readonly timeoutMs: number
   /** Gives up, CLOSED. */
   readonly signal?: AbortSignal
+  /**
+   * Of a candidate that no record waits for: its lanes stay outside of `Executor.lanes` until it is promoted. So batches do not wait
+   * for it, and the process does not end when it hangs.
+   */
+  readonly isShadow?: boolean
 }
 
 /** A model that is loaded and warm in spare lanes, and serves nothing yet. One of `serve` and `discard` ends it, once. */

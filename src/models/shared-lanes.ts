@@ -30,10 +30,15 @@ export class SharedLanes {
     return this.#executor.spare(like)
   }
 
-  /** A step uses this spare lane from now on. */
-  enlist(spare: Lane): void {
-    this.#executor.enlist(spare)
+  /** A step uses this spare lane from now on; `isAside`: it stays outside of the executor's list until `admit`. */
+  enlist(spare: Lane, isAside = false): void {
+    if (!isAside) this.admit(spare)
     this.use(spare)
+  }
+
+  /** A lane that is in use is among the executor's from now on. */
+  admit(spare: Lane): void {
+    this.#executor.enlist(spare)
   }
 
   /** Ends a spare lane that was not enlisted. */

@@ -29,6 +29,8 @@ export class StepLanes {
   readonly #serving: ModelVersion[]
   readonly #replaced = new Set<ModelVersion>()
   readonly #lanes = new Map<Lane, LaneState>()
+  /** Those of candidates that no record waits for. */
+  readonly #aside = new Set<Lane>()
   readonly #sizes = new WeakMap<ModelVersion, number>()
 
   constructor(versions: readonly ModelVersion[], parts: StepLanesParts) {
@@ -40,9 +42,10 @@ export class StepLanes {
     }
   }
 
-  /** All that run models of the step, those that are to leave too. */
+  /** All that are given batches of the step, those that are to leave too. */
   get lanes(): Iterable<Lane> {
-    return this.#lanes.keys()
+    if (this.#aside.size === 0) return this.#lanes.keys()
+    return [...this.#lanes.keys()].filter(lane => !this.#aside.has(lane))
   }
 
   /** True while versions that were replaced have something to do. */
@@ -94,10 +97,17 @@ export class StepLanes {
 
   /** A spare lane becomes one of the step's, with the model that was loaded in it. Returns how many it holds: one. */
   join(lane: Lane, version: ModelVersion, model: LaneModel): number {
-    this.#parts.shared.enlist(lane)
+    this.#parts.shared.enlist(lane, version.isAside)
+    if (version.isAside) this.#aside.add(lane)
     const { held } = this.#add(lane)
     held.hold(version, model)
     return held.count
+  }
+
+  /** What was aside is given batches from now on, like any other. */
+  admit(version: ModelVersion): void {
+    version.isAside = false
+    for (const lane of version.lanes) if (this.#aside.delete(lane)) this.#parts.shared.admit(lane)
   }
 
   /** This version serves these cohorts from now on; the one that did leaves, unless it serves others. */
@@ -170,6 +180,7 @@ export class StepLanes {
     for (const [lane, { held }] of this.#lanes) {
       if (held.count > 0 || held.loading !== undefined || this.#isNeeded(lane)) continue
       this.#lanes.delete(lane)
+      this.#aside.delete(lane)
       this.#parts.shared.leave(lane)
     }
   }

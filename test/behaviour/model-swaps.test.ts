@@ -186,4 +186,37 @@ describe('a candidate beside the model of a step', () => {
       },
       { lanes: 2 },
     ))
+
+  it('W5: the lanes of a shadow are given no batch, and are among the others once it is promoted', () =>
+    running(
+      async (driver, changes, executor) => {
+        for (const path of [second, third]) {
+          const prepared = await changes.prepare(path, 1, { isShadow: true })
+          prepared.serve()
+        }
+        await driver.advance(100)
+        assert.ok(changes.models.hasCandidate(0))
+        assert.deepEqual([lanesOf(executor), executor.leaving.length], [[0, 1], 0], 'the first one has left')
+        const release = executor.hang()
+        await driver.pipe('in', numbers([1, 2]))
+        assert.deepEqual(
+          executor.lanes.map(({ occupied }) => occupied),
+          [1, 1],
+        )
+        release()
+        await driver.advance(1_000)
+        changes.models.promote(0)
+        await feed(driver, numbers([3]))
+        assert.deepEqual(await models(driver), [0, 0, 2])
+        assert.deepEqual([lanesOf(executor), executor.leaving.length], [[0, 1], 0])
+        const prepared = await changes.prepare(first, 1, { isShadow: true })
+        prepared.serve()
+        changes.models.dropCandidate(0)
+        await feed(driver, numbers([4]))
+        assert.deepEqual(await models(driver), [0, 0, 2, 2])
+        assert.deepEqual([lanesOf(executor), executor.leaving.length], [[0, 1], 0])
+      },
+      { lanes: 2 },
+      { maxSize: 1 },
+    ))
 })
