@@ -5,7 +5,8 @@
  * C1. lost: source records that no output names. duplicates: those that more than one output names.
  * C2. orderViolations: outputs whose source offset is not above that of the output before, per output partition and
  *     source partition.
- * C3. mismatches: outputs that are not what their source record must become (output-problem.ts), or that name none.
+ * C3. mismatches: outputs that are not what their source record must become (output-problem.ts), or that name none. A
+ *     prediction is held against what the model says that it names itself.
  */
 import type { DigitPrediction } from '../schemas/types.ts'
 import { KRI_CODE, KRI_SOURCE } from '../src/kafka/headers.ts'
@@ -33,10 +34,16 @@ export interface Verdict {
   readonly mismatches: number
   /** Share of the predictions that name the digit which the image really shows; 0 when there are none. */
   readonly accuracy: number
-  /** Predictions by model. */
-  readonly models: ReadonlyMap<string, number>
+  /** By the id that predictions name; in the order of the first of them. */
+  readonly models: ReadonlyMap<string, ModelVerdict>
   /** The first few of what is wrong, one sentence each. */
   readonly findings: readonly string[]
+}
+
+export interface ModelVerdict {
+  readonly predictions: number
+  /** As of all. */
+  readonly accuracy: number
 }
 
 const MAX_FINDINGS = 10
@@ -57,10 +64,9 @@ class Inspection {
   readonly #lastOffsets = new Map<string, number>()
   readonly #counts = { lost: 0, duplicates: 0, orderViolations: 0, mismatches: 0 }
   readonly #findings: string[] = []
-  readonly #models = new Map<string, number>()
+  readonly #models = new Map<string, { predictions: number; correct: number }>()
   readonly #deadLetters = new Map<string, Map<string, number>>()
   #predictions = 0
-  #correct = 0
 
   constructor(topics: CheckedTopics) {
     this.#topics = topics
@@ -75,12 +81,18 @@ class Inspection {
     let prediction: DigitPrediction | undefined
     try {
       prediction = this.#topics.readPrediction(output)
-      increment(this.#models, prediction.modelId)
     } catch {
       // `outputProblem` reports an output that cannot be read.
     }
     const expected = this.#inspect(output, prediction)
-    if (prediction !== undefined && prediction.label === expected?.image?.trueLabel) this.#correct++
+    if (prediction !== undefined) this.#countModel(prediction, expected)
+  }
+
+  #countModel({ modelId, label }: DigitPrediction, expected: Expectation | undefined): void {
+    const counts = this.#models.get(modelId) ?? { predictions: 0, correct: 0 }
+    this.#models.set(modelId, counts)
+    counts.predictions++
+    if (label === expected?.image?.trueLabel) counts.correct++
   }
 
   addDeadLetter(output: BlockRow): void {
@@ -95,13 +107,16 @@ class Inspection {
     for (const [place, { outputs }] of this.#sources) {
       if (outputs === 0) this.#report('lost', `${place} has no output`)
     }
+    const models = [...this.#models]
     return {
       produced: this.#sources.size,
       predictions: this.#predictions,
       deadLetters: this.#deadLetters,
       ...this.#counts,
-      accuracy: this.#predictions === 0 ? 0 : this.#correct / this.#predictions,
-      models: this.#models,
+      accuracy: models.reduce((sum, [, { correct }]) => sum + correct, 0) / Math.max(1, this.#predictions),
+      models: new Map(
+        models.map(([id, { predictions, correct }]) => [id, { predictions, accuracy: correct / predictions }]),
+      ),
       findings: this.#findings,
     }
   }

@@ -61,15 +61,48 @@ function mainThreadMs(): number {
   return (user + system) / 1000
 }
 
+type OnProgress = (acknowledged: number) => void
+
 /** Resolves when the group has committed its whole input; rejects when the topology ends, or gets no further. */
 export async function untilDrained(
   running: RunningTopology,
   counts: ClassifyCounts,
-  onProgress: (acknowledged: number) => void,
+  onProgress: OnProgress,
 ): Promise<void> {
+  await watched(running, counts, onProgress, running.whenCaughtUp())
+}
+
+/** The same for so many records of the input. */
+export async function untilAcknowledged(
+  running: RunningTopology,
+  counts: ClassifyCounts,
+  records: number,
+  onProgress: OnProgress,
+): Promise<void> {
+  const reached = Promise.withResolvers<void>()
+  const look = (acknowledged: number) => {
+    onProgress(acknowledged)
+    if (acknowledged >= records) reached.resolve()
+  }
+  await watched(running, counts, look, reached.promise)
+}
+
+/** Resolves as `work` does; rejects when the topology ends before. */
+export async function whileRunning<T>(running: RunningTopology, work: Promise<T>): Promise<T> {
   const ended = running.finished.then(() => {
     throw new RunInferenceError('CLOSED', 'the topology was stopped before its input was drained')
   })
+  // Whatever is decided, the end of the topology belongs to whoever stops it.
+  ended.catch(() => {})
+  return await Promise.race([work, ended])
+}
+
+async function watched(
+  running: RunningTopology,
+  counts: ClassifyCounts,
+  onProgress: OnProgress,
+  work: Promise<unknown>,
+): Promise<void> {
   const stalled = Promise.withResolvers<never>()
   let seen = -1
   let movedAtMs = performance.now()
@@ -80,11 +113,9 @@ export async function untilDrained(
     if (performance.now() - movedAtMs > STALLED_AFTER_MS) stalled.reject(stall(running, seen))
   }, LOOK_EVERY_MS)
   try {
-    await Promise.race([running.whenCaughtUp(), ended, stalled.promise])
+    await whileRunning(running, Promise.race([work, stalled.promise]))
   } finally {
     clearInterval(look)
-    // Whatever is decided, the end of the topology belongs to whoever stops it.
-    ended.catch(() => {})
   }
 }
 

@@ -1,31 +1,43 @@
 import { readFile } from 'node:fs/promises'
 import type { Digit } from '../schemas/types.ts'
+import { RECORDED_RESULTS } from './digit-models.ts'
 
-/** One of the 540 images that the model has not seen, with what is known about it. */
+/** What a model says about an image. */
+export interface RecordedResult {
+  readonly label: number
+  readonly probabilities: readonly number[]
+}
+
+/** One of the 540 images that the models have not seen, with what is known about it. */
 export interface DigitImage {
   readonly digit: Digit
   /** What the image really shows. */
   readonly trueLabel: number
-  /** What the model says about it, recorded when it was trained. */
-  readonly expected: { readonly label: number; readonly probabilities: readonly number[] }
-}
-
-interface ExpectedLine {
-  readonly id: string
-  readonly label: number
-  readonly probabilities: readonly number[]
+  /** By the id of the model. */
+  readonly results: ReadonlyMap<string, RecordedResult>
 }
 
 /** The held-out digits, from the working directory's data folder. */
 export async function readDigitImages(): Promise<readonly DigitImage[]> {
   const images = await readLines<Digit & { readonly label: number }>('data/digits-test.ndjson')
-  const expected = new Map<string, ExpectedLine>()
-  for (const line of await readLines<ExpectedLine>('data/digits-mlp-v1.expected.ndjson')) expected.set(line.id, line)
-  return images.map(({ id, pixels, label }) => {
-    const line = expected.get(id)
-    if (line === undefined) throw new Error(`data/digits-mlp-v1.expected.ndjson says nothing about ${id}`)
-    return { digit: { id, pixels }, trueLabel: label, expected: line }
-  })
+  const results = new Map(images.map(({ id }) => [id, new Map<string, RecordedResult>()]))
+  for (const [modelId, file] of RECORDED_RESULTS) {
+    for (const line of await readLines<RecordedResult & { readonly id: string }>(file))
+      results.get(line.id)?.set(modelId, line)
+    const missing = images.find(({ id }) => !results.get(id)!.has(modelId))
+    if (missing) throw new Error(`${file} says nothing about ${missing.id}`)
+  }
+  return images.map(({ id, pixels, label }) => ({
+    digit: { id, pixels },
+    trueLabel: label,
+    results: results.get(id)!,
+  }))
+}
+
+/** The share of the images that a model gets right. */
+export function recordedAccuracy(images: readonly DigitImage[], modelId: string): number {
+  const right = images.filter(({ trueLabel, results }) => results.get(modelId)?.label === trueLabel)
+  return right.length / images.length
 }
 
 async function readLines<T>(file: string): Promise<T[]> {

@@ -14,10 +14,12 @@ export class BadFlag extends Error {}
 export const HELP = `Usage: npm run demo [-- flags]
 
 Starts Kafka and a schema registry on this machine (or uses KRI_BROKERS and KRI_REGISTRY_URL), writes handwritten
-digits with some bad records among them, classifies them with topologies/digits.ts as a consumer group, reads every
-topic back and checks that nothing was lost, doubled, reordered or wrong. Exit code 0 only when that holds.
+digits with some bad records among them, and classifies them with topologies/digits.ts as a consumer group. In the middle
+of the run a bad model is published, which must change nothing, and then a better one, which must take over. Reads every
+topic back and checks that nothing was lost, doubled, reordered or wrong, each prediction by the model that it names.
+Exit code 0 only when all of that holds.
 
-  --records N      how many records to write, 1 to 5,000,000 (default 54,000)
+  --records N      how many records to write, 2 to 5,000,000 (default 54,000)
   --partitions N   of every topic, 1 to 100 (default 4)
   --json           nothing but one JSON object on standard output; progress goes to standard error
   --keep           leave the cluster and its topics for a look, and say how to stop it
@@ -28,8 +30,9 @@ topic back and checks that nothing was lost, doubled, reordered or wrong. Exit c
 export function parseFlags(args: readonly string[]): DemoFlags {
   const { values } = parse(args)
   return {
-    records: count('--records', values.records, 5_000_000),
-    partitions: count('--partitions', values.partitions, 100),
+    // One for each model.
+    records: count('--records', values.records, 2, 5_000_000),
+    partitions: count('--partitions', values.partitions, 1, 100),
     json: values.json,
     keep: values.keep,
     help: values.help,
@@ -53,8 +56,8 @@ function parse(args: readonly string[]) {
   }
 }
 
-function count(flag: string, text: string, max: number): number {
+function count(flag: string, text: string, min: number, max: number): number {
   const value = Number(text)
-  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value
-  throw new BadFlag(`${flag} takes a whole number from 1 to ${max}, got "${text}"`)
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value
+  throw new BadFlag(`${flag} takes a whole number from ${min} to ${max}, got "${text}"`)
 }

@@ -1,6 +1,7 @@
 import type { DigitPrediction } from '../schemas/types.ts'
 import { KRI_CODE, KRI_PREFIX } from '../src/kafka/headers.ts'
 import type { Header, RecordBlock } from '../src/kafka/record-block.ts'
+import type { RecordedResult } from './digit-images.ts'
 
 /** What must become of a source record: a prediction of this image, or a dead letter with this code. */
 export type Expectation = { readonly topic: string } & (
@@ -10,11 +11,10 @@ export type Expectation = { readonly topic: string } & (
 
 export interface ExpectedImage {
   readonly id: string
-  /** What the model says about it. */
-  readonly label: number
-  readonly probabilities: readonly number[]
   /** What it really shows. */
   readonly trueLabel: number
+  /** What each model says about it, by the id of the model. */
+  readonly results: ReadonlyMap<string, RecordedResult>
 }
 
 /** One record of a block. */
@@ -47,14 +47,17 @@ export function outputProblem(
 
 function predictionProblem(image: ExpectedImage, prediction: DigitPrediction | undefined): string | undefined {
   if (prediction === undefined) return 'is not a prediction'
-  const { id, label, probabilities } = prediction
+  const { id, label, probabilities, modelId } = prediction
   if (id !== image.id) return `predicts ${id}, expected ${image.id}`
-  if (label !== image.label) return `says ${label} for ${id}, expected ${image.label}`
-  if (probabilities.length !== image.probabilities.length) return `has ${probabilities.length} probabilities`
+  const expected = image.results.get(modelId)
+  if (expected === undefined) return `names ${modelId}, expected ${[...image.results.keys()].join(' or ')}`
+  if (label !== expected.label) return `says ${label} for ${id}, expected ${expected.label} of ${modelId}`
+  if (probabilities.length !== expected.probabilities.length) return `has ${probabilities.length} probabilities`
   // Not `> TOLERANCE`: NaN must not pass.
-  const wrong = image.probabilities.findIndex((p, digit) => !(Math.abs(p - probabilities[digit]!) <= TOLERANCE))
+  const wrong = expected.probabilities.findIndex((p, digit) => !(Math.abs(p - probabilities[digit]!) <= TOLERANCE))
   if (wrong < 0) return undefined
-  return `gives ${wrong} for ${id} a probability of ${probabilities[wrong]}, expected ${image.probabilities[wrong]}`
+  const got = `gives ${wrong} for ${id} a probability of ${probabilities[wrong]}`
+  return `${got}, expected ${expected.probabilities[wrong]} of ${modelId}`
 }
 
 export function headerText(headers: readonly Header[], name: string): string | undefined {

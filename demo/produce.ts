@@ -16,20 +16,22 @@ export interface ProduceOptions {
   readonly topic: string
   readonly partitions: number
   readonly images: readonly DigitImage[]
-  readonly records: number
+  /** Numbers of the records, the last one excluded. */
+  readonly from: number
+  readonly to: number
   /** The value codec of the topic. */
   readonly encode: (digit: Digit) => Buffer
   readonly onProgress: (acknowledged: number) => void
   readonly signal: AbortSignal
 }
 
-/** Writes the input; resolves when all of it is acknowledged. */
+/** Writes a part of the input; resolves when all of it is acknowledged. */
 export async function produceInput(options: ProduceOptions): Promise<void> {
-  const { writer, records, onProgress, signal } = options
+  const { writer, from, to, onProgress, signal } = options
   const builders = new Map<number, RecordBatchBuilder>()
-  for (let number = 0; number < records; ) {
+  for (let number = from; number < to; ) {
     signal.throwIfAborted()
-    const end = Math.min(number + CHUNK_RECORDS, records)
+    const end = Math.min(number + CHUNK_RECORDS, to)
     const batches: SealedBatch[] = []
     for (; number < end; number++) append(options, number, builders, batches)
     for (const builder of builders.values()) if (builder.count > 0) batches.push(builder.seal())

@@ -2,24 +2,31 @@ import { styleText } from 'node:util'
 import { deadLetterTopic, type FailedStage } from '../src/kafka/topic-names.ts'
 import type { Topology } from '../src/topology.ts'
 import { BAD_RECORDS } from './bad-records.ts'
-import type { Verdict } from './check.ts'
+import type { ModelVerdict, Verdict } from './check.ts'
 import type { ClassifyCounts } from './classify.ts'
+import type { Course } from './course.ts'
+import type { DigitImage } from './digit-images.ts'
+import { modelProblems } from './model-problems.ts'
 
-export interface DemoResult {
+export interface DemoResult extends Course {
   readonly topology: Topology
+  readonly images: readonly DigitImage[]
   readonly verdict: Verdict
-  readonly counts: ClassifyCounts
   readonly seconds: number
 }
 
 /** True when everything holds that the demo is there to show. */
-export function holds({ verdict }: DemoResult, records: number): boolean {
-  const { produced, lost, duplicates, orderViolations, mismatches } = verdict
-  return produced === records && lost + duplicates + orderViolations + mismatches === 0
+export function holds(result: DemoResult, records: number): boolean {
+  const { produced, lost, duplicates, orderViolations, mismatches } = result.verdict
+  const isWhole = produced === records && lost + duplicates + orderViolations + mismatches === 0
+  return isWhole && modelProblems(result).length === 0
 }
 
 /** The one object of `--json`. */
-export function jsonOf({ topology, verdict, counts, seconds }: DemoResult): string {
+export function jsonOf(result: DemoResult): string {
+  const { topology, verdict, counts, bad, better, seconds } = result
+  const ofModels = (of: (model: ModelVerdict) => number) =>
+    Object.fromEntries([...verdict.models].map(([id, model]) => [id, of(model)]))
   const failed = (stage: FailedStage) => total(verdict.deadLetters.get(failedTopic(topology, stage)))
   return JSON.stringify({
     produced: verdict.produced,
@@ -34,17 +41,23 @@ export function jsonOf({ topology, verdict, counts, seconds }: DemoResult): stri
     accuracy: round(verdict.accuracy, 4),
     batches: counts.batches,
     meanBatch: round(counts.rows / Math.max(1, counts.batches), 1),
-    models: Object.fromEntries(verdict.models),
+    models: ofModels(({ predictions }) => predictions),
     seconds: round(seconds, 2),
+    modelAccuracy: ofModels(({ accuracy }) => round(accuracy, 4)),
+    published: { modelId: better.modelId, revision: better.revision, outcome: better.outcome },
+    refused: {
+      ...{ modelId: bad.modelId, revision: bad.revision, outcome: bad.outcome },
+      ...{ serves: bad.serves, reason: bad.reason },
+    },
+    modelProblems: modelProblems(result),
   })
 }
 
 /** The same for people, and the first findings where something does not hold. */
 export function textOf(result: DemoResult, records: number, stream: NodeJS.WriteStream): string {
-  const { verdict, counts, seconds } = result
+  const { verdict, counts, backlog, bad, seconds } = result
   const { predictions, lost, duplicates, orderViolations, mismatches, findings } = verdict
   const meanBatch = counts.rows / Math.max(1, counts.batches)
-  const models = [...verdict.models].map(([id, count]) => `${id} (${whole(count)})`).join(', ')
   const good = holds(result, records)
   const judgement = good
     ? styleText('green', '✔ Nothing lost, nothing doubled, everything in order and as expected', { stream })
@@ -52,11 +65,14 @@ export function textOf(result: DemoResult, records: number, stream: NodeJS.Write
   return [
     '',
     `  ${styleText('bold', 'Predictions', { stream })}   ${whole(predictions)}, ${percent(verdict.accuracy)} of them right`,
-    `  Model         ${models || 'none'}`,
+    ...modelLines(verdict),
     `  Batches       ${whole(counts.batches)} of ${meanBatch.toFixed(1)} rows, ` +
       `${perBatch(counts.computeMs, counts)} in the model and ${perBatch(counts.queueMs, counts)} waiting for it`,
-    `  Throughput    ${whole(throughput(counts))} records/s, from the first fetch to the last acknowledgement;`,
-    `                ${perRecord(counts)} of processor time a record on the main thread`,
+    `  Throughput    ${whole(throughput(backlog))} records/s of the ${whole(backlog.acknowledged)} that had waited, from the first fetch to the last`,
+    `                acknowledgement; ${perRecord(backlog)} of processor time a record on the main thread`,
+    '',
+    `  ${styleText('bold', 'Refused', { stream })}       ${bad.modelId}, published as revision ${bad.revision}; ${bad.serves} went on:`,
+    `                ${bad.reason ?? bad.outcome}`,
     '',
     `  ${styleText('bold', 'Dead letters', { stream })}  ${whole([...verdict.deadLetters.values()].map(total).reduce((a, b) => a + b, 0))}`,
     ...deadLetterLines(verdict),
@@ -66,11 +82,19 @@ export function textOf(result: DemoResult, records: number, stream: NodeJS.Write
     ...(verdict.produced === records
       ? []
       : [`                the source topic holds ${verdict.produced} of ${records}`]),
-    ...findings.map(finding => `                ${finding}`),
+    ...[...findings, ...modelProblems(result)].map(finding => `                ${finding}`),
     '',
     `${judgement}, in ${seconds.toFixed(1)} s.`,
     '',
   ].join('\n')
+}
+
+function modelLines({ models }: Verdict): string[] {
+  const width = Math.max(...[...models.keys()].map(id => id.length), 0)
+  return [...models].map(
+    ([id, { predictions, accuracy }], i) =>
+      `  ${i === 0 ? 'By model' : '        '}      ${id.padEnd(width)}  ${whole(predictions).padStart(7)}, ${percent(accuracy)} of them right`,
+  )
 }
 
 function deadLetterLines({ deadLetters }: Verdict): string[] {

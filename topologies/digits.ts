@@ -27,7 +27,7 @@ const classifier = keyed(mlp)
 const predictions = from('digits.images', { key: utf8(), value: avro<Digit>('digit') }).runInference(
   'classify',
   classifier,
-  { batch: { maxSize: 256 } },
+  { batch: { maxSize: 256 }, modelMetadata: true },
 )
 
 export default topology('digits', [

@@ -1,5 +1,6 @@
 /** The application itself: a topology as `kri run` runs it, without the commands around it. */
 import { readFile } from 'node:fs/promises'
+import { modelSourceOf } from '../../src/cli/model-access.ts'
 import { createSchemaRegistry } from '../../src/kafka/schema-registry.ts'
 import { createExecutor } from '../../src/models/executors.ts'
 import { modelsOf } from '../../src/models/model-handler.ts'
@@ -7,6 +8,7 @@ import { systemClock } from '../../src/ops/clock.ts'
 import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
 import { startTopology } from '../../src/run.ts'
 import { DEFAULT_RUN_SETTINGS, type RunSettings } from '../../src/run-settings.ts'
+import { loadSettings } from '../../src/settings.ts'
 import { loadTopology } from '../../src/topology-module.ts'
 import { benchLogger, connect } from '../connect.ts'
 import { receiveOrder, reportReady, reportResult, untilStopped } from './child.ts'
@@ -49,6 +51,7 @@ const running = startTopology(
     random: Math.random,
     logger: benchLogger,
     metrics: nullMetrics,
+    modelFiles: modelSourceOf(loadSettings({ flags: { brokers: order.brokers.join() } }), loaded, systemClock),
   },
 )
 await running.whenReady()

@@ -53,7 +53,7 @@ export async function runExample(
   existing: readonly TopicDescription[],
   parts: CheckParts,
 ): Promise<ExampleOutcome[]> {
-  const { clock, registry, readSchema, settings } = parts
+  const { clock, modelFiles, registry, readSchema, settings } = parts
   const broker = createMemoryBroker({ clock })
   const port = broker.connect()
   await port.admin.createTopics(existing.map(each => ({ ...each, partitions: 1, replicationFactor: 1 })))
@@ -65,6 +65,7 @@ export async function runExample(
     {
       port: broker.connect(),
       executor: kept(parts.executor),
+      ...(modelFiles ? { modelFiles } : {}),
       registry,
       readSchema,
       // When all is done nothing is in flight, and what is not done by then is not waited for.

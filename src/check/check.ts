@@ -7,8 +7,10 @@ import type { ReadSchema, SchemaRegistryPort } from '../kafka/codec.ts'
 import type { KafkaPort, TopicDescription } from '../kafka/port.ts'
 import type { Executor } from '../models/executor.ts'
 import type { Machine } from '../models/machine.ts'
+import { modelsOf } from '../models/model-handler.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
+import type { ModelFiles } from '../refresh/slot-loader.ts'
 import type { Settings } from '../settings.ts'
 import { modelProblems } from '../step-problems.ts'
 import type { Topology } from '../topology.ts'
@@ -35,6 +37,8 @@ export interface CheckParts {
   readonly registry: SchemaRegistryPort | undefined
   readonly readSchema: ReadSchema
   readonly executor: Executor
+  /** Needed where a step has `modelMetadata: true`; nothing is published in an example. */
+  readonly modelFiles?: ModelFiles
   /** What resource hints are held against. */
   readonly machine: Machine
   readonly settings: Settings
@@ -101,6 +105,15 @@ async function checkExamples(
   findings: Findings,
 ): Promise<ExampleReport[]> {
   const { exampleFile, exampleSource = topology.sources[0]!.topic } = parts
+  const unnamed = topology.steps.find(({ handler }) => modelsOf(handler).some(({ uri }) => uri === ''))
+  if (unnamed) {
+    findings.warning('example', {
+      where: `step "${unnamed.step}"`,
+      what: 'its handler names no model, and what is published is not looked at: no example was run',
+      remedy: 'Try a model before it is published: kri models publish --dry-run',
+    })
+    return []
+  }
   const reports: ExampleReport[] = []
   // One after the other: the engine in memory takes all of the executor.
   for (const { topic, writtenBy } of topology.sources) {

@@ -22,6 +22,7 @@ import { createMemoryRegistry } from '../testing/memory-registry.ts'
 import type { Topology } from '../topology.ts'
 import { importTopology } from '../topology-module.ts'
 import { prepareConnections, type TopologyFlags } from './connect.ts'
+import { modelSourceOf } from './model-access.ts'
 
 const NOTHING: Checked = { models: [], topics: [], schemas: [], examples: [] }
 /** Not asked, where there is no cluster; the setting must be there. */
@@ -154,6 +155,7 @@ async function checkWith(
     registry: connections.registry,
     readSchema: readSchemaFile,
     executor,
+    modelFiles: modelSourceOf(settings, topology, systemClock),
     machine: readMachine(),
     settings,
     clock: systemClock,

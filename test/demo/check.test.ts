@@ -10,6 +10,10 @@ import { sealedBatch, storedBatch, type TestRecord } from '../support/record-bat
 /** Source records of one partition: three images and, at offset 3, a bad record. */
 const SOURCES = ['a', 'b', 'c', 'bad'].map(id => record(id, `image of ${id}`, [['trace', Buffer.from(`t-${id}`)]]))
 const PROBABILITIES = [0.25, 0.75]
+const RESULTS = new Map([
+  ['m1', { label: 1, probabilities: PROBABILITIES }],
+  ['m2', { label: 1, probabilities: [0.125, 0.875] }],
+])
 
 describe('check', () => {
   it('finds nothing wrong with a run in which every record became what it must', () => {
@@ -24,7 +28,10 @@ describe('check', () => {
       orderViolations: 0,
       mismatches: 0,
       accuracy: 2 / 3, // The model is wrong about c, as it is expected to be.
-      models: new Map([['m1', 3]]),
+      models: new Map([
+        ['m1', { predictions: 2, accuracy: 1 / 2 }],
+        ['m2', { predictions: 1, accuracy: 1 }],
+      ]),
     })
   })
 
@@ -52,6 +59,14 @@ describe('check', () => {
       { orderViolations: 1 },
     ],
     'another label': [run => run.predictions.splice(1, 1, prediction('b', 1, { label: 9 })), { mismatches: 1 }],
+    'a prediction of one model that names another': [
+      run => run.predictions.splice(1, 1, prediction('b', 1, { modelId: 'm2' })),
+      { mismatches: 1 },
+    ],
+    'a prediction that names a model that is none of the demo’s': [
+      run => run.predictions.splice(1, 1, prediction('b', 1, { modelId: 'm3' })),
+      { mismatches: 1 },
+    ],
     'another probability': [
       run => run.predictions.splice(1, 1, prediction('b', 1, { probabilities: [0.25, 0.750002] })),
       { mismatches: 1 },
@@ -141,7 +156,11 @@ interface Run {
 
 function goodRun(): Run {
   return {
-    predictions: [prediction('a', 0), prediction('b', 1), prediction('c', 2)],
+    predictions: [
+      prediction('a', 0),
+      prediction('b', 1, { modelId: 'm2', probabilities: [0.125, 0.875] }),
+      prediction('c', 2),
+    ],
     deadLetters: [deadLetter('bad', 3)],
   }
 }
@@ -169,7 +188,7 @@ function topicsOf({ predictions, deadLetters }: Run): CheckedTopics {
 
 function expectation(id: string): Expectation {
   if (id === 'bad') return { topic: 'failed', code: 'TOMBSTONE' }
-  return { topic: 'out', image: { id, label: 1, probabilities: PROBABILITIES, trueLabel: id === 'c' ? 7 : 1 } }
+  return { topic: 'out', image: { id, trueLabel: id === 'c' ? 7 : 1, results: RESULTS } }
 }
 
 function expectCounts(verdict: Verdict, counts: Partial<Counts> = {}): void {

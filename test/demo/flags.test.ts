@@ -8,13 +8,14 @@ describe('flags of the demo', () => {
   })
 
   it('takes every flag that its help names', () => {
-    const flags = parseFlags(['--records', '1', '--partitions=100', '--json', '--keep', '--help'])
-    assert.deepEqual(flags, { records: 1, partitions: 100, json: true, keep: true, help: true })
+    const flags = parseFlags(['--records', '2', '--partitions=100', '--json', '--keep', '--help'])
+    assert.deepEqual(flags, { records: 2, partitions: 100, json: true, keep: true, help: true })
     for (const name of Object.keys(flags)) assert.match(HELP, new RegExp(`--${name}`))
   })
 
   for (const args of [
     ['--records', '0'],
+    ['--records', '1'],
     ['--records', '5000001'],
     ['--records', '1e3'],
     ['--records'],

@@ -20,6 +20,11 @@ const EXPECTED = {
   failedInference: 9,
   failedPostprocess: 9,
 }
+const [V1, V2, BAD] = ['mlp-v1', 'mlp-v2', '5class'].map(name => `models/digits-${name}.onnx`) as [
+  string,
+  string,
+  string,
+]
 const NOTHING_WRONG = { lost: 0, duplicates: 0, orderViolations: 0, mismatches: 0 }
 const TOPICS = [
   'digits.images',
@@ -28,6 +33,9 @@ const TOPICS = [
   'digits.classify.failed-inference',
   'digits.classify.failed-postprocess',
   'digits.digits.images.replay',
+  'digits.model-metadata',
+  'digits.model-status',
+  'digits.classify.shadow',
 ]
 const DEADLINE_MS = 120_000
 
@@ -51,16 +59,24 @@ describe('demo', { skip: cluster.skip, timeout: 3 * DEADLINE_MS }, () => {
     assert.equal(code, 0, stderr)
     const lines = stdout.trimEnd().split('\n')
     assert.equal(lines.length, 1, 'nothing but the object on standard output')
-    const { accuracy, batches, meanBatch, models, seconds, ...counts } = JSON.parse(lines[0]!)
-    assert.deepEqual(counts, { ...EXPECTED, ...NOTHING_WRONG })
-    assert.ok(accuracy > 0.85 && accuracy < 0.9, `accuracy ${accuracy}`)
+    const { accuracy, batches, meanBatch, models, seconds, modelAccuracy, published, refused, ...counts } = JSON.parse(
+      lines[0]!,
+    )
+    assert.deepEqual(counts, { ...EXPECTED, ...NOTHING_WRONG, modelProblems: [] })
+    assert.ok(accuracy > 0.85 && accuracy < 0.99, `accuracy ${accuracy}`)
     // Nine records have a shape of their own; those that fail before the model are in no batch.
     assert.ok(
       Math.abs(batches * meanBatch - (RECORDS - EXPECTED.failedPreprocess)) < batches,
       `${batches} × ${meanBatch}`,
     )
-    assert.deepEqual(Object.values(models), [EXPECTED.predictions])
     assert.ok(seconds > 0)
+    assert.deepEqual(Object.keys(models).toSorted(), [V1, V2])
+    assert.equal(models[V1] + models[V2], EXPECTED.predictions)
+    assert.ok(models[V1] >= RECORDS / 2 - 30 && models[V2] >= RECORDS / 4 - 30, JSON.stringify(models))
+    assert.ok(Math.abs(modelAccuracy[V1] - 0.8759) < 0.03 && Math.abs(modelAccuracy[V2] - 0.9815) < 0.03)
+    assert.deepEqual(published, { modelId: V2, revision: 2, outcome: 'current' })
+    assert.partialDeepStrictEqual(refused, { modelId: BAD, revision: 1, outcome: 'failed', serves: V1 })
+    assert.match(refused.reason, /MODEL_UNUSABLE.*expected float32\[10\]/)
   })
 
   it('refuses topics that exist already, and says what to do', async () => {
@@ -80,7 +96,8 @@ describe('demo', { skip: cluster.skip, timeout: 3 * DEADLINE_MS }, () => {
     const { code, stdout, stderr } = await demo(['--records', String(RECORDS)], own).ended
     assert.equal(code, 0, stdout + stderr)
     assert.match(stdout, /lost 0, duplicates 0, out of order 0, mismatches 0/)
-    for (const what of ['SHAPE_MISMATCH', 'TOMBSTONE', 'POSTPROCESS_THREW']) assert.match(stdout, new RegExp(what))
+    for (const what of ['SHAPE_MISMATCH', 'TOMBSTONE', 'POSTPROCESS_THREW', `Refused +${BAD}`, `${V2} +[0-9,]+, 98`])
+      assert.match(stdout, new RegExp(what))
     assert.deepEqual(processesNaming(folder), [])
     assert.deepEqual(readdirSync(folder), [])
   })
