@@ -2,25 +2,28 @@ import type { BatchSlot } from '../models/executor.ts'
 import type { TensorData } from '../models/tensors.ts'
 import type { Batch } from './row-run.ts'
 
-/**
- * Copies the rows of a batch into a slot. Gives the bytes of one row; undefined where there are strings, whose bytes would have to be
- * counted one by one. Throws DEVICE_MEMORY.
- */
-export function fillSlot(slot: BatchSlot, { rows, rowShapes, segments, paddedLength }: Batch): number | undefined {
+/** Copies the rows of a batch into a slot, and gives its inputs. Throws DEVICE_MEMORY. */
+export function fillInputs(slot: BatchSlot, { rows, rowShapes, segments, paddedLength }: Batch): readonly TensorData[] {
   const inputs = slot.prepare(rows, rowShapes)
   let at = 0
   for (const { run, from, to } of segments) {
     run.fill(from, to - from, inputs, at, paddedLength)
     at += to - from
   }
-  return bytesOfRow(inputs, rows)
+  return inputs
 }
 
-function bytesOfRow(inputs: readonly TensorData[], rows: number): number | undefined {
+/** Bytes of one row; undefined where there are strings, whose bytes would have to be counted one by one. `rows`: of all inputs. */
+export function bytesOfRow(inputs: readonly TensorData[], rows: number): number | undefined {
   let bytes = 0
   for (const input of inputs) {
     if (!ArrayBuffer.isView(input)) return undefined
     bytes += input.byteLength
   }
   return bytes / rows
+}
+
+/** Fills, and gives the bytes of one row. */
+export function fillSlot(slot: BatchSlot, batch: Batch): number | undefined {
+  return bytesOfRow(fillInputs(slot, batch), batch.rows)
 }
