@@ -13,17 +13,17 @@ export function fillInputs(slot: BatchSlot, { rows, rowShapes, segments, paddedL
   return inputs
 }
 
-/** Bytes of one row; undefined where there are strings, whose bytes would have to be counted one by one. `rows`: of all inputs. */
-export function bytesOfRow(inputs: readonly TensorData[], rows: number): number | undefined {
+/** Bytes of so many of `all` rows of these inputs; undefined where there are strings, whose bytes would have to be counted one by one. */
+export function bytesOfRows(inputs: readonly TensorData[], all: number, rows: number): number | undefined {
   let bytes = 0
   for (const input of inputs) {
     if (!ArrayBuffer.isView(input)) return undefined
     bytes += input.byteLength
   }
-  return bytes / rows
+  return (bytes / all) * rows
 }
 
 /** Fills, and gives the bytes of one row. */
 export function fillSlot(slot: BatchSlot, batch: Batch): number | undefined {
-  return bytesOfRow(fillInputs(slot, batch), batch.rows)
+  return bytesOfRows(fillInputs(slot, batch), batch.rows, 1)
 }
