@@ -24,6 +24,8 @@ export interface RunSettings {
   readonly stuckMs: number
   /** A published model that is not loaded and warm by then cannot be used. */
   readonly modelLoadTimeoutMs: number
+  /** Over which time a model on trial is compared with the one beside it. */
+  readonly trialWindowMs: number
   /** The application halts when more than this share of the records fails, at one stage of one step; 1: never. */
   readonly floodRatio: number
   /** Over which time; see `flood-guard.ts`. */
@@ -49,6 +51,7 @@ export const DEFAULT_RUN_SETTINGS: RunSettings = {
   maxFetchWaitMs: 500,
   stuckMs: 60_000,
   modelLoadTimeoutMs: 120_000,
+  trialWindowMs: 60_000,
   floodRatio: 0.5,
   floodWindowMs: 60_000,
   floodMinRecords: 100,

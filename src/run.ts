@@ -162,6 +162,7 @@ class Running implements RunningTopology {
     )
     this.#assembly = assembly
     this.#health.modelsWarm(assembly.models)
+    await live?.trialsLoaded()
     if (this.#stopping !== undefined) return
     const groups = consumerGroups(this.#topology)
     this.#member = groupMembers(groups.map(group => this.#join(group, assembly, groups.length > 1)))

@@ -167,6 +167,9 @@ export const settingsSchema = z.strictObject({
   modelLoadTimeoutMs: whole(1)
     .default(RUN.modelLoadTimeoutMs)
     .describe('how long a published model may take to be loaded and warm'),
+  trialWindowMs: whole(1_000)
+    .default(RUN.trialWindowMs)
+    .describe('over which time a model on trial is compared with the one beside it, where it may be given up'),
   modelFetchTimeoutMs: whole(1_000).default(300_000).describe('how long fetching one model may take'),
   modelCacheFolder: words('a folder')
     .meta({ takes: 'folder' })

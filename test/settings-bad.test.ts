@@ -61,6 +61,7 @@ const refused: Readonly<Record<SettingName, readonly string[]>> = {
   maxModelBytes: ['0', '2GB', '-1'],
   modelFetchTimeoutMs: ['999', '5m'],
   modelLoadTimeoutMs: ['0', '5m'],
+  trialWindowMs: ['999', '1m'],
   modelCacheFolder: [''],
   maxModelCacheBytes: ['-1', 'all'],
   modelToken: [''],

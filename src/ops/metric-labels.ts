@@ -4,6 +4,8 @@ export const LABEL = {
   namespace: 'beam_namespace',
   step: 'step',
   model: 'model',
+  /** 'candidate' for a model on trial; the others have none. */
+  track: 'track',
   stage: 'stage',
   code: 'code',
   reason: 'reason',
@@ -43,17 +45,28 @@ interface NamedModel {
 export class StepLabels {
   readonly #steps = new Map<
     string,
-    { readonly namespace: string; readonly models: NamedModel[]; own: readonly string[] }
+    {
+      readonly namespace: string
+      readonly models: NamedModel[]
+      readonly own: readonly string[]
+      /** On trial now, by the cohort beside which they are. */
+      readonly candidates: Map<number, { readonly modelId: string; readonly labels: ModelLabels }>
+    }
   >()
 
   open(step: string, namespace: string, own: readonly string[]): void {
     const models = own.map((name, cohort) => ({ labels: labelsOf(step, namespace, name, cohort) }))
-    this.#steps.set(step, { namespace, models, own })
+    this.#steps.set(step, { namespace, models, own, candidates: new Map() })
   }
 
   /** A published model takes the place of the only one: what it is called is its label. Models per key keep that of their key. */
   rename(step: string, cohort: number, modelId: string, modelName: string): void {
-    const { namespace, models, own } = this.#steps.get(step)!
+    const { namespace, models, own, candidates } = this.#steps.get(step)!
+    if (cohort >= own.length) {
+      const beside = cohort - own.length
+      const labels = onTrial(labelsOf(step, namespace, own[beside] || modelName, beside))
+      return void candidates.set(beside, { modelId, labels })
+    }
     const { modelId: old, labels } = models[cohort]!
     if (own[cohort] !== '' || old === modelId) return
     models[cohort] = {
@@ -62,21 +75,36 @@ export class StepLabels {
     }
   }
 
+  /** The trial beside this cohort is over: what still comes of it is counted for the model that made it. */
+  endTrial(step: string, cohort: number): void {
+    this.#steps.get(step)?.candidates.delete(cohort)
+  }
+
   /** Of what is published for a model: by the key of its mapping, whatever serves. */
   slotOf(step: string, cohort: number): Readonly<Record<string, string>> {
-    const own = this.#steps.get(step)?.own[cohort] ?? ''
-    const { beam_namespace: _, ...labels } = labelsOf(step, '', own, cohort)
-    return labels
+    const { own } = this.#steps.get(step) ?? { own: [''] }
+    const at = cohort % own.length
+    const { beam_namespace: _, ...labels } = labelsOf(step, '', own[at]!, at)
+    return cohort === at ? labels : onTrial(labels)
   }
 
   /** `modelId`: which one made the call; without it, what serves. */
   of(step: string, cohort: number, modelId?: string): ModelLabels {
-    const model = this.#steps.get(step)?.models[cohort]
-    if (model === undefined) return { beam_namespace: '', step }
+    const opened = this.#steps.get(step)
+    if (opened === undefined) return { beam_namespace: '', step }
+    const at = cohort % opened.own.length
+    const candidate = cohort === at ? undefined : opened.candidates.get(at)
+    // What waited for a candidate that was dropped ran on the stable model.
+    if (candidate && (modelId === undefined || modelId === candidate.modelId)) return candidate.labels
+    const model = opened.models[at]!
     const { before } = model
     if (before === undefined || modelId === undefined || modelId === model.modelId) return model.labels
     return before.modelId === undefined || before.modelId === modelId ? before.labels : model.labels
   }
+}
+
+function onTrial<L extends Readonly<Record<string, string>>>(labels: L): L {
+  return { ...labels, [LABEL.track]: 'candidate' }
 }
 
 function labelsOf(step: string, namespace: string, model: string, cohort: number): ModelLabels {

@@ -17,6 +17,8 @@ export type ModelMetrics = Pick<
   | 'modelNamed'
   | 'modelRevision'
   | 'modelRefreshFailed'
+  | 'modelTrial'
+  | 'modelTrialGivenUp'
   | 'batchSucceeded'
   | 'batchFailed'
   | 'batchDispatched'
@@ -29,7 +31,7 @@ export type ModelMetrics = Pick<
 
 export function createModelMetrics({ counter, gauge, histogram }: Prometheus): ModelMetrics {
   const labels = new StepLabels()
-  const ofModel = [LABEL.namespace, LABEL.step, LABEL.model]
+  const ofModel = [LABEL.namespace, LABEL.step, LABEL.model, LABEL.track]
   const ofStep = [LABEL.namespace, LABEL.step]
   const inferences = counter('num_inferences', 'Rows for which inference succeeded.', ...ofModel)
   const failedBatches = counter(
@@ -68,12 +70,13 @@ export function createModelMetrics({ counter, gauge, histogram }: Prometheus): M
     MILLISECONDS,
     ...ofStep,
   )
-  const loads = counter('kri_model_loads_total', 'Loads of models.', LABEL.step, LABEL.model)
+  const loads = counter('kri_model_loads_total', 'Loads of models.', LABEL.step, LABEL.model, LABEL.track)
   const evictions = counter(
     'kri_model_evictions_total',
     'Models that a lane let go to make room for another one.',
     LABEL.step,
     LABEL.model,
+    LABEL.track,
   )
   const resident = gauge('kri_models_resident', 'Models of the step that a lane holds.', LABEL.step, LABEL.lane)
 
@@ -94,7 +97,21 @@ export function createModelMetrics({ counter, gauge, histogram }: Prometheus): M
     'Published models that cannot be used here, by the code of the error.',
     LABEL.step,
     LABEL.model,
+    LABEL.track,
     LABEL.code,
+  )
+  const trials = gauge(
+    'kri_model_trial_percent',
+    'Share of the keys that the model on trial beside this one has here, in percent; 0: none.',
+    LABEL.step,
+    LABEL.model,
+  )
+  const givenUp = counter(
+    'kri_model_trials_given_up_total',
+    'Models that the rule of their trial has given up here, by what was too much: failures or latency.',
+    LABEL.step,
+    LABEL.model,
+    LABEL.reason,
   )
   const swaps = counter(
     'kri_model_swaps_total',
@@ -121,6 +138,11 @@ export function createModelMetrics({ counter, gauge, histogram }: Prometheus): M
       current.set(slot, isCurrent ? 1 : 0)
     },
     modelRefreshFailed: (step, cohort, code) => refreshFailures.inc({ ...labels.slotOf(step, cohort), code }),
+    modelTrial(step, cohort, percent) {
+      if (percent === 0) labels.endTrial(step, cohort)
+      if (cohort < MAX_MODEL_LABELS) trials.set(labels.slotOf(step, cohort), percent)
+    },
+    modelTrialGivenUp: (step, cohort, about) => givenUp.inc({ ...labels.slotOf(step, cohort), reason: about }),
     batchDispatched: (step, _reason, rows) => batchSize.observe({ beam_namespace: BATCHING_NAMESPACE, step }, rows),
     batchEnded: (step, ms) => batchTime.observe({ beam_namespace: BATCHING_NAMESPACE, step }, ms),
     batchSucceeded(step, cohort, rows, bytes, computeMs, _queueMs, modelId) {

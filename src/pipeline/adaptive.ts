@@ -49,6 +49,12 @@ export function adaptiveSizes(random: () => number): (node: StepNode) => readonl
   }
 }
 
+/** For a model of this step of which nothing is known; undefined where batches are not adaptive. */
+export function newAdaptiveSize(node: StepNode, random: () => number): AdaptiveSize | undefined {
+  const options = estimatorOptions(batchOptionsOf(node))
+  return options && new AdaptiveSize(options, random)
+}
+
 /** Beam's defaults; undefined where batches are not adaptive. */
 function estimatorOptions(batch: BatchOptions<never>): EstimatorOptions | undefined {
   const { adaptive = false } = batch

@@ -2,8 +2,9 @@
 import type { StepNode } from '../graph.ts'
 import type { ModelSetEvents } from '../models/model-set-options.ts'
 import { createBreaker } from '../ops/breaker.ts'
+import type { StepTrials } from '../refresh/step-trials.ts'
 import type { Topology } from '../topology.ts'
-import { adaptiveSizes } from './adaptive.ts'
+import { adaptiveSizes, newAdaptiveSize } from './adaptive.ts'
 import type { AssembleParts } from './assemble.ts'
 import { batchOptionsOf, batchPolicy } from './batch-policy.ts'
 import { BatchSizes } from './batch-sizes.ts'
@@ -15,10 +16,16 @@ import type { FloodGuard } from './flood-guard.ts'
 import { InferenceStep, type InferenceStepOptions } from './inference-step.ts'
 import type { OpenedGraph } from './open-graph.ts'
 import { Retries } from './retries.ts'
+import { stepTrials } from './step-trials-of.ts'
+import { TrialWatches } from './trial-watches.ts'
 
 export interface StepHooks extends Pick<InferenceStepOptions, 'onReleased' | 'onProgress'> {
   /** The breaker of the step has closed again. */
   readonly onClosed: (step: InferenceStep) => void
+}
+
+export interface BuiltStep extends DispatcherStep {
+  readonly trials: StepTrials
 }
 
 export function buildSteps(
@@ -29,7 +36,7 @@ export function buildSteps(
   guard: FloodGuard,
   parts: AssembleParts,
   { onReleased, onProgress, onClosed }: StepHooks,
-): DispatcherStep[] {
+): BuiltStep[] {
   const { clock, random, metrics, note, onOutage, onRecovered } = parts
   const adaptivesOf = adaptiveSizes(random)
   return topology.steps.map((node, i) => {
@@ -37,6 +44,13 @@ export function buildSteps(
     const policy = batchPolicy(batchOptionsOf(node))
     const batcher = new Batcher(policy)
     metrics.batchCeiling(node.step, policy.maxSize)
+    const sizes = new BatchSizes({
+      maxSize: policy.maxSize,
+      batcher,
+      adaptives: adaptivesOf(node),
+      onCeiling: tellCeiling(node, parts),
+    })
+    const watches = new TrialWatches()
     const step = new InferenceStep({
       step: node.step,
       input,
@@ -44,12 +58,8 @@ export function buildSteps(
       batcher,
       failureUnit: node.options.exceptionHandling?.failureUnit ?? 'bisect',
       retries: new Retries(node.options.retry ?? {}, random),
-      sizes: new BatchSizes({
-        maxSize: policy.maxSize,
-        batcher,
-        adaptives: adaptivesOf(node),
-        onCeiling: tellCeiling(node, parts),
-      }),
+      sizes,
+      watches,
       models: opened.models.get(node)!,
       meters: {
         preprocess: guard.meterOf(node, 'preprocess'),
@@ -73,7 +83,9 @@ export function buildSteps(
         onClosed(step)
       }
     })
-    return { step, breaker }
+    const newAdaptive = () => newAdaptiveSize(node, random)
+    const trials = stepTrials({ cohorts: node.handler.cohorts.length, input, sizes, watches, newAdaptive })
+    return { step, breaker, trials }
   })
 }
 
@@ -107,7 +119,7 @@ function tellCeiling(
 ): ConstructorParameters<typeof BatchSizes>[0]['onCeiling'] {
   return (cohort, rows, lowest, failedRows) => {
     metrics.batchCeiling(step, lowest)
-    const facts = { step, model: handler.cohorts[cohort]!.model.uri, rows }
+    const facts = { step, model: handler.cohorts[cohort % handler.cohorts.length]!.model.uri, rows }
     if (failedRows === undefined) logger.info(facts, 'trying larger batches again')
     else
       logger.warn(

@@ -189,7 +189,8 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     onRecovered,
     onFatal,
   })
-  parts.live?.attach(changing)
+  const trials = steps.map(({ step, trials }) => [step.step, trials] as const)
+  parts.live?.attach(changing, new Map(trials))
   parts.onModelsOpened?.(changing)
   return {
     pipeline,

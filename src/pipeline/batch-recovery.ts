@@ -24,6 +24,7 @@ import type { Retries } from './retries.ts'
 import { type Batch, cohortOf, type RowRun, type RunSegment, rangeOf } from './row-run.ts'
 import type { FailureFacts, FailurePoint } from './stage.ts'
 import { NO_KEY } from './step-input.ts'
+import type { TrialWatches } from './trial-watches.ts'
 
 /** Errors that say nothing about the rows. */
 const OUTAGES = new Set(['LANE_LOST', 'MODEL_OUTAGE', 'CLOSED'])
@@ -40,6 +41,7 @@ export interface RecoveryOptions {
   readonly sizes: BatchSizes
   readonly failures: FailurePoint
   readonly metrics: PipelineMetrics
+  readonly watches: TrialWatches
   readonly now: () => number
 }
 
@@ -171,9 +173,10 @@ export class BatchRecovery {
   }
 
   #fail(segments: readonly RunSegment[], reason: RunInferenceError, about: FailureFacts): void {
-    const { failures } = this.#options
+    const { failures, watches } = this.#options
     const isWatched = failures.listeners.length > 0
     for (const { run, from, to } of segments) {
+      watches.failed(run.cohort, to - from)
       if (run.broughtBy !== undefined) {
         const value = isWatched ? Array.from({ length: run.count }, (_, i) => elementOf(run, i)) : undefined
         run.work.fail(run.broughtBy, failures, -1, reason, { ...about, value })

@@ -15,15 +15,25 @@ export interface BatchSizesOptions {
 /** How many rows the batches of each model of a step may have: what fits, and what works best. The models share a device, but differ. */
 export class BatchSizes {
   readonly #options: BatchSizesOptions
+  readonly #adaptives: (AdaptiveSize | undefined)[]
   /** Of the cohorts that met a limit. */
   readonly #ceilings = new Map<number, { readonly ceiling: RowCeiling; rows: number }>()
 
   constructor(options: BatchSizesOptions) {
     this.#options = options
+    this.#adaptives = [...options.adaptives]
     for (const [cohort, adaptive] of options.adaptives.entries()) {
       adaptive?.onChange(() => this.#limit(cohort))
       if (adaptive) this.#limit(cohort)
     }
+  }
+
+  /** Another model has this cohort, and what was learnt is not about it. */
+  renew(cohort: number, adaptive: AdaptiveSize | undefined): void {
+    this.#ceilings.delete(cohort)
+    this.#adaptives[cohort] = adaptive
+    adaptive?.onChange(() => this.#limit(cohort))
+    this.#limit(cohort)
   }
 
   /** A call with so many rows fitted. */
@@ -45,7 +55,7 @@ export class BatchSizes {
 
   /** A batch took so long in its model. The size that is suggested now; undefined where sizes do not adapt. */
   observe(cohort: number, batch: Batch, computeMs: number): number | undefined {
-    const adaptive = this.#options.adaptives[cohort]
+    const adaptive = this.#adaptives[cohort]
     adaptive?.observe(batch, computeMs)
     return adaptive?.size
   }
@@ -58,7 +68,8 @@ export class BatchSizes {
   }
 
   #limit(cohort: number): void {
-    const { maxSize, batcher, adaptives } = this.#options
-    batcher.limit(cohort, Math.min(this.#ceilings.get(cohort)?.rows ?? maxSize, adaptives[cohort]?.size ?? maxSize))
+    const { maxSize, batcher } = this.#options
+    const adaptive = this.#adaptives[cohort]
+    batcher.limit(cohort, Math.min(this.#ceilings.get(cohort)?.rows ?? maxSize, adaptive?.size ?? maxSize))
   }
 }

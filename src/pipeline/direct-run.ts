@@ -9,7 +9,7 @@ import type { WorkBlock } from './work-block.ts'
 export class DirectRun implements RowRun {
   readonly work: WorkBlock
   readonly route: number
-  readonly cohort = 0
+  readonly cohort: number
   readonly count: number
   readonly rows: Int32Array
   readonly bucketKey: string
@@ -21,9 +21,18 @@ export class DirectRun implements RowRun {
   readonly #copier = new RangeCopier()
 
   /** `rows` holds the source rows whose values have exactly the bytes of the spec. */
-  constructor(work: WorkBlock, rows: Int32Array, spec: TensorSpec, bucketKey: string, nowMs: number, route = 0) {
+  constructor(
+    work: WorkBlock,
+    rows: Int32Array,
+    spec: TensorSpec,
+    bucketKey: string,
+    nowMs: number,
+    route = 0,
+    cohort = 0,
+  ) {
     this.work = work
     this.route = route
+    this.cohort = cohort
     this.rows = rows
     this.count = rows.length
     this.#spec = spec

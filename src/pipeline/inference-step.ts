@@ -11,10 +11,11 @@ import { RunInferenceError } from '../errors.ts'
 import type { BatchOutputs, BatchSlot, Lane } from '../models/executor.ts'
 import type { ModelSet } from '../models/model-set.ts'
 import type { ModelSlot, ModelVersion } from '../models/model-version.ts'
+import type { TensorData } from '../models/tensors.ts'
 import { BatchRecovery, codeOf, type RecoveryOptions } from './batch-recovery.ts'
 import { batchWaits } from './batch-waits.ts'
 import type { Batcher, LanePlace } from './batcher.ts'
-import { fillSlot } from './fill-slot.ts'
+import { bytesOfRows, fillInputs } from './fill-slot.ts'
 import type { FloodMeter } from './flood-guard.ts'
 import { hasWorkFor, nextOnDemand } from './next-on-demand.ts'
 import { type Batch, type CloseReason, cohortOf, type RunSegment, rangeOf } from './row-run.ts'
@@ -168,15 +169,15 @@ export class InferenceStep {
    * were put back.
    */
   async run({ slot, model, version, release }: ModelSlot, batch: Batch): Promise<void> {
-    const { metrics, models, now, onReleased, onProgress } = this.#options
+    const { metrics, models, now, watches, onReleased, onProgress } = this.#options
     const cohort = cohortOf(batch)
     const works = new Set(batch.segments.map(segment => segment.run.work))
     const startedAtMs = now()
     metrics.batchDispatched(this.step, batch.reason, batch.rows, batchWaits(batch, startedAtMs), batch.paddingBytes)
     try {
-      let bytesPerRow: number | undefined
+      let inputs: readonly TensorData[]
       try {
-        bytesPerRow = fillSlot(slot, batch)
+        inputs = fillInputs(slot, batch)
       } catch (error) {
         if (codeOf(error) !== 'DEVICE_MEMORY') throw error
         metrics.batchFailed(this.step, cohort)
@@ -189,17 +190,18 @@ export class InferenceStep {
           ...{ batch, model, version },
           error: result.error,
           run: (from, rows) => this.#call(slot, cohort, from, rows),
-          good: (from, rows, outputs) => this.#succeeded(batch, from, rows, outputs, bytesPerRow),
+          good: (from, rows, outputs) => this.#succeeded(batch, inputs, from, rows, outputs),
         })
       } else {
         this.#learn(batch, result.computeMs)
-        this.#succeeded(batch, 0, batch.rows, result, bytesPerRow)
+        this.#succeeded(batch, inputs, 0, batch.rows, result)
       }
     } catch (error) {
       const isOutage = error instanceof RunInferenceError && error.retriable
-      if (!isOutage || !models.rest(cohort, error)) throw error
+      if (!isOutage || !(watches.lost(cohort, error) || models.rest(cohort, error))) throw error
     } finally {
       release()
+      if (batch.begunOn) models.letGo()
       metrics.batchEnded(this.step, now() - startedAtMs)
       // The lane goes on before the main thread writes out what is done.
       onReleased()
@@ -219,8 +221,11 @@ export class InferenceStep {
   }
 
   #healthiest(): Lane {
-    const lanes = [...this.#options.models.lanes]
-    return lanes.find(lane => lane.trouble === undefined) ?? lanes[0]!
+    const { models } = this.#options
+    const lanes = [...models.lanes]
+    // Those of a candidate say nothing of the others.
+    const isOfAll = (lane: Lane) => models.isOnDemand || models.modelIn(lane, 0) !== undefined
+    return lanes.find(lane => lane.trouble === undefined && isOfAll(lane)) ?? lanes[0]!
   }
 
   /** How many of the idle lanes can run rows of this cohort at once. */
@@ -263,22 +268,18 @@ export class InferenceStep {
     }
   }
 
-  #succeeded(batch: Batch, from: number, rows: number, outputs: BatchOutputs, bytesPerRow: number | undefined): void {
-    const { failureUnit, meters, models } = this.#options
-    const { work } = batch.segments[0]!.run
+  #succeeded(batch: Batch, inputs: readonly TensorData[], from: number, rows: number, outputs: BatchOutputs): void {
+    const { failureUnit, meters, metrics, models, watches } = this.#options
+    const { cohort, work } = batch.segments[0]!.run
     meters.inference?.passed(work, failureUnit === 'batch' ? 1 : rows, rows)
     meters.postprocess?.passed(work, rows, rows)
-    models.outageOver(cohortOf(batch))
-    this.#recovery.worked(cohortOf(batch))
-    this.#options.metrics.batchSucceeded(
-      this.step,
-      cohortOf(batch),
-      rows,
-      outputs.numBytes ?? (bytesPerRow === undefined ? undefined : rows * bytesPerRow),
-      outputs.computeMs,
-      outputs.queueMs,
-      outputs.modelId,
-    )
+    models.outageOver(cohort)
+    this.#recovery.worked(cohort)
+    const { computeMs, modelId, queueMs } = outputs
+    const bytes = outputs.numBytes ?? bytesOfRows(inputs, batch.rows, rows)
+    metrics.batchSucceeded(this.step, cohort, rows, bytes, computeMs, queueMs, modelId)
+    watches.ran(cohort, rows, computeMs)
+    watches.tap?.ran(batch, inputs, from, rows, outputs)
     let at = 0
     for (const part of rangeOf(batch.segments, from, rows)) {
       const { block } = part.run.work

@@ -8,6 +8,8 @@ export const nullMetrics: PipelineMetrics = {
   modelNamed: ignore,
   modelRevision: ignore,
   modelRefreshFailed: ignore,
+  modelTrial: ignore,
+  modelTrialGivenUp: ignore,
   blockReceived: ignore,
   childrenMade: ignore,
   slowFunction: ignore,

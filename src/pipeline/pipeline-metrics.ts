@@ -14,7 +14,7 @@ export interface BatchWaits {
 
 /**
  * What the pipeline tells about itself: called per block, per batch or per unit, never per record. `cohort` is the index of
- * the step's model in its handler: 0 where the handler has one.
+ * the step's model in its handler: 0 where the handler has one. Models on trial stand behind all of them, in the same order.
  */
 export interface PipelineMetrics {
   /** Before anything else of this step: Beam's namespace, and a name for each of its models ('' for the only one). */
@@ -25,6 +25,10 @@ export interface PipelineMetrics {
   modelRevision(step: string, cohort: number, revision: number, isCurrent: boolean): void
   /** A model that was published cannot be used. */
   modelRefreshFailed(step: string, cohort: number, code: ErrorCode): void
+  /** The model on trial beside this one has so many percent of the keys now; 0: none. */
+  modelTrial(step: string, cohort: number, percent: number): void
+  /** It was given up by the rule of its trial. */
+  modelTrialGivenUp(step: string, cohort: number, about: 'failures' | 'latency'): void
   blockReceived(topic: string, records: number, bytes: number): void
   /** Elements that were made of records on their way: by flatMap, and of records that bring batches. */
   childrenMade(topic: string, count: number): void

@@ -15,7 +15,7 @@ export interface StagingOptions {
   readonly layout: InputLayout
   readonly grouping: RowGrouping
   readonly keyed: boolean
-  /** Which model of the step. */
+  /** Which model of the step; those of candidates stand behind its own. */
   readonly cohort: number
   /** Begins every bucket: rows of two models never share a batch. */
   readonly bucketPrefix: string
@@ -110,8 +110,8 @@ export class Staging {
 
   /** Stages the rows of a block whose values are the input as they stand; `rows` were checked to have the right size. */
   stageDirect(work: WorkBlock, rows: Int32Array, route: number): void {
-    const { layout, onStaged } = this.#options
-    this.#runs.push(new DirectRun(work, rows, layout.specs[0]!, this.#fixedKey, this.#options.stampOf(work), route))
+    const { cohort, layout, onStaged, stampOf } = this.#options
+    this.#runs.push(new DirectRun(work, rows, layout.specs[0]!, this.#fixedKey, stampOf(work), route, cohort))
     onStaged()
   }
 

@@ -1,6 +1,7 @@
 import { RunInferenceError } from '../errors.ts'
 import type { TensorSpec } from '../models/tensors.ts'
 import { isKV } from '../records.ts'
+import type { Split } from '../refresh/split.ts'
 import type { Drop } from './functions.ts'
 import { type Groups, NO_GROUP } from './grouping-stage.ts'
 import type { RowGrouping } from './row-grouping.ts'
@@ -36,7 +37,10 @@ export interface StepInputOptions {
 /** The way into a model: elements from any number of routes, keys told from examples, rows staged for the batcher. */
 export class StepInput {
   readonly #options: StepInputOptions
-  readonly #stagings: readonly Staging[]
+  /** By cohort; those of candidates stand behind them, once there was one. */
+  readonly #stagings: Staging[]
+  /** By cohort: the rows that its candidate has. Undefined while none has some. */
+  #splits: Map<number, Pick<Split, 'has'>> | undefined
   /** Those with rows to collect: of a thousand models few may have some. */
   readonly #staged = new Set<Staging>()
   #stamped: WorkBlock | undefined
@@ -44,19 +48,17 @@ export class StepInput {
 
   constructor(options: StepInputOptions) {
     this.#options = options
-    const { layouts, grouping, keyed, onStaged } = options
-    const stampOf = (work: WorkBlock) => this.#stampOf(work)
-    this.#stagings = layouts.map((layout, cohort) => {
-      const bucketPrefix = layouts.length > 1 ? `model ${cohort} ` : ''
-      const staging: Staging = new Staging({
-        ...{ layout, grouping, keyed: keyed !== false, cohort, bucketPrefix, stampOf },
-        onStaged: () => {
-          this.#staged.add(staging)
-          onStaged()
-        },
-      })
-      return staging
-    })
+    this.#stagings = options.layouts.map((_, cohort) => this.#stagingFor(cohort))
+  }
+
+  /** From now on these rows of a cohort are its candidate's; undefined: none. What is staged stays where it is. */
+  setSplit(cohort: number, split: Pick<Split, 'has'> | undefined): void {
+    const splits = new Map(this.#splits)
+    if (split) splits.set(cohort, split)
+    else splits.delete(cohort)
+    this.#splits = splits.size > 0 ? splits : undefined
+    const candidate = cohort + this.#options.layouts.length
+    if (split) this.#stagings[candidate] ??= this.#stagingFor(candidate)
   }
 
   /** Takes one element that the functions have made; `route`: the way on which it came and goes on. */
@@ -85,7 +87,7 @@ export class StepInput {
       }
     }
     try {
-      this.#stagings[this.#cohortOf(key)]!.stage(work, element, route, example, key, bucket, size)
+      this.#stagingOf(this.#cohortOf(key), work, element).stage(work, element, route, example, key, bucket, size)
     } catch (error) {
       work.fail(element, inferenceFailures, -1, RunInferenceError.from(error, 'SHAPE_MISMATCH'), { value })
     }
@@ -122,7 +124,7 @@ export class StepInput {
         )
         return
       }
-      this.#stagings[cohort!]!.stageBatch(work, element, route, examples, keys)
+      this.#stagingOf(cohort!, work, element).stageBatch(work, element, route, examples, keys)
     } catch (error) {
       work.fail(element, inferenceFailures, -1, RunInferenceError.from(error, 'SHAPE_MISMATCH'), { value })
     }
@@ -137,12 +139,16 @@ export class StepInput {
 
   /** Stages the rows of a block whose values are the input as they stand; `rows` were checked to have the right size. */
   pushDirect(work: WorkBlock, rows: Int32Array, route: number): void {
-    this.#stagings[0]!.stageDirect(work, rows, route)
+    const split = this.#splits?.get(0)
+    const [others, chosen] = split ? parted(rows, row => split.has(work, row)) : [rows]
+    if (others.length > 0) this.#stagings[0]!.stageDirect(work, others, route)
+    if (chosen && chosen.length > 0) this.#stagings[1]!.stageDirect(work, chosen, route)
   }
 
   /** Bytes of a directly staged row, or undefined when rows must be staged one by one. */
   get directRowBytes(): number | undefined {
-    return this.#stagings.length === 1 && this.#options.batching ? this.#stagings[0]!.directRowBytes : undefined
+    const { batching, layouts } = this.#options
+    return layouts.length === 1 && batching ? this.#stagings[0]!.directRowBytes : undefined
   }
 
   /** True when rows of this tensor are the input as they stand: same type, same shape. */
@@ -158,6 +164,25 @@ export class StepInput {
     this.#staged.clear()
     this.#stamped = undefined
     return runs
+  }
+
+  #stagingFor(cohort: number): Staging {
+    const { layouts, grouping, keyed, onStaged } = this.#options
+    const staging: Staging = new Staging({
+      ...{ layout: layouts[cohort % layouts.length]!, grouping, keyed: keyed !== false, cohort },
+      bucketPrefix: cohort > 0 || layouts.length > 1 ? `model ${cohort} ` : '',
+      stampOf: work => this.#stampOf(work),
+      onStaged: () => {
+        this.#staged.add(staging)
+        onStaged()
+      },
+    })
+    return staging
+  }
+
+  #stagingOf(cohort: number, work: WorkBlock, element: number): Staging {
+    const isChosen = this.#splits?.get(cohort)?.has(work, work.rowOf(element)) === true
+    return this.#stagings[isChosen ? cohort + this.#options.layouts.length : cohort]!
   }
 
   /** Rows of one block are queued at one time, so that no bucket is older than another by chance. */
@@ -203,6 +228,18 @@ export class StepEntry implements Stage {
   pushNull(work: WorkBlock, element: number): void {
     this.#below.pushNull(work, element)
   }
+}
+
+/** Those that are not chosen, and those that are, in their order. */
+function parted(rows: Int32Array, isChosen: (row: number) => boolean): readonly [Int32Array, Int32Array] {
+  const chosen = new Int32Array(rows.length)
+  const others = new Int32Array(rows.length)
+  let count = 0
+  for (const [i, row] of rows.entries()) {
+    if (isChosen(row)) chosen[count++] = row
+    else others[i - count] = row
+  }
+  return [others.subarray(0, rows.length - count), chosen.subarray(0, count)]
 }
 
 function describeValue(value: unknown): string {

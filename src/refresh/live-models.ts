@@ -13,11 +13,15 @@ import type { KafkaPort } from '../kafka/port.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
 import { LiveSlot, type PreparedVersion } from './live-slot.ts'
+import { LiveTrial, type LiveTrialParts } from './live-trial.ts'
 import { followMetadata, type MetadataFollower } from './metadata-follower.ts'
 import { readMetadata } from './metadata-log.ts'
 import type { MetadataProblem } from './metadata-table.ts'
-import type { SlotStatus } from './status-record.ts'
+import type { Verdict } from './rollout-judge.ts'
+import { stableTarget } from './slot-target.ts'
+import type { ModelStatus, SlotStatus } from './status-record.ts'
 import type { ModelMetadata, StepModels } from './step-models.ts'
+import type { StepTrials } from './step-trials.ts'
 import type { TopologySlot } from './topology-slots.ts'
 
 /** How a slot gets its models. */
@@ -27,6 +31,16 @@ export interface SlotModels {
   readonly hasOwn: boolean
   /** As `LiveSlotParts.prepare`. */
   prepare(model: ModelMetadata, signal: AbortSignal): Promise<PreparedVersion>
+  /** The same for a model on trial; waits until the lanes of the step are open. */
+  prepareCandidate(model: ModelMetadata, signal: AbortSignal): Promise<PreparedVersion>
+  /** The model on trial becomes the stable one: as `PreparedVersion.serve`. */
+  promote(model: ModelMetadata, modelId: string): Readonly<Record<string, number>>
+  /** The model on trial is unloaded. */
+  dropCandidate(): void
+  /** Where its lanes are: a cohort of the step's models. */
+  readonly candidateCohort: number
+  /** Undefined until the lanes of the step are open. */
+  readonly trials: StepTrials | undefined
 }
 
 export interface LiveModelMetrics {
@@ -34,6 +48,10 @@ export interface LiveModelMetrics {
   modelRevision(step: string, cohort: number, revision: number, isCurrent: boolean): void
   /** A model that was published cannot be used. */
   modelRefreshFailed(step: string, cohort: number, code: ErrorCode): void
+  /** The candidate of a cohort has this share of the keys here; 0: it has none, any more. */
+  modelTrial(step: string, cohort: number, percent: number): void
+  /** The rule of its trial has given a candidate up. */
+  modelTrialGivenUp(step: string, cohort: number, about: Verdict['about']): void
 }
 
 export interface LiveModelsParts {
@@ -43,6 +61,9 @@ export interface LiveModelsParts {
   readonly slots: readonly SlotModels[]
   /** Why a record under this key means nothing here; undefined: it is about another part of the topology. */
   readonly whyIgnored: (key: string) => string | undefined
+  /** As of `LiveTrialParts`. */
+  readonly trialWindowMs: number
+  readonly endTrial: LiveTrialParts['abort']
   readonly clock: Clock
   readonly random: () => number
   readonly logger: Logger
@@ -55,21 +76,23 @@ export interface LiveModelsParts {
 
 const TOPIC = 'model metadata'
 
-const NO_TRIALS = 'a model is on trial, and this version runs none: every row goes to the model that serves'
-
 export class LiveModels {
   readonly #parts: LiveModelsParts
   readonly #slots: ReadonlyMap<string, LiveSlot>
+  /** Of the same slots. */
+  readonly #trials: ReadonlyMap<string, LiveTrial>
   readonly #ignored = new Map<string, string>()
   /** Slots that have no model yet, and have said so. */
   readonly #waiting = new Set<string>()
   readonly #open = Promise.withResolvers<void>()
+  #trialsLoaded: PromiseWithResolvers<void> | undefined
   #follower: MetadataFollower | undefined
   #hasJoined = false
   #isClosed = false
 
   constructor(parts: LiveModelsParts) {
     this.#parts = parts
+    this.#trials = new Map(parts.slots.map(models => [models.slot.text, this.#liveTrial(models)]))
     this.#slots = new Map(parts.slots.map(models => [models.slot.text, this.#liveSlot(models)]))
     this.#open.promise.catch(() => {})
   }
@@ -84,10 +107,9 @@ export class LiveModels {
     signal.addEventListener('abort', () => this.close(), { once: true })
     const snapshot = await readMetadata(port, topic, signal)
     if (this.#isClosed) return this.#open.promise
-    for (const [text, slot] of this.#slots) {
+    for (const text of this.#slots.keys()) {
       const published = snapshot.slots.get(text)
-      slot.update(published?.state, published?.offset ?? -1)
-      if (published?.state.candidate) this.#ignore(text, NO_TRIALS)
+      this.#takeUp(text, published?.state, published?.offset ?? -1)
     }
     for (const key of snapshot.slots.keys()) if (!this.#slots.has(key)) this.#ignore(key)
     for (const problem of snapshot.problems) this.#problem(problem)
@@ -112,9 +134,16 @@ export class LiveModels {
     return this.#parts.slots.flatMap(({ slot: { keys, text } }): SlotStatus[] => {
       const status = this.#slots.get(text)!.status()
       if (keys !== undefined && status.metadataOffset < 0) return []
-      const state = status.state === 'current' && !this.#hasJoined ? 'ready' : status.state
-      return [{ slot: text, ...status, state }]
+      const candidate = this.#trials.get(text)!.status()
+      return [{ slot: text, ...this.#told(status), ...(candidate ? { candidate: this.#told(candidate) } : {}) }]
     })
+  }
+
+  /** Resolves when no model on trial is on its way, also since one has failed, or waits for the end of an outage. */
+  trialsLoaded(): Promise<void> {
+    this.#trialsLoaded ??= Promise.withResolvers()
+    this.#lookAtTrials()
+    return this.#trialsLoaded.promise
   }
 
   /** Records that mean nothing here, by their keys, with the reason. */
@@ -126,7 +155,8 @@ export class LiveModels {
   close(): void {
     this.#isClosed = true
     this.#follower?.stop()
-    for (const slot of this.#slots.values()) slot.close()
+    for (const slot of [...this.#slots.values(), ...this.#trials.values()]) slot.close()
+    this.#lookAtTrials()
     this.#open.reject(new RunInferenceError('CLOSED', 'the instance was stopped before it had a model for every step'))
   }
 
@@ -137,6 +167,7 @@ export class LiveModels {
     const live: LiveSlot = new LiveSlot({
       ...{ clock, random, hasOwn },
       prepare: (model, signal) => models.prepare(model, signal),
+      loaded: model => this.#trials.get(text)!.loaded(model),
       onChange: () => this.#changed(slot, live),
       onFailed: ({ modelId }, { code, message }) => {
         metrics.modelRefreshFailed(step, cohort, code)
@@ -149,6 +180,25 @@ export class LiveModels {
       onHopeless: error => this.#open.reject(error),
     })
     return live
+  }
+
+  #liveTrial(models: SlotModels): LiveTrial {
+    const { trialWindowMs: windowMs, endTrial: abort, onChange, onOutage, onRecovered } = this.#parts
+    const what = `trial of ${models.slot.text}`
+    return new LiveTrial({
+      ...{ ...this.#parts, models, windowMs, abort },
+      onChange: () => {
+        this.#lookAtTrials()
+        onChange()
+      },
+      onOutage: error => onOutage(what, error),
+      onRecovered: () => onRecovered(what),
+    })
+  }
+
+  #lookAtTrials(): void {
+    const isOver = this.#isClosed || [...this.#trials.values()].every(({ isSettled }) => isSettled)
+    if (isOver) this.#trialsLoaded?.resolve()
   }
 
   #changed({ cohort, step, text }: TopologySlot, live: LiveSlot): void {
@@ -166,11 +216,20 @@ export class LiveModels {
   }
 
   #update(key: string, state: StepModels | undefined, offset: number): void {
-    const slot = this.#slots.get(key)
-    if (this.#ignored.delete(key)) this.#told(key)
-    if (slot) slot.update(state, offset)
+    if (this.#ignored.delete(key)) this.#heard(key)
+    if (this.#slots.has(key)) this.#takeUp(key, state, offset)
     else if (state !== undefined) this.#ignore(key)
-    if (slot && state?.candidate) this.#ignore(key, NO_TRIALS)
+  }
+
+  /** The stable model first: it may be what was on trial. */
+  #takeUp(slot: string, state: StepModels | undefined, offset: number): void {
+    this.#slots.get(slot)!.update(stableTarget(state, offset))
+    this.#trials.get(slot)!.update(state, offset)
+  }
+
+  /** What serves is at work when the instance has joined. */
+  #told(status: ModelStatus): ModelStatus {
+    return status.state === 'current' && !this.#hasJoined ? { ...status, state: 'ready' } : status
   }
 
   #problem({ key, error }: MetadataProblem): void {
@@ -186,7 +245,7 @@ export class LiveModels {
     onChange()
   }
 
-  #told(key: string): void {
+  #heard(key: string): void {
     this.#parts.onRecovered(`${TOPIC} of ${key}`)
     this.#parts.onChange()
   }

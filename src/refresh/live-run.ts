@@ -12,7 +12,9 @@ import { LoadTurns } from './load-turns.ts'
 import { noModelFiles, SlotLoader } from './slot-loader.ts'
 import type { SlotStatus } from './status-record.ts'
 import { StatusReporter } from './status-reporter.ts'
+import type { StepTrials } from './step-trials.ts'
 import { slotsOf } from './topology-slots.ts'
+import { trialEnder } from './trial-end.ts'
 import { tryOut } from './try-out.ts'
 
 /** Beside those that serve: one that hangs, and others. */
@@ -36,8 +38,10 @@ export interface LiveRun {
   open(signal: AbortSignal): Promise<void>
   /** What the lanes of these steps are to be opened with, by cohort; undefined: the step has nothing to do with it. */
   chosen(step: string): readonly ModelSpec[] | undefined
-  /** The lanes are open. */
-  attach(steps: ChangingSteps): void
+  /** The lanes are open. `trials`: of each step. */
+  attach(steps: ChangingSteps, trials: ReadonlyMap<string, StepTrials>): void
+  /** Resolves when models on trial are loaded, as far as they can be now. */
+  trialsLoaded(): Promise<void>
   /** The instance is a member of its groups, under ids that may be others than before. */
   joined(): void
   slots(): readonly SlotStatus[]
@@ -59,7 +63,7 @@ export function createLiveRun(topology: Topology, parts: LiveRunParts): LiveRun 
     const node = nodes.get(step)!
     const own = specsOfStep(topology, node)[cohort]!
     return new SlotLoader({
-      ...{ slot, files, turns, timeoutMs, positions },
+      ...{ slot, files, turns, timeoutMs, positions, cohorts: node.handler.cohorts.length },
       hasOwn: own.uri !== '',
       wantedFile(model) {
         if (!isFileModel(node.handler.cohorts[cohort]!.model)) return undefined
@@ -71,16 +75,19 @@ export function createLiveRun(topology: Topology, parts: LiveRunParts): LiveRun 
         return file ? withFetched(spec, file) : spec
       },
       tryOut: (spec, signal) => tryOut(spec, { executor, clock, timeoutMs, signal }),
-      onServed({ modelName }, modelId) {
-        metrics.modelNamed(step, cohort, modelId, modelName)
-        logger.info({ slot: slot.text, modelId }, 'this model serves from now on')
+      onServed({ modelName }, modelId, served) {
+        metrics.modelNamed(step, served, modelId, modelName)
+        if (served === cohort) logger.info({ slot: slot.text, modelId }, 'this model serves from now on')
       },
     })
   })
+  const instance = parts.instanceId ?? `instance-${Math.floor(random() * 2 ** 48).toString(36)}`
   const live = new LiveModels({
     ...parts,
     topic: modelMetadataTopic(topology.applicationId),
     slots: loaders,
+    trialWindowMs: parts.settings.trialWindowMs,
+    endTrial: trialEnder({ ...parts, applicationId: topology.applicationId, instance }),
     whyIgnored: key => whyIgnored(topology, key),
     onChange: () => reporter.changed(),
   })
@@ -88,20 +95,21 @@ export function createLiveRun(topology: Topology, parts: LiveRunParts): LiveRun 
     ...{ clock, logger },
     topic: modelStatusTopic(topology.applicationId),
     writer: port.writer(),
-    instance: parts.instanceId ?? `instance-${Math.floor(random() * 2 ** 48).toString(36)}`,
+    instance,
     status: () => ({ memberIds: parts.memberIds(), slots: live.slots(), ignored: live.ignored() }),
   })
   return {
     open: signal => live.open(signal),
     chosen: step =>
       nodes.has(step) ? loaders.filter(({ slot }) => slot.step === step).map(each => each.chosen()) : undefined,
-    attach(opened) {
+    attach(opened, trials) {
       for (const loader of loaders) {
         const { step, cohort } = loader.slot
         const { models, signatures } = opened.get(step)!
-        loader.attach(models, signatures[cohort]!)
+        loader.attach(models, signatures[cohort]!, trials.get(step)!)
       }
     },
+    trialsLoaded: () => live.trialsLoaded(),
     joined: () => live.joined(),
     slots: () => live.slots(),
     close() {

@@ -12,16 +12,19 @@
  *     handler's own. An outage of what is published is waited for. What failed is told all the same. Where nothing loads for a
  *     reason that is no model's (a bug of ours), no publication would help, and that is told as the end.
  * L7. A tombstone asks for the handler's own model. Where the handler has none, what serves stays.
+ * L8. A model that is loaded already, since it was on trial, takes over at once.
+ * L9. What is lost while it serves is loaded again like in an outage (L5), and given up when it was lost MAX_LOST times.
  */
 import { isRetriable, RunInferenceError } from '../errors.ts'
 import { type Clock, sleep } from '../ops/clock.ts'
+import { NO_RECORD, type SlotTarget } from './slot-target.ts'
 import type { ModelStatus, RefreshState } from './status-record.ts'
-import { isSameModel, type ModelMetadata, OWN_MODEL, type StepModels } from './step-models.ts'
+import { isSameModel, type ModelMetadata, OWN_MODEL } from './step-models.ts'
 
 const FIRST_RETRY_MS = 500
 const MAX_RETRY_MS = 30_000
 /** A worker that ends while it loads may have met an accident; again and again it is the model. */
-const MAX_LOST_LOADS = 3
+const MAX_LOST = 3
 
 /** A model that is loaded and warm, and serves nothing yet. */
 export interface PreparedVersion {
@@ -42,6 +45,8 @@ export interface LiveSlotParts {
   readonly hasOwn: boolean
   /** Fetches, loads and warms a model; '' = the handler's own. Rejects CLOSED when the signal comes. */
   readonly prepare: (model: ModelMetadata, signal: AbortSignal) => Promise<PreparedVersion>
+  /** The model if it is loaded and warm by now. */
+  readonly loaded?: (model: ModelMetadata) => PreparedVersion | undefined
   readonly clock: Clock
   readonly random: () => number
   /** The status is another one. */
@@ -62,25 +67,17 @@ interface Serving extends Pick<PreparedVersion, 'modelId' | 'sha256'> {
 /** Why a model does not serve; `closed`: nobody waits for it any more. */
 type Failure = RunInferenceError | 'closed'
 
-/** What a record asks for. */
-interface Target {
-  readonly revision: number
-  readonly metadataOffset: number
-  readonly wanted: ModelMetadata
-  readonly previous: readonly ModelMetadata[]
-}
-
-const NO_RECORD = -1
-
 export class LiveSlot {
   readonly #parts: LiveSlotParts
-  #target: Target = { revision: 0, metadataOffset: NO_RECORD, wanted: OWN_MODEL, previous: [] }
+  #target: SlotTarget = { revision: 0, metadataOffset: NO_RECORD, wanted: OWN_MODEL, instead: [] }
   #serving: Serving | undefined
   #state: RefreshState = 'loading'
   #reason: string | undefined
   #since: number
   #work: AbortController | undefined
   #isOut = false
+  /** How often what the record asks for was lost. */
+  #losses = 0
 
   constructor(parts: LiveSlotParts) {
     this.#parts = parts
@@ -109,15 +106,38 @@ export class LiveSlot {
     }
   }
 
-  /** The newest record: `undefined` = a tombstone, or none at all (`metadataOffset` −1). */
-  update(state: StepModels | undefined, metadataOffset: number): void {
-    this.#work?.abort()
-    const work = new AbortController()
-    this.#work = work
-    const { revision = 0, stable: wanted = OWN_MODEL, previous = [] } = state ?? {}
-    this.#target = { revision, metadataOffset, wanted, previous }
-    // A bug of ours, in what was given to it: it is told as any other reason, and the slot goes on.
-    this.#pursue(this.#target, work.signal).catch((error: unknown) => this.#failed(wanted, error))
+  /** The newest record. */
+  update(target: SlotTarget): void {
+    this.#target = target
+    this.#losses = 0
+    this.#start(signal => this.#pursue(target, signal))
+  }
+
+  /** What serves cannot work: it was taken out of service (L9). */
+  lost(error: RunInferenceError): void {
+    const { wanted } = this.#target
+    this.#serving = undefined
+    const again = async (signal: AbortSignal) => {
+      await this.#outage(error, this.#losses - 1, signal)
+      if (!signal.aborted) await this.#pursue(this.#target, signal)
+    }
+    if (++this.#losses < MAX_LOST) this.#start(again)
+    else this.gaveUp(asUnusable(wanted, error, 'was lost while it served'))
+  }
+
+  /** What serves was taken out of service, and is not to be tried again before another record comes. */
+  gaveUp(error: RunInferenceError): void {
+    this.close()
+    this.#serving = undefined
+    this.#failed(this.#target.wanted, error)
+  }
+
+  /** Nothing is wanted any more, and what served was taken out of service. */
+  end(): void {
+    this.close()
+    this.#serving = undefined
+    if (this.#isOut) this.#parts.onRecovered()
+    this.#isOut = false
   }
 
   /** Nothing is loaded any more; what serves is left alone. */
@@ -125,14 +145,24 @@ export class LiveSlot {
     this.#work?.abort()
   }
 
-  async #pursue({ wanted, previous }: Target, signal: AbortSignal): Promise<void> {
+  #start(act: (signal: AbortSignal) => Promise<void>): void {
+    this.close()
+    const work = new AbortController()
+    this.#work = work
+    // A bug of ours, in what was given to it: it is told as any other reason, and the slot goes on.
+    act(work.signal).catch((error: unknown) => this.#failed(this.#target.wanted, error))
+  }
+
+  async #pursue({ wanted, instead }: SlotTarget, signal: AbortSignal): Promise<void> {
     if (this.#isServing(wanted)) return this.#settle('current')
+    const loaded = this.#parts.loaded?.(wanted)
+    if (loaded && this.#serve(wanted, loaded)) return this.#settle('current')
     this.#tell('loading')
     const reasons: RunInferenceError[] = []
     let isOutage = false
     let hopeless: RunInferenceError | undefined
     for (let pauses = 0; ; pauses++) {
-      const candidates = this.#serving ? [wanted] : unique([wanted, ...previous, OWN_MODEL])
+      const candidates = this.#serving ? [wanted] : [wanted, ...instead]
       for (const model of reasons.length > 0 ? candidates.slice(1) : candidates) {
         const failure = await this.#takeUp(model, signal, model === wanted)
         if (signal.aborted || failure === 'closed') return
@@ -161,12 +191,17 @@ export class LiveSlot {
         prepared.discard()
         return 'closed'
       }
-      const positions = prepared.serve()
-      if (positions === undefined) continue
-      const { modelId, sha256 } = prepared
-      this.#serving = { model, modelId, positions, ...(sha256 === undefined ? {} : { sha256 }) }
-      return undefined
+      if (this.#serve(model, prepared)) return undefined
     }
+  }
+
+  /** False: it has to be prepared again. */
+  #serve(model: ModelMetadata, prepared: PreparedVersion): boolean {
+    const positions = prepared.serve()
+    if (positions === undefined) return false
+    const { modelId, sha256 } = prepared
+    this.#serving = { model, modelId, positions, ...(sha256 === undefined ? {} : { sha256 }) }
+    return true
   }
 
   /** The model, or why it cannot be had. An outage is waited for where `isPatient`. */
@@ -180,15 +215,20 @@ export class LiveSlot {
         if (signal.aborted) return 'closed'
         const failure = RunInferenceError.from(error, 'BUG', `loading ${model.modelId}`)
         if (failure.code === 'CLOSED') return 'closed'
-        if (failure.code === 'LANE_LOST' && ++lost >= MAX_LOST_LOADS) return asUnusable(model, failure)
+        if (failure.code === 'LANE_LOST' && ++lost >= MAX_LOST)
+          return asUnusable(model, failure, 'ended the worker that loaded it')
         if (!failure.retriable || !isPatient) return failure
-        this.#isOut = true
-        this.#parts.onOutage(failure)
-        this.#tell('loading', failure)
-        await this.#pause(pauses, signal)
+        await this.#outage(failure, pauses, signal)
         if (signal.aborted) return 'closed'
       }
     }
+  }
+
+  async #outage(error: RunInferenceError, pauses: number, signal: AbortSignal): Promise<void> {
+    this.#isOut = true
+    this.#parts.onOutage(error)
+    this.#tell('loading', error)
+    await this.#pause(pauses, signal)
   }
 
   #pause(pauses: number, signal: AbortSignal): Promise<void> {
@@ -231,11 +271,6 @@ function isOfModel({ code, retriable, stage }: RunInferenceError): boolean {
   return retriable || code === 'MODEL_UNUSABLE' || stage !== 'application'
 }
 
-/** Each model once, in order. */
-function unique(models: readonly ModelMetadata[]): readonly ModelMetadata[] {
-  return models.filter((model, i) => models.findIndex(other => isSameModel(other, model)) === i)
-}
-
 function noOwnModel(serves: boolean): RunInferenceError {
   const what = serves
     ? 'the handler names no model of its own to go back to, so the last one goes on serving'
@@ -243,7 +278,7 @@ function noOwnModel(serves: boolean): RunInferenceError {
   return new RunInferenceError('MODEL_UNUSABLE', `${what}. Publish one: kri models publish`)
 }
 
-function asUnusable({ modelId }: ModelMetadata, cause: RunInferenceError): RunInferenceError {
-  const what = `${modelId} ended the worker that loaded it, ${MAX_LOST_LOADS} times: ${cause.message}`
+function asUnusable({ modelId }: ModelMetadata, cause: RunInferenceError, did: string): RunInferenceError {
+  const what = `${modelId} ${did}, ${MAX_LOST} times: ${cause.message}`
   return new RunInferenceError('MODEL_UNUSABLE', `${what}. Publish a model that loads on this machine`, { cause })
 }

@@ -11,6 +11,7 @@ import type { SlotModels } from './live-models.ts'
 import type { PreparedVersion } from './live-slot.ts'
 import type { LoadTurns } from './load-turns.ts'
 import type { ModelMetadata } from './step-models.ts'
+import type { StepTrials } from './step-trials.ts'
 import type { TopologySlot } from './topology-slots.ts'
 import type { TriedModel } from './try-out.ts'
 
@@ -31,6 +32,8 @@ export interface ModelFiles {
 
 export interface SlotLoaderParts {
   readonly slot: TopologySlot
+  /** Models of the step's handler. */
+  readonly cohorts: number
   readonly hasOwn: boolean
   readonly files: ModelFiles
   readonly turns: LoadTurns
@@ -44,30 +47,39 @@ export interface SlotLoaderParts {
   readonly timeoutMs: number
   /** Where reading of the sources stands, by `topic/partition`. */
   readonly positions: () => Readonly<Record<string, number>>
-  /** This model serves from now on. */
-  readonly onServed: (model: ModelMetadata, modelId: string) => void
+  /** This model serves from now on; `cohort`: of the slot, or of its candidate. */
+  readonly onServed: (model: ModelMetadata, modelId: string, cohort: number) => void
 }
 
 interface Attached {
   readonly models: ChangingModels
   readonly expected: Signature
+  readonly trials: StepTrials
 }
 
 export class SlotLoader implements SlotModels {
   readonly slot: TopologySlot
   readonly hasOwn: boolean
   readonly #parts: SlotLoaderParts
+  readonly candidateCohort: number
   readonly #attached = Promise.withResolvers<Attached>()
+  #opened: Attached | undefined
   #isOpening = true
   #chosen: ModelSpec | undefined
   /** The file of what serves: a lane whose worker is lost reads it again. */
   #file: ModelFile | undefined
+  #candidateFile: ModelFile | undefined
   #tried: TriedModel | undefined
 
   constructor(parts: SlotLoaderParts) {
     this.#parts = parts
     this.slot = parts.slot
     this.hasOwn = parts.hasOwn
+    this.candidateCohort = parts.slot.cohort + parts.cohorts
+  }
+
+  get trials(): StepTrials | undefined {
+    return this.#opened?.trials
   }
 
   /** What the lanes are to be opened with; it is settled by this call. */
@@ -77,17 +89,39 @@ export class SlotLoader implements SlotModels {
   }
 
   /** The lanes are open: from now on they take what is prepared. */
-  attach(models: ChangingModels, expected: Signature): void {
-    this.#attached.resolve({ models, expected })
+  attach(models: ChangingModels, expected: Signature, trials: StepTrials): void {
+    this.#opened = { models, expected, trials }
+    this.#attached.resolve(this.#opened)
     this.#tried?.release()
     this.#tried = undefined
   }
 
   prepare(model: ModelMetadata, signal: AbortSignal): Promise<PreparedVersion> {
-    return this.#parts.turns.take(signal, () => this.#prepare(model, signal))
+    return this.#parts.turns.take(signal, () => this.#prepare(model, signal, this.slot.cohort))
   }
 
-  async #prepare(model: ModelMetadata, signal: AbortSignal): Promise<PreparedVersion> {
+  async prepareCandidate(model: ModelMetadata, signal: AbortSignal): Promise<PreparedVersion> {
+    // Whoever has a turn meanwhile is what the lanes are to be opened with.
+    await orAborted(this.#attached.promise, signal)
+    return this.#parts.turns.take(signal, () => this.#prepare(model, signal, this.candidateCohort))
+  }
+
+  promote(model: ModelMetadata, modelId: string): Readonly<Record<string, number>> {
+    const { cohort } = this.slot
+    this.#parts.onServed(model, modelId, cohort)
+    this.#opened!.models.promote(cohort)
+    const file = this.#candidateFile
+    this.#candidateFile = undefined
+    return this.#served(file)
+  }
+
+  dropCandidate(): void {
+    this.#opened!.models.dropCandidate(this.slot.cohort)
+    this.#candidateFile?.release()
+    this.#candidateFile = undefined
+  }
+
+  async #prepare(model: ModelMetadata, signal: AbortSignal, cohort: number): Promise<PreparedVersion> {
     const { wantedFile, files, specOf } = this.#parts
     const wanted = wantedFile(model)
     const file = wanted && (await files.fetch(wanted, signal))
@@ -95,9 +129,9 @@ export class SlotLoader implements SlotModels {
       const spec = specOf(model, file)
       if (this.#isOpening) return await this.#tryOut(model, spec, file, signal)
       const { models, expected } = await orAborted(this.#attached.promise, signal)
-      const { timeoutMs, slot } = this.#parts
-      const prepared = await models.prepare(slot.cohort, spec, expected, { timeoutMs, signal })
-      return this.#swap(model, prepared, file)
+      const { timeoutMs } = this.#parts
+      const prepared = await models.prepare(cohort, spec, expected, { timeoutMs, signal })
+      return this.#swap(model, prepared, file, cohort)
     } catch (error) {
       file?.release()
       throw error
@@ -123,21 +157,23 @@ export class SlotLoader implements SlotModels {
         this.#tried?.release()
         this.#tried = isKept ? tried : undefined
         this.#chosen = spec
-        this.#parts.onServed(model, spec.uri)
+        this.#parts.onServed(model, spec.uri, this.slot.cohort)
         return this.#served(file)
       },
     }
   }
 
-  #swap(model: ModelMetadata, prepared: PreparedModel, file: ModelFile | undefined): PreparedVersion {
+  #swap(model: ModelMetadata, prepared: PreparedModel, file: ModelFile | undefined, cohort: number): PreparedVersion {
     const { modelId, sha256 } = prepared
     return {
       modelId,
       ...(sha256 === '' ? {} : { sha256 }),
       serve: () => {
-        this.#parts.onServed(model, modelId)
+        this.#parts.onServed(model, modelId, cohort)
         prepared.serve()
-        return this.#served(file)
+        if (cohort === this.slot.cohort) return this.#served(file)
+        this.#candidateFile = file
+        return this.#parts.positions()
       },
       discard() {
         prepared.discard()

@@ -2,6 +2,8 @@
  * What a running step is told of the models on trial. The candidate of cohort c is loaded and warm as cohort c + the number of
  * cohorts of the step's `ModelSet` (`candidateCohort`) before either is set, and stays so until after it is taken back.
  */
+import type { RunInferenceError } from '../errors.ts'
+import type { Side } from './rollout-tally.ts'
 import type { Split } from './split.ts'
 import type { Candidate } from './step-models.ts'
 
@@ -16,10 +18,22 @@ export interface ShadowTrial {
   readonly candidate: Candidate
 }
 
+/** Told by the batch of what the stable model and its candidate do. */
+export interface TrialWatch {
+  /** A call gave results for so many rows, and took so long inside the model. */
+  ran(side: Side, rows: number, callMs: number): void
+  /** So many rows have failed in inference for good. */
+  failed(side: Side, rows: number): void
+  /** The candidate, or its lanes, cannot work now: rows that it had were put back. Nothing waits for it where it is dropped. */
+  lost(error: RunInferenceError): void
+}
+
 /** One step. `cohort`: of the handler. Each call counts for what comes after it, at once. */
 export interface StepTrials {
   /** Which records are the candidate's; undefined: none. */
   setSplit(cohort: number, split: Pick<Split, 'has'> | undefined): void
+  /** Who is told how the two do; undefined: nobody. */
+  setWatch(cohort: number, watch: TrialWatch | undefined): void
   /** What scores beside the stable model; undefined: nothing. */
   setShadow(cohort: number, shadow: ShadowTrial | undefined): void
 }

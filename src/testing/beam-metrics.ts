@@ -55,7 +55,8 @@ export function beamMetrics(): BeamMetrics {
   }
   const namesOf = (step: string, cohort: number, name: string, modelId?: string) => {
     const { models = [], modelNames, serving = '' } = steps.get(step) ?? {}
-    const model = models[cohort] ?? ''
+    // Models on trial stand behind the others.
+    const model = models[cohort % models.length] ?? ''
     const modelName = (model === '' && modelNames?.get(modelId ?? serving)) || ''
     if (modelName !== '') return [`${modelName}_${name}`]
     return model === '' ? [name] : [name, `${model}-_${name}`]
@@ -73,10 +74,10 @@ export function beamMetrics(): BeamMetrics {
     ...nullMetrics,
     stepOpened: (step, namespace, models) =>
       void steps.set(step, { namespace, models, modelNames: new Map(), serving: '' }),
-    modelNamed(step, _cohort, modelId, modelName) {
+    modelNamed(step, cohort, modelId, modelName) {
       const opened = steps.get(step)!
       opened.modelNames.set(modelId, modelName)
-      opened.serving = modelId
+      if (cohort < opened.models.length) opened.serving = modelId
     },
     batchDispatched: (step, _reason, rows) => put(BATCHING_NAMESPACE, 'batch_size', step, including(rows)),
     batchEnded(step, ms) {

@@ -4,11 +4,7 @@ import { from, json, keyed, modelHandler, topology, utf8 } from 'kafka-run-infer
 import { createTopologyDriver, type DriverOptions } from 'kafka-run-inference/testing'
 import { modelMetadataTopic, modelStatusTopic } from '../../src/kafka/topic-names.ts'
 import { readStatus } from '../../src/refresh/fleet-status.ts'
-import { changeMetadata } from '../../src/refresh/metadata-writer.ts'
-import { aborted, withCandidate } from '../../src/refresh/state-changes.ts'
-import type { StepModels } from '../../src/refresh/step-models.ts'
 import { countingMetrics } from '../support/counting-metrics.ts'
-import { passed } from '../support/on-driver.ts'
 
 /** Adds what its model id says, and says so; `bad…` does not load. */
 const adding = (modelId: string) =>
@@ -149,25 +145,6 @@ describe('live models', () => {
     await driver.publishModel('ad', undefined)
     await driver.advance(1_000)
     assert.equal(driver.running.health().problems['model metadata of ad'], undefined)
-    await driver.stop()
-  })
-
-  it('a model on trial is not run, and that is told until the trial is over', async () => {
-    const { driver, pipe, values } = await started()
-    const { clock, port } = driver
-    const parts = { port, applicationId: 't', clock, random: () => 0.5 }
-    const candidate = { model: named('2'), mode: 'canary', percent: 50, salt: 's' } as const
-    const at = new Date(0).toISOString()
-    const change = async (to: (state: StepModels | undefined) => StepModels) => {
-      await passed(driver, changeMetadata(parts, 'add', to))
-      await driver.advance(1_000)
-    }
-    await change(state => withCandidate(state, candidate, 'test', at))
-    await pipe('a')
-    assert.deepEqual(await values(), ['11 by 1'])
-    assert.match(driver.running.health().problems['model metadata of add']!, /on trial, and this version runs none/)
-    await change(state => aborted(state, 'test', at))
-    assert.equal(driver.running.health().problems['model metadata of add'], undefined)
     await driver.stop()
   })
 

@@ -12,6 +12,13 @@ function exercised() {
   const metrics = createMetrics()
   metrics.stepOpened('classify', 'BeamML_KeyedModels', ['k1', 'k2'])
   metrics.stepOpened('check', 'mine', [''])
+  // On trial beside k1: the series with the most labels.
+  metrics.modelNamed('classify', 2, 'new.onnx', 'new')
+  metrics.batchSucceeded('classify', 2, 6, 96, 0, 0, 'new.onnx')
+  metrics.batchFailed('classify', 2)
+  metrics.modelLoaded('classify', 2, 20, 12_345)
+  metrics.modelEvicted('classify', 2)
+  metrics.modelRefreshFailed('classify', 2, 'MODEL_UNUSABLE')
   metrics.blockReceived('in', 100, 4_000)
   metrics.childrenMade('in', 12)
   metrics.slowFunction(point, -1, 150)
@@ -31,6 +38,8 @@ function exercised() {
   metrics.modelSwapEnded('classify', 'served', 1_200)
   metrics.modelRevision('classify', 0, 3, true)
   metrics.modelRefreshFailed('classify', 0, 'MODEL_UNUSABLE')
+  metrics.modelTrial('classify', 1, 10)
+  metrics.modelTrialGivenUp('classify', 1, 'latency')
   metrics.watchModels(() => [
     { step: 'classify', modelId: 'm.onnx', provider: 'webgpu', partlyOnCpu: false, lanes: 1, refusedProviders: [] },
     { step: 'classify', modelId: 'm.onnx', provider: 'cpu', partlyOnCpu: false, lanes: 3, refusedProviders: [] },
@@ -168,6 +177,30 @@ suite('metrics', () => {
     assert.ok(lines.includes(`failed_batches_counter{${labels}} 1`))
     assert.ok(lines.includes('kri_model_revision{step="classify",model="k2"} 4'))
     assert.ok(lines.includes('kri_model_current{step="classify",model="k2"} 0'))
+  })
+
+  test('a model on trial is told apart from the one beside it, until the trial is over', async () => {
+    const metrics = createMetrics()
+    metrics.stepOpened('classify', 'BeamML_Onnx', [''])
+    metrics.modelNamed('classify', 0, 'v1.onnx', 'digits')
+    metrics.modelNamed('classify', 1, 'v2.onnx', 'digits')
+    metrics.modelTrial('classify', 0, 10)
+    metrics.batchSucceeded('classify', 0, 9, 36, 1, 0, 'v1.onnx')
+    metrics.batchSucceeded('classify', 1, 1, 4, 1, 0, 'v2.onnx')
+    // These had waited for the candidate before.
+    metrics.batchSucceeded('classify', 1, 5, 20, 1, 0, 'v1.onnx')
+    const labels = 'beam_namespace="BeamML_Onnx",step="classify",model="digits"'
+    const lines = async () => (await metrics.text()).split('\n')
+    const running = await lines()
+    assert.ok(running.includes(`num_inferences{${labels}} 14`))
+    assert.ok(running.includes(`num_inferences{${labels},track="candidate"} 1`))
+    assert.ok(running.includes('kri_model_trial_percent{step="classify"} 10'))
+    metrics.modelNamed('classify', 0, 'v2.onnx', 'digits')
+    metrics.modelTrial('classify', 0, 0)
+    metrics.batchSucceeded('classify', 1, 3, 12, 1, 0, 'v2.onnx')
+    const over = await lines()
+    assert.ok(over.includes(`num_inferences{${labels}} 17`))
+    assert.ok(over.includes('kri_model_trial_percent{step="classify"} 0'))
   })
 
   test('two instances in one process do not share numbers', async () => {

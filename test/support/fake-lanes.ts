@@ -11,6 +11,7 @@ import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
 import { Retries } from '../../src/pipeline/retries.ts'
 import type { RowCost } from '../../src/pipeline/row-cost.ts'
 import type { RowRun, RunSegment } from '../../src/pipeline/row-run.ts'
+import { TrialWatches } from '../../src/pipeline/trial-watches.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
 
 /** What a run does: nothing, or throws. Rows are given as positions in the filled batch. */
@@ -86,6 +87,7 @@ export function fakeLane(id = 0): FakeLane {
     busyMs: () => 0,
     restarts: { crash: 0, timeout: 0 },
     trouble: undefined,
+    hasEnded: false,
     close: async () => {},
   }
   return lane
@@ -166,6 +168,7 @@ export function fakeStep(
     models: heldModels(lanes),
     failures: { topic: 't.s.failed-inference', stage: 'inference', step: 's', node: 'step s', listeners: [] },
     metrics: nullMetrics,
+    watches: new TrialWatches(),
     note: () => {},
     now: () => 0,
     onReleased: () => {},

@@ -1,5 +1,6 @@
 import { RunInferenceError } from '../../src/errors.ts'
 import { LiveSlot } from '../../src/refresh/live-slot.ts'
+import { stableTarget } from '../../src/refresh/slot-target.ts'
 import { OWN_MODEL, type StepModels } from '../../src/refresh/step-models.ts'
 import { createManualClock } from '../../src/testing/manual-clock.ts'
 
@@ -76,7 +77,7 @@ export function slotOf({ hasOwn = true } = {}) {
     await clock.settle()
   }
   const update = async (published: StepModels | undefined, offset: number) => {
-    slot.update(published, offset)
+    slot.update(stableTarget(published, offset))
     await clock.settle()
   }
   const brief = () => {

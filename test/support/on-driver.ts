@@ -7,6 +7,7 @@ import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
 import type { PipelineMetrics } from '../../src/pipeline/pipeline-metrics.ts'
 import { type RunningTopology, startTopology } from '../../src/run.ts'
 import { DEFAULT_RUN_SETTINGS, type RunSettings } from '../../src/run-settings.ts'
+import { driverModels } from '../../src/testing/driver-models.ts'
 import { createFaultyExecutor, type FaultyExecutor, type RowPredicate } from '../../src/testing/faulty-executor.ts'
 import {
   createTopologyDriver,
@@ -78,6 +79,8 @@ export async function secondInstance(
     random: () => 0.5,
     logger: silentLogger,
     metrics: also.metrics ?? nullMetrics,
+    modelFiles: driverModels,
+    instanceId: 'second',
   })
   await passed(driver, running.whenReady())
   return running

@@ -1,0 +1,203 @@
+/**
+ * The model on trial in one slot of one instance.
+ *
+ * T1. It has rows only while it is loaded, warm, and what the newest record names; before and after that all rows are the stable
+ *     model's. What fails, hangs or is lost of it changes nothing else.
+ * T2. A record that changes its share, or how it is tried, keeps it loaded; one with another model ends it before that one is loaded.
+ * T3. When it becomes the stable model, its lanes do: nothing is loaded.
+ * T4. Where a rule says so it is judged, anew with each record. When it is given up it has no more rows here, at once, and then
+ *     the trial is ended for all.
+ */
+import { RunInferenceError } from '../errors.ts'
+import type { Clock } from '../ops/clock.ts'
+import type { Logger } from '../ops/logger.ts'
+import type { LiveModelMetrics, SlotModels } from './live-models.ts'
+import { LiveSlot, type PreparedVersion } from './live-slot.ts'
+import { RolloutJudge, type Verdict } from './rollout-judge.ts'
+import type { Side } from './rollout-tally.ts'
+import { trialTarget } from './slot-target.ts'
+import { Split } from './split.ts'
+import type { ModelStatus } from './status-record.ts'
+import { type Candidate, isSameModel, type ModelMetadata, type StepModels } from './step-models.ts'
+import type { TrialWatch } from './step-trials.ts'
+
+/** A candidate, and the record that put it on trial. */
+export interface Trial {
+  readonly slot: string
+  readonly revision: number
+  readonly candidate: Candidate
+}
+
+export interface LiveTrialParts {
+  readonly models: SlotModels
+  readonly clock: Clock
+  readonly random: () => number
+  readonly logger: Logger
+  readonly metrics: LiveModelMetrics
+  /** Over which time the two are compared. */
+  readonly windowMs: number
+  /** Ends the trial for all instances, whatever that takes; gives up with the signal. */
+  readonly abort: (trial: Trial, reason: string, signal: AbortSignal) => void
+  readonly onChange: () => void
+  readonly onOutage: (error: RunInferenceError) => void
+  readonly onRecovered: () => void
+}
+
+export class LiveTrial {
+  readonly #parts: LiveTrialParts
+  readonly #slot: LiveSlot
+  #trial: Trial | undefined
+  /** Ends what is done about a verdict. */
+  #judged = new AbortController()
+
+  constructor(parts: LiveTrialParts) {
+    this.#parts = parts
+    const { clock, random, models, onChange, onOutage, onRecovered } = parts
+    this.#slot = new LiveSlot({
+      ...{ clock, random, onChange, onOutage, onRecovered, hasOwn: models.hasOwn },
+      prepare: async (model, signal) => this.#beginning(await models.prepareCandidate(model, signal)),
+      onFailed: (model, error) => this.#failed(model, error),
+      onHopeless() {},
+    })
+  }
+
+  /** True when nothing is on its way: it has rows, has failed, waits for an outage to end, or there is no trial. */
+  get isSettled(): boolean {
+    const { state, reason } = this.#slot.status()
+    return this.#trial === undefined || state !== 'loading' || reason !== undefined
+  }
+
+  /** The newest record of the slot; the stable model has had it before (T3). */
+  update(state: StepModels | undefined, metadataOffset: number): void {
+    this.#judged.abort()
+    this.#judged = new AbortController()
+    const { candidate } = state ?? {}
+    const { serving } = this.#slot
+    const isKept = serving !== undefined && candidate !== undefined && isSameModel(serving, candidate.model)
+    if (serving && !isKept) this.#drop()
+    if (!isKept) this.#slot.end()
+    this.#trial = undefined
+    if (!state || !candidate) return
+    this.#trial = { slot: this.#parts.models.slot.text, revision: state.revision, candidate }
+    if (isKept) this.#begin()
+    this.#slot.update(trialTarget(candidate, state, metadataOffset))
+  }
+
+  /** Undefined where there is no trial. */
+  status(): ModelStatus | undefined {
+    return this.#trial && this.#slot.status()
+  }
+
+  /** The candidate, if this is it, and it is loaded: to become the stable model. */
+  loaded(model: ModelMetadata): PreparedVersion | undefined {
+    const { serving } = this.#slot
+    if (!serving || !isSameModel(serving, model)) return undefined
+    const { modelId, sha256 } = this.#slot.status()
+    return {
+      modelId: modelId!,
+      ...(sha256 === undefined ? {} : { sha256 }),
+      serve: () => {
+        this.#takeBack()
+        this.#slot.end()
+        return this.#parts.models.promote(model, modelId!)
+      },
+      discard() {},
+    }
+  }
+
+  close(): void {
+    this.#judged.abort()
+    this.#slot.close()
+  }
+
+  #beginning(prepared: PreparedVersion): PreparedVersion {
+    return {
+      ...prepared,
+      serve: () => {
+        const positions = prepared.serve()
+        if (positions !== undefined) this.#begin(prepared.modelId)
+        return positions
+      },
+    }
+  }
+
+  /** The candidate has its share from now on. */
+  #begin(modelId = this.#slot.status().modelId!): void {
+    const { models, metrics, logger } = this.#parts
+    const { cohort, step, text } = models.slot
+    const { candidate, revision } = this.#trial!
+    const { mode, percent } = candidate
+    const trials = models.trials!
+    const { candidateCohort } = models
+    const isCanary = mode === 'canary'
+    trials.setSplit(cohort, isCanary ? new Split(candidate) : undefined)
+    trials.setWatch(cohort, isCanary ? this.#watch() : undefined)
+    trials.setShadow(cohort, isCanary ? undefined : { candidateCohort, modelId, revision, candidate })
+    metrics.modelTrial(step, cohort, percent)
+    logger.info({ slot: text, modelId, mode, percent, revision }, 'this model is on trial from now on')
+  }
+
+  /** All rows are the stable model's again. */
+  #takeBack(): void {
+    const { models, metrics } = this.#parts
+    const { cohort, step } = models.slot
+    const trials = models.trials!
+    trials.setSplit(cohort, undefined)
+    trials.setWatch(cohort, undefined)
+    trials.setShadow(cohort, undefined)
+    metrics.modelTrial(step, cohort, 0)
+  }
+
+  #drop(): void {
+    const { models, logger } = this.#parts
+    const { modelId } = this.#slot.status()
+    this.#takeBack()
+    models.dropCandidate()
+    logger.info({ slot: models.slot.text, modelId }, 'this model is no longer on trial here')
+  }
+
+  #watch(): TrialWatch {
+    const { clock, windowMs } = this.#parts
+    const rule = this.#trial!.candidate.abortIf
+    const judge = rule && new RolloutJudge({ rule, windowMs, clock })
+    const look = (side: Side) => {
+      const verdict = side === 'candidate' ? judge!.verdict() : undefined
+      if (verdict) this.#giveUp(verdict)
+    }
+    return {
+      ran(side, rows, callMs) {
+        judge?.ran(side, rows, callMs)
+        if (judge) look(side)
+      },
+      failed(side, records) {
+        judge?.failed(side, records)
+        if (judge) look(side)
+      },
+      lost: error => {
+        this.#drop()
+        this.#slot.lost(error)
+      },
+    }
+  }
+
+  #giveUp({ about, reason }: Verdict): void {
+    const { abort, metrics, models } = this.#parts
+    const { cohort, step } = models.slot
+    const trial = this.#trial!
+    this.#drop()
+    metrics.modelTrialGivenUp(step, cohort, about)
+    this.#slot.gaveUp(new RunInferenceError('MODEL_UNUSABLE', `given up by the rule of its trial: ${reason}`))
+    abort(trial, reason, this.#judged.signal)
+  }
+
+  #failed({ modelId }: ModelMetadata, { code, message }: RunInferenceError): void {
+    const { metrics, models, logger } = this.#parts
+    const { step, text } = models.slot
+    metrics.modelRefreshFailed(step, models.candidateCohort, code)
+    const facts = { slot: text, modelId, code, reason: message }
+    logger.error(
+      facts,
+      'a model on trial cannot be used here: the stable one has all records, until something else is published',
+    )
+  }
+}
