@@ -6,12 +6,10 @@ export interface TestFiles {
   readonly plain: readonly string[]
   /** Share one cluster. */
   readonly onCluster: readonly string[]
-  /** `*.serial.test.ts` with brokers of their own, or none: one at a time, beside files of the other kinds. */
+  /** `*.serial.test.ts`, which have clusters of their own or keep the machine busy: one or two at a time, beside the others. */
   readonly serial: readonly string[]
-  /** `*.serial.test.ts` on the shared cluster: nothing runs beside them. */
-  readonly alone: readonly string[]
-  /** True when one of them, wherever it stands, takes the shared cluster. */
-  readonly needCluster: boolean
+  /** Those that take the shared cluster, wherever they stand. */
+  readonly takers: ReadonlySet<string>
 }
 
 /** Sorts the selected files (files, folders or patterns; none = all below test/) by what they need. Throws when there is none. */
@@ -30,9 +28,8 @@ export function selectTestFiles(root: string, selected: readonly string[]): Test
   return {
     plain: sorted.filter(file => !isSerial(file) && !takers.has(file)),
     onCluster: sorted.filter(file => !isSerial(file) && takers.has(file)),
-    serial: sorted.filter(file => isSerial(file) && !takers.has(file)),
-    alone: sorted.filter(file => isSerial(file) && takers.has(file)),
-    needCluster: takers.size > 0,
+    serial: sorted.filter(isSerial),
+    takers,
   }
 }
 

@@ -1,9 +1,10 @@
 /**
- * `npm test [-- FILE…] [-- --test-name-pattern=TEXT]`: every test file in a process of its own, one Kafka cluster for
- * all that need one, failures in full, a table at the end. Exit code 1 when anything failed, 130 after Ctrl-C.
+ * `npm test [-- FILE…] [-- --test-name-pattern=TEXT] [-- --lanes=N]`: every test file in a process of its own, N side by side,
+ * one Kafka cluster for all that need one, failures in full, a table at the end. Exit code 1 when anything failed, 130 after
+ * Ctrl-C.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -13,6 +14,7 @@ import { createLogger } from '../src/ops/logger.ts'
 import { SHARED_CLUSTER, type SharedCluster } from '../test/support/cluster.ts'
 import { runTestFile, type Suite } from './run-test-file.ts'
 import { selectTestFiles } from './test-files.ts'
+import { lanesOf } from './test-lanes.ts'
 import { showSuite, showSummary } from './test-report.ts'
 
 /** Twice what the slowest takes where the machine has other things to do. */
@@ -21,9 +23,15 @@ const FILE_TIMEOUT_MS = 600_000
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { 'test-name-pattern': { type: 'string', multiple: true } },
+  options: { 'test-name-pattern': { type: 'string', multiple: true }, lanes: { type: 'string' } },
 })
 const patterns = values['test-name-pattern'] ?? []
+const wanted = values.lanes === undefined ? undefined : Number(values.lanes)
+if (wanted !== undefined && !(Number.isInteger(wanted) && wanted > 0)) {
+  console.error(`--lanes takes a whole number from 1, got ${JSON.stringify(values.lanes)}`)
+  process.exit(2)
+}
+const lanes = lanesOf(availableParallelism(), totalmem(), wanted)
 // Hundreds of processes import the same sources: what the first has compiled, the others read.
 const compiled = mkdtempSync(join(tmpdir(), 'kri-compiled-'))
 process.on('exit', () => rmSync(compiled, { recursive: true, force: true }))
@@ -37,12 +45,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 process.chdir(root)
 const started = performance.now()
 const files = selectTestFiles(root, positionals)
-const shared = files.needCluster ? shareCluster() : undefined
+const shared = files.takers.size > 0 ? shareCluster() : undefined
 const [serial, others] = [[...files.serial], [...files.plain, ...files.onCluster]]
-const onCluster = new Set([...files.onCluster, ...files.alone])
-// Those with clusters of their own mostly wait for them.
-await Promise.all([runLane(serial, others), runLane(others)])
-await runLane([...files.alone])
+const next = () => others.shift()
+// From both ends, so that neighbours in a folder, which are alike, are not the ones that run side by side.
+const takers = [() => serial.shift() ?? next(), () => serial.pop() ?? next()].slice(0, lanes.withClusters)
+await Promise.all(Array.from({ length: lanes.all }, (_, lane) => runLane(takers[lane] ?? next)))
 // One that is still starting when we are interrupted ends with this process.
 await unlessInterrupted(stopCluster())
 console.log(`\n${showSummary(suites, (performance.now() - started) / 1000)}`)
@@ -93,11 +101,10 @@ function unlessInterrupted<T>(work: Promise<T>): Promise<T | undefined> {
   return Promise.race([work, interruption])
 }
 
-/** Runs the files of these lists, which others may take from as well, one at a time, and reports each when it is done. */
-async function runLane(...lists: readonly string[][]): Promise<void> {
-  const next = () => lists.find(list => list.length > 0)?.shift()
-  for (let file = next(); file !== undefined && !interrupted.signal.aborted; file = next()) {
-    const needed = onCluster.has(file) ? await unlessInterrupted(shared!) : undefined
+/** Runs the files that it gets, one at a time, and reports each when it is done. */
+async function runLane(take: () => string | undefined): Promise<void> {
+  for (let file = take(); file !== undefined && !interrupted.signal.aborted; file = take()) {
+    const needed = files.takers.has(file) ? await unlessInterrupted(shared!) : undefined
     const suite = await runTestFile(file, {
       env: needed === undefined ? testEnvironment : { ...testEnvironment, [SHARED_CLUSTER]: JSON.stringify(needed) },
       nodeArgs: patterns.map(pattern => `--test-name-pattern=${pattern}`),
