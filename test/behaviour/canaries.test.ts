@@ -1,8 +1,25 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { keyed, topology } from 'kafka-run-inference'
-import { adding, addingTopology, assertShare, canary, KEYS, numbersIn, onTrial, sumsOut } from '../support/canaries.ts'
-import { secondInstance } from '../support/on-driver.ts'
+import { float32, from, json, type KV, keyed, kv, onnx, topology } from 'kafka-run-inference'
+import type { Executor } from '../../src/models/executor.ts'
+import { Split } from '../../src/refresh/split.ts'
+import { withCandidate } from '../../src/refresh/state-changes.ts'
+import { createFaultyExecutor, type FaultyExecutor } from '../../src/testing/faulty-executor.ts'
+import {
+  adding,
+  addingTopology,
+  assertShare,
+  canary,
+  changeOn,
+  KEYS,
+  numbersIn,
+  onTrial,
+  sumsOut,
+} from '../support/canaries.ts'
+import { addedBy, numbers, type Scored, scored, writeAddingModels } from '../support/changing-models.ts'
+import { feed, onDriver, secondInstance } from '../support/on-driver.ts'
+
+const { paths } = writeAddingModels(2)
 
 const models = (sums: readonly { readonly by: string }[]) => [...new Set(sums.map(({ by }) => by))].sort()
 
@@ -134,6 +151,74 @@ describe('a canary', () => {
   })
 })
 
+describe('a canary on lanes that fail', () => {
+  it('that is lost has no rows any more: they go to the stable model, and it is loaded again', async () => {
+    let executor: FaultyExecutor | undefined
+    const clock = { now: () => 0, wallTime: () => 0, after: () => () => {} }
+    const wrapExecutor = (inner: Executor) => {
+      executor = createFaultyExecutor(inner, { clock })
+      return executor
+    }
+    const trial = await onTrial(undefined, { wrapExecutor })
+    const candidate = canary('2', 50)
+    const [stableLane] = executor!.lanes
+    await trial.canary(candidate)
+    assertShare(await trial.pipe(), candidate, '1')
+    const lane = executor!.lanes.find(each => each !== stableLane)!
+    executor!.lose(lane.id)
+    const while_ = await trial.pipe()
+    assert.equal(while_.length, KEYS.length)
+    await trial.driver.advance(10_000)
+    assertShare(await trial.pipe(), candidate, '1')
+    assert.equal(trial.loads.filter(id => id === '2').length, 2)
+    assert.deepEqual(trial.driver.running.health().problems, {})
+    await trial.driver.stop()
+  })
+})
+
+describe('a canary of records', () => {
+  it('without keys has them by position, also where rows go to the lane as they are', () =>
+    onDriver(
+      topology('t', [
+        from('in', float32(1))
+          .runInference('add', onnx({ model: paths[0]!, input: float32(1), output: float32(1) }), {
+            modelMetadata: true,
+          })
+          .map(({ modelId, example, inference }): Scored => ({ modelId, x: example[0]!, y: inference[0]! }))
+          .to('out', json<Scored>()),
+      ]),
+      async driver => {
+        const candidate = canary(paths[1]!, 25)
+        await changeOn(driver, state => withCandidate(state, candidate, 'me', new Date(0).toISOString()))
+        await feed(driver, numbers([...new Array(400).keys()]))
+        const split = new Split(candidate)
+        const all = await scored(driver)
+        assert.equal(all.length, 400)
+        for (const [offset, { modelId, x, y }] of all.entries()) {
+          const position = Buffer.from(`in/0/${offset}`)
+          const n = split.hasKey(position, 0, position.length) ? 1 : 0
+          assert.deepEqual([modelId, x, y - x], [paths[n], offset, addedBy(n)])
+        }
+      },
+    ))
+
+  it('that become several elements, or bring a batch, has all of them or none', async () => {
+    const twice = ({ key, value }: KV<string, number>) => [kv(key, value), kv(key, value)]
+    const options = { modelMetadata: true } as const
+    const several = numbersIn.flatMap(twice, { maxFanOut: 2 }).runInference('add', keyed(adding('1')), options)
+    const batches = numbersIn.map(twice).runInference('add', keyed(adding('1')).withNoBatching(), options)
+    for (const step of [several, batches]) {
+      const trial = await onTrial(topology('t', [step.to('out', sumsOut)]))
+      const candidate = canary('2', 40)
+      await trial.canary(candidate)
+      const sums = await trial.pipe()
+      assert.equal(sums.length, 2 * KEYS.length)
+      assertShare(sums, candidate, '1')
+      await trial.driver.stop()
+    }
+  })
+})
+
 describe('a canary with a rule', () => {
   const abortIf = { failureFactor: 2, latencyFactor: 100, minRecords: 20 }
 
@@ -156,9 +241,24 @@ describe('a canary with a rule', () => {
 
   it('has no more records from the verdict on, while the topic cannot be written', async () => {
     const trial = await onTrial()
-    await trial.canary(canary('picky-2', 50, { abortIf }))
+    await trial.driver.running.stop()
     const { broker } = trial.driver
-    assert.ok(broker)
+    const port = broker.connect()
+    const second = await secondInstance(trial.driver, addingTopology([]), {}, undefined, { port })
+    await trial.canary(canary('picky-2', 50, { abortIf }))
+    const mend = broker.cut(port, ['fence'])
+    await trial.pipe()
+    const { candidate } = second.health().slots[0]!
+    assert.equal(candidate!.state, 'failed')
+    assert.match(candidate!.reason!, /given up by the rule of its trial/)
+    await trial.driver.advance(120_000)
+    assert.deepEqual(models(await trial.pipe()), ['1'], 'records do not wait for it')
+    assert.ok((await trial.published()).candidate)
+    mend()
+    await trial.driver.advance(120_000)
+    assert.equal((await trial.published()).candidate, undefined)
+    assert.deepEqual(second.health().problems, {})
+    await second.stop()
     await trial.driver.stop()
   })
 })

@@ -1,7 +1,7 @@
 /** A step whose model adds what its id says, in a driver, and trials of other models beside it. */
 import assert from 'node:assert/strict'
 import { from, json, keyed, modelHandler, topology, utf8 } from 'kafka-run-inference'
-import { createTopologyDriver, type DriverOptions } from 'kafka-run-inference/testing'
+import { createTopologyDriver, type DriverOptions, type TopologyDriver } from 'kafka-run-inference/testing'
 import { modelMetadataTopic } from '../../src/kafka/topic-names.ts'
 import { readMetadata } from '../../src/refresh/metadata-log.ts'
 import { changeMetadata } from '../../src/refresh/metadata-writer.ts'
@@ -54,17 +54,23 @@ export function addingTopology(loads: Loads) {
   return topology('t', [numbersIn.runInference('add', handler, { modelMetadata: true }).to('out', sumsOut)])
 }
 
+type Change = (state: StepModels | undefined) => StepModels
+
+/** Publishes for the step `add`, and lets a second pass. */
+export async function changeOn(driver: TopologyDriver, to: Change, key?: string): Promise<void> {
+  const { clock, port } = driver
+  const parts = { port, applicationId: 't', clock, random: () => 0.5 }
+  await passed(driver, changeMetadata(parts, slotText('add', key), to))
+  await driver.advance(1_000)
+}
+
 export async function onTrial(of?: ReturnType<typeof topology>, options: DriverOptions = {}) {
   const loads: Loads = []
   const driver = await createTopologyDriver(of ?? addingTopology(loads), options)
-  const { clock, port } = driver
+  const { port } = driver
   let sent = 0
   let read = 0
-  const change = async (to: (state: StepModels | undefined) => StepModels, key?: string) => {
-    const parts = { port, applicationId: 't', clock, random: () => 0.5 }
-    await passed(driver, changeMetadata(parts, slotText('add', key), to))
-    await driver.advance(1_000)
-  }
+  const change = (to: Change, key?: string) => changeOn(driver, to, key)
   const act = ['me', new Date(0).toISOString()] as const
   return {
     driver,
