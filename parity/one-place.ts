@@ -21,7 +21,10 @@ function laneWithOnePlace(lane: Lane): Lane {
     },
     busyMs: () => lane.busyMs(),
     load: async spec => modelWithOnePlace(lane, await lane.load(spec)),
-    close: () => lane.close(),
+    get hasEnded() {
+      return lane.hasEnded
+    },
+    close: soon => lane.close(soon),
   }
 }
 

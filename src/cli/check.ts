@@ -29,8 +29,8 @@ const NOTHING: Checked = { models: [], topics: [], schemas: [], examples: [] }
 const NO_BROKERS = { brokers: 'offline:1' }
 /** Less than what the check gives the broker in all, so that the cause is told and not just that time is over. */
 const BROKER_PATIENCE_MS = 3_000
-/** More than lanes in processes give themselves. */
-const CLOSE_MS = 5_000
+/** A thread that is busy for so long when all is done is in a call that does not return: it is told, and then ended. */
+const CLOSE_MS = 1_500
 /** Examples are few. */
 const BATCH_ROWS = 8
 
@@ -44,17 +44,19 @@ export interface CheckFlags extends TopologyFlags {
 
 /** Finds what `run` would refuse, and more. Exit code 1 when there are problems. */
 export async function check(module: string, flags: CheckFlags): Promise<void> {
-  const report = await reportOf(module, flags)
+  let hangs = false
+  const report = await reportOf(module, flags, () => {
+    hangs = true
+  })
   console.log(flags.json === true ? JSON.stringify(report) : reportAsText(report))
   if (report.ok) return
   process.exitCode = 1
   // What a bad module has opened would keep the process; everything of ours is closed by now, but for lanes that are stuck: while
   // one is in native code, any other end would abort.
-  const isStuck = report.problems.some(({ code }) => code === 'LANE_STUCK')
-  process.stdout.write('', () => (isStuck ? killThisProcess() : process.exit()))
+  process.stdout.write('', () => (hangs ? killThisProcess() : process.exit()))
 }
 
-async function reportOf(module: string, flags: CheckFlags): Promise<CheckReport> {
+async function reportOf(module: string, flags: CheckFlags, onHanging: () => void): Promise<CheckReport> {
   const startedAt = systemClock.now()
   const findings = createFindings()
   const { topology, parameters } = await importInto(findings, module, flags)
@@ -62,7 +64,7 @@ async function reportOf(module: string, flags: CheckFlags): Promise<CheckReport>
   // With settings that are wrong there is no cluster to ask, and the rest can be looked at all the same.
   const offline = flags.offline === true || given === undefined
   const checked = topology
-    ? await checkWith(topology, module, given ?? defaultSettings(), offline, flags, findings)
+    ? await checkWith(topology, module, given ?? defaultSettings(), offline, flags, findings, onHanging)
     : NOTHING
   return {
     ok: findings.problems.length === 0,
@@ -123,6 +125,7 @@ async function checkWith(
   offline: boolean,
   flags: CheckFlags,
   findings: Findings,
+  onHanging: () => void,
 ): Promise<Checked> {
   await using resources = new AsyncDisposableStack()
   // Timers of ours do not keep the process alive, and a cluster that does not answer has nothing else.
@@ -145,9 +148,14 @@ async function checkWith(
   resources.defer(async () => {
     const late = () => new RunInferenceError('LANE_STUCK', 'a model is inside a call that does not return')
     const remedy = "Correct it; with isolation: 'process' and timeoutMs, such a call is ended and is a dead letter"
-    await within(systemClock, CLOSE_MS, executor.close(), late).catch(error =>
-      findings.thrown('models', error, 'models in threads', remedy),
-    )
+    const isBusy = executor.lanes.some(lane => lane.isolation === 'thread' && lane.busyMs() > 0)
+    const closing = executor.close()
+    if (isBusy)
+      await within(systemClock, CLOSE_MS, closing, late).catch(error =>
+        findings.thrown('models', error, 'models in threads', remedy),
+      )
+    await closing
+    if (executor.leaving.length > 0) onHanging()
   })
   const { example, source, keyField } = flags
   const parts: CheckParts = {

@@ -18,8 +18,6 @@ import { say } from './models-text.ts'
 
 /** Nothing but the warm-up runs. */
 const BATCH_ROWS = 8
-/** More than lanes in processes give themselves. */
-const CLOSE_MS = 5_000
 
 /** What a check has found. */
 export interface ModelCheck {
@@ -149,8 +147,8 @@ async function loadAlone(executor: Executor, spec: ModelSpec, stuckMs: number): 
 
 /** A thread inside native code cannot be ended in any other way. */
 async function closeOrDie(executor: Executor): Promise<void> {
-  const late = () => new RunInferenceError('LANE_STUCK', 'the model is inside a call that does not return')
-  await within(systemClock, CLOSE_MS, executor.close(), late).catch(({ message }: Error) => {
-    process.stderr.write(`kri: ${message}; nothing was published, and this process ends itself\n`, killThisProcess)
-  })
+  await executor.close()
+  if (executor.leaving.length === 0) return
+  const what = 'the model is inside a call that does not return; nothing was published, and this process ends itself'
+  process.stderr.write(`kri: ${what}\n`, killThisProcess)
 }

@@ -7,7 +7,7 @@ import { systemClock } from '../ops/clock.ts'
 import { letHeapGrow } from '../ops/heap-growth.ts'
 import { startOpsServer } from '../ops/http-server.ts'
 import { startLaneWatch } from '../ops/lane-watch.ts'
-import { isProcessOne, onTermination, type TerminationOptions } from '../ops/lifecycle.ts'
+import { isProcessOne, killThisProcess, onTermination, type TerminationOptions } from '../ops/lifecycle.ts'
 import { createLogger, type LogLevel } from '../ops/logger.ts'
 import { createMetrics } from '../ops/metrics.ts'
 import { tallyRun } from '../ops/run-tally.ts'
@@ -94,6 +94,14 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
     { models, lanes: settings.lanes, maxBatchRows },
     { logger, clock: systemClock, random: Math.random, stuckMs: settings.stuckMs },
   )
+  resources.defer(() => {
+    if (executor.leaving.length === 0) return
+    logger.error(
+      {},
+      'a thread hangs in native code: all else has ended in order, and this process ends itself by SIGKILL',
+    )
+    process.once('exit', killThisProcess)
+  })
   metrics.watchLanes(executor.lanes, executor.leaving)
   resources.defer(startLaneWatch({ lanes: executor.lanes, stuckMs: settings.stuckMs, clock: systemClock, logger }))
   const startedAt = systemClock.now()

@@ -13,6 +13,9 @@ import type { Dtype, TensorData, TensorSpec } from './tensors.ts'
  */
 export const LANE_PLACES = 4
 
+/** How long closing waits for one call at most when the application ends: less than what that gives itself (lifecycle.ts). */
+export const LAST_CLOSE_MS = 4_000
+
 /** What a lane loads. Plain data: it crosses threads and processes. */
 export type ModelSpec = OnnxSpec | CustomSpec
 
@@ -197,8 +200,14 @@ export interface Lane {
   readonly restarts: LaneRestarts
   /** Why its worker cannot be brought back for now (LANE_LOST); undefined when all is well. It is tried again and again. */
   readonly trouble: RunInferenceError | undefined
-  /** Waits for the running call, then ends the worker: never while it is inside native code. */
-  close(): Promise<void>
+  /**
+   * Waits for the running call, then ends the worker. A call that takes too long is not waited for: a process is killed, and a thread
+   * ended where it waits for something, or after `stuckMs` where it is in JavaScript; inside native code it goes on.
+   * `soon`: the application ends, and no call is waited for longer than LAST_CLOSE_MS; of what hangs then, `hasEnded` is false.
+   */
+  close(soon?: 'soon'): Promise<void>
+  /** False while there is a worker. */
+  readonly hasEnded: boolean
 }
 
 /** By why: the worker ended by itself, or was ended because a call took too long. */
@@ -216,6 +225,9 @@ export interface ExecutorOptions {
 export interface Executor extends SpareLanes {
   /** Those that are given batches. One list that changes: whoever keeps it sees lanes come and go. */
   readonly lanes: readonly Lane[]
-  /** Closes all lanes, spare ones too. */
+  /**
+   * Closes all lanes, spare ones too, and waits for none that hangs. Threads that do so in native code are in `leaving` then: this
+   * process can only end by SIGKILL.
+   */
   close(): Promise<void>
 }

@@ -20,7 +20,7 @@ export interface ExecutorParts {
   readonly logger: Logger
   readonly clock: Clock
   readonly random: () => number
-  /** How long a call in a child process may take whose model has no `timeoutMs`. */
+  /** How long a call in a child process may take whose model has no `timeoutMs`, and that of a thread that was let go. */
   readonly stuckMs: number
 }
 

@@ -159,7 +159,10 @@ export function createLane({ id, seat, isolation, envVars, options, stamp, admit
     get trouble() {
       return calls.trouble
     },
-    close: () => calls.close(),
+    get hasEnded() {
+      return calls.hasEnded
+    },
+    close: soon => calls.close(soon),
   }
 }
 

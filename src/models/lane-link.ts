@@ -6,6 +6,11 @@ export interface LaneLink {
   post(message: ToLane): void
   /** Ends the host, whatever it is doing; `ended` follows. Missing where that cannot be done: a thread. */
   readonly kill?: () => void
+  /**
+   * Of a thread: ends it where that is safe, and `ended` follows. `idle`: as soon as it waits for something, such as a promise of
+   * a handler. `busy`: also in the middle of JavaScript. Inside native code neither: that would abort the process.
+   */
+  readonly end?: (where: 'idle' | 'busy') => void
 }
 
 export interface LinkEvents {

@@ -4,6 +4,7 @@
  */
 import { type ErrorCode, RunInferenceError } from '../errors.ts'
 import type { LoadedModel, ModelSpec } from './executor.ts'
+import type { NativeGate } from './native-gate.ts'
 import type { Regions } from './slots.ts'
 import type { TensorData } from './tensors.ts'
 
@@ -42,6 +43,11 @@ export type ToLane =
   | RunMessage
   | { readonly type: 'control' | 'unload'; readonly call: number; readonly model: number }
   | { readonly type: 'close'; readonly call: number }
+
+/** To a thread, out of turn, and not answered: whatever it waits for, it ends when it comes to read this. */
+export const END_WHEN_IDLE = 'end'
+/** A thread is first given its gate. */
+export type ToThread = NativeGate | ToLane | typeof END_WHEN_IDLE
 
 /** An output that did not fit shared memory: its rows travel in the reply. */
 export interface CarriedOutput {

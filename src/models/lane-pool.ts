@@ -3,7 +3,9 @@
  *
  * E1. There are as many seats as lanes at first. A spare lane has the seat of the one that it is like, and may outlive it.
  * E2. Numbers of lanes are used again when their lane has ended: what is labelled with them stays within bounds.
- * E3. A lane that is retired gets no more work, and ends when its running call has ended. Nobody waits for one that hangs.
+ * E3. A lane that is retired gets no more work, and ends when its running call has ended. Nobody waits for one that hangs: it is
+ *     ended where it can be (`Lane.close`).
+ * E4. `close` ends. What hangs in native code then is in `leaving`.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { Executor, Lane } from './executor.ts'
@@ -39,6 +41,16 @@ export function executorOf(groups: readonly LaneGroup[]): Executor {
     }
   }
 
+  /** In `leaving` until its worker has ended. */
+  function leave(lane: Lane): void {
+    leaving.push(lane)
+    const hasEnded = () => {
+      leaving.splice(leaving.indexOf(lane), 1)
+      groupOf.delete(lane)
+    }
+    lane.close().then(hasEnded, hasEnded)
+  }
+
   function freeId(): number {
     const taken = new Set(Array.from(groupOf.keys(), ({ id }) => id))
     for (let id = 0; ; id++) if (!taken.has(id)) return id
@@ -64,16 +76,13 @@ export function executorOf(groups: readonly LaneGroup[]): Executor {
       const index = lanes.indexOf(lane)
       if (index >= 0) lanes.splice(index, 1)
       else if (!spares.delete(lane)) return
-      leaving.push(lane)
-      const hasEnded = () => {
-        leaving.splice(leaving.indexOf(lane), 1)
-        groupOf.delete(lane)
-      }
-      lane.close().then(hasEnded, hasEnded)
+      leave(lane)
     },
     async close() {
       isClosed = true
-      await Promise.all([...lanes, ...spares, ...leaving].map(lane => lane.close()))
+      const all = [...lanes, ...spares, ...leaving]
+      await Promise.all(all.map(lane => lane.close('soon')))
+      for (const lane of all) if (!lane.hasEnded && !leaving.includes(lane)) leave(lane)
     },
   }
 }

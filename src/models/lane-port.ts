@@ -1,7 +1,8 @@
 import type { MessagePort } from 'node:worker_threads'
 import { RunInferenceError } from '../errors.ts'
 import type { LaneHost } from './lane.ts'
-import type { FromLane, ToLane } from './lane-messages.ts'
+import { END_WHEN_IDLE, type FromLane, type ToLane, type ToThread } from './lane-messages.ts'
+import { useGate } from './native-gate.ts'
 
 /** The call under way may have waited for a promise that was rejected: for so long nobody says that it did. */
 const GRACE_MS = 5_000
@@ -11,7 +12,8 @@ const WARN_INTERVAL_MS = 60_000
 
 /**
  * Lets a lane's code serve the messages of a port, one by one in order of arrival. A reply has left before the next call
- * begins: whatever that call does to the thread or the process, it is not blamed on the one before. Ends with `close`.
+ * begins: whatever that call does to the thread or the process, it is not blamed on the one before. Ends with `close`, and, where
+ * nothing else would, with END_WHEN_IDLE.
  */
 export function serveInOrder(
   port: MessagePort,
@@ -22,7 +24,10 @@ export function serveInOrder(
   let serving: ToLane | undefined
   let warnedAtMs = Number.NEGATIVE_INFINITY
 
-  port.on('message', (message: ToLane) => {
+  port.on('message', (message: ToThread) => {
+    if (message instanceof Int32Array) return useGate(message)
+    // Nothing of ours is in native code while messages are read.
+    if (message === END_WHEN_IDLE) process.exit(0)
     last = last.then(async () => {
       serving = message
       const reply = await host.serve(message)

@@ -11,7 +11,8 @@
  *     losses, and its control batch tells whether the lane or the rows are to blame.
  * S4. Where the worker can be ended, the call at the head has its time, from when it came there: `timeoutMs` of its model,
  *     else `stuckMs`, or less while a batch is searched (call-limits.ts). A load that is lost with its worker, or takes too long, rejects LANE_LOST: no row is to blame.
- * S5. Every call ends. `close` lets those before it end, and the worker; one that can be ended has CLOSE_BUDGET_MS for it.
+ * S5. Every call ends, but for one that hangs in a thread's native code. `close` lets those before it end, and the worker; one that
+ *     takes too long is ended where that can be done (lane-close.ts).
  */
 import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
@@ -20,12 +21,10 @@ import { startDeadline } from './call-deadline.ts'
 import { CallLimits } from './call-limits.ts'
 import type { LaneRestarts, LoadedModel, ModelSpec } from './executor.ts'
 import { causeOf, guilty, type Loss, reloadProblem } from './lane-blame.ts'
+import { type CloseParts, closedSoon, endWhenLate } from './lane-close.ts'
 import type { LaneAnswer, LaneCall, LaneLink, OpenLink } from './lane-link.ts'
 import { LaneLosses } from './lane-losses.ts'
 import { type FromLane, type LoadMessage, reviveError, type ToLane } from './lane-messages.ts'
-
-/** Less than what the application gives itself to end (lifecycle.ts). */
-const CLOSE_BUDGET_MS = 3_000
 
 export interface SupervisorParts {
   /** Number of the lane. */
@@ -34,7 +33,7 @@ export interface SupervisorParts {
   readonly logger: Logger
   readonly clock: Clock
   readonly random: () => number
-  /** How long a call may take that has no `timeoutMs`; asked of workers that can be ended. */
+  /** How long a call may take that has no `timeoutMs`; asked of workers that can be killed, and of those that close. */
   readonly stuckMs: number
   /** A new worker has loaded this model, again. */
   readonly onReloaded?: (model: number, loaded: LoadedModel) => void
@@ -51,7 +50,8 @@ export class LaneSupervisor {
   readonly #name: string
   readonly #losses: LaneLosses
   readonly #limits: CallLimits
-  readonly #restarts = { crash: 0, timeout: 0 }
+  readonly #close: CloseParts
+  readonly restarts: Record<keyof LaneRestarts, number> = { crash: 0, timeout: 0 }
   /** In order; those of a working link have been sent. */
   readonly #calls: Call[] = []
   readonly #models = new Map<number, { readonly load: LoadMessage; readonly sha256: string }>()
@@ -74,10 +74,7 @@ export class LaneSupervisor {
     this.#name = `lane ${parts.id}`
     this.#losses = new LaneLosses(parts.clock, parts.random)
     this.#limits = new CallLimits(parts.stuckMs)
-  }
-
-  get restarts(): LaneRestarts {
-    return this.#restarts
+    this.#close = { ...parts, since: () => this.#headSince }
   }
 
   /** Why the lane cannot be brought back for now. */
@@ -87,14 +84,14 @@ export class LaneSupervisor {
 
   /** How long the worker has been at the call at its head. */
   busyMs(): number {
-    const isIdle = this.#link === undefined || (this.#reloads.length === 0 && this.#calls.length === 0)
-    return isIdle ? 0 : this.#parts.clock.now() - this.#headSince
+    const isBusy = this.#link !== undefined && this.#reloads.length + this.#calls.length > 0
+    return isBusy ? this.#parts.clock.now() - this.#headSince : 0
   }
 
   /** Throws CLOSED after `close`. */
   mustBeOpen(): void {
-    if (this.#closing === undefined) return
-    throw new RunInferenceError('CLOSED', `${this.#name} was closed; no call is taken any more`)
+    if (this.#closing !== undefined)
+      throw new RunInferenceError('CLOSED', `${this.#name} was closed; no call is taken any more`)
   }
 
   /** Rejects as S1, S3 and S4 say, CLOSED after `close`, else what the lane answers. */
@@ -103,22 +100,24 @@ export class LaneSupervisor {
     return this.#enqueue(message)
   }
 
-  close(): Promise<void> {
+  /** No worker is left, or there was none. */
+  get hasEnded(): boolean {
+    return this.#link === undefined
+  }
+
+  /** As `Lane.close`. */
+  async close(soon?: 'soon'): Promise<void> {
     this.#closing ??= this.#end()
-    return this.#closing
+    await (soon && this.#link ? closedSoon(this.#closing, this.#link, this.#close) : this.#closing)
   }
 
   async #end(): Promise<void> {
     this.#cancelStart?.()
-    if (!this.#link) {
-      this.#giveUp(this.#lost('was closed before its worker had been replaced'))
-      return
-    }
-    const { kill } = this.#link
-    const cancel = kill && this.#parts.clock.after(CLOSE_BUDGET_MS, kill)
+    if (!this.#link) return this.#giveUp(this.#lost('was closed before its worker had been replaced'))
+    const cancel = endWhenLate(this.#link, this.#close)
     await this.#enqueue({ type: 'close' })
     await this.#closed.promise
-    cancel?.()
+    cancel()
   }
 
   #enqueue(message: LaneCall): Promise<LaneAnswer> {
@@ -256,7 +255,7 @@ export class LaneSupervisor {
     this.#link = undefined
     this.#reloads = []
     this.#expiredMs = undefined
-    this.#restarts[reason]++
+    this.restarts[reason]++
     if (counts) this.#losses.add()
     const restMs = Math.round(this.#losses.restMs())
     const facts = { lane: id, reason: how, restMs, inARow: this.#losses.inARow }

@@ -1,14 +1,17 @@
-/** A host of lane code in a worker thread. It is never terminated: that aborts the process while the thread is in native code. */
+/** A host of lane code in a worker thread. It is never ended inside native code: that aborts the process. */
 import { Worker } from 'node:worker_threads'
 import './no-telemetry.ts'
 import type { OpenLink } from './lane-link.ts'
-import type { FromLane } from './lane-messages.ts'
+import { END_WHEN_IDLE, type FromLane } from './lane-messages.ts'
+import { closeGate, makeGate } from './native-gate.ts'
 import type { Regions } from './slots.ts'
 
 /** Starts this entry (lane-worker, or one like it) in a thread of its own. */
 export function openThread(entry: URL, name: string): OpenLink {
   return events => {
+    const gate = makeGate()
     const worker = new Worker(entry, { name })
+    worker.postMessage(gate)
     const told: (Regions | undefined)[] = []
     let cause: unknown
     worker.on('message', (reply: FromLane) => events.reply(reply))
@@ -28,6 +31,13 @@ export function openThread(entry: URL, name: string): OpenLink {
         if (message.type !== 'run' || message.regions !== told[message.slot]) worker.postMessage(message)
         else worker.postMessage({ ...message, regions: undefined })
         if (message.type === 'run') told[message.slot] = message.regions
+      },
+      end(where) {
+        worker.postMessage(END_WHEN_IDLE)
+        if (where === 'idle') return
+        if (closeGate(gate)) void worker.terminate()
+        // Nobody waits for it any more, not even the process.
+        else worker.unref()
       },
     }
   }

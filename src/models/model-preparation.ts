@@ -76,7 +76,7 @@ export async function loadInSpares(
       const busyMs = Math.round(lane.busyMs())
       if (failure.outcome === 'timeout' && lane.isolation === 'thread' && busyMs > 0) {
         const what =
-          'a thread hangs while it loads a model, and cannot be ended: it is left alone until the process ends'
+          'a thread hangs while it loads a model: it is ended where that can be done; in native code it stays until the process ends'
         logger.warn({ step, lane: lane.id, model: spec.uri, busyMs }, what)
       }
       shared.retire(lane)

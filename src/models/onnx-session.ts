@@ -14,7 +14,15 @@ import type { LaneSession, RunRequest, RunResults } from './lane-session.ts'
 import { readModelOf } from './model-file.ts'
 import { matchSignature } from './model-signature.ts'
 import { runErrorOf } from './onnx-errors.ts'
-import { createNativeSession, describeTensors, type NativeSession, type NativeTensor, tensorOf } from './onnxruntime.ts'
+import {
+  createNativeSession,
+  describeTensors,
+  type NativeSession,
+  type NativeTensor,
+  releaseNative,
+  runNative,
+  tensorOf,
+} from './onnxruntime.ts'
 import { selectProvider } from './providers.ts'
 import { callsOf, type Place, paddingPlace, type SessionCall, zeroCall } from './session-calls.ts'
 import { carryRows, checkResult, joinParts } from './session-results.ts'
@@ -43,7 +51,7 @@ export async function openOnnxSession(spec: OnnxSpec, now: () => number): Promis
       await opened.warmUp()
       return opened
     } catch (error) {
-      await session.release()
+      await releaseNative(session)
       throw error
     }
   })
@@ -111,7 +119,7 @@ export class OnnxSession implements LaneSession {
   }
 
   release(): Promise<void> {
-    return this.#session.release()
+    return releaseNative(this.#session)
   }
 
   async #call(call: SessionCall, parts: readonly CarriedOutput[][]): Promise<void> {
@@ -121,7 +129,8 @@ export class OnnxSession implements LaneSession {
       into.fill(0, from.length)
     }
     try {
-      const results = await this.#session.run(
+      const results = await runNative(
+        this.#session,
         this.#extras ? { ...call.feeds, ...this.#extras } : call.feeds,
         call.fetches,
       )

@@ -7,6 +7,7 @@ import { env, InferenceSession, Tensor } from 'onnxruntime-node'
 import type { OnnxSpec, Provider } from './executor.ts'
 import type { ModelFile } from './model-file.ts'
 import type { ModelTensor } from './model-signature.ts'
+import { inNative } from './native-gate.ts'
 import type { Dtype, TensorData } from './tensors.ts'
 
 export type NativeSession = InferenceSession
@@ -40,7 +41,7 @@ export async function createNativeSession(
 
 function create(file: ModelFile, spec: OnnxSpec, provider: Provider, extra: Readonly<Record<string, string>>) {
   const { config, ...options } = spec.sessionOptions
-  return InferenceSession.create(file.bytes, {
+  const given: InferenceSession.SessionOptions = {
     interOpNumThreads: 1,
     ...options,
     // What TensorRT lacks, CUDA may have: its libraries come with it.
@@ -50,7 +51,20 @@ function create(file: ModelFile, spec: OnnxSpec, provider: Provider, extra: Read
     // More than one thread would otherwise spin between calls, and take a core while idle.
     extra: { 'session.intra_op.allow_spinning': '0', ...config, ...extra },
     ...(file.external.length === 0 ? {} : { externalData: file.external }),
-  })
+  }
+  return inNative(() => InferenceSession.create(file.bytes, given))
+}
+
+export function runNative(
+  session: NativeSession,
+  feeds: InferenceSession.FeedsType,
+  fetches: InferenceSession.FetchesType,
+): Promise<InferenceSession.ReturnType> {
+  return inNative(() => session.run(feeds, fetches))
+}
+
+export function releaseNative(session: NativeSession): Promise<void> {
+  return inNative(() => session.release())
 }
 
 /** What the model file says of its inputs or outputs. */

@@ -1,7 +1,7 @@
 /**
- * Lanes as worker threads. A worker that ends by itself is replaced; one that is inside a call is never ended, since that
- * aborts the process. Against a call that never returns there is no cure here: watch `busyMs` and let the process kill itself
- * with nothing committed.
+ * Lanes as worker threads. A worker that ends by itself is replaced; one that is inside native code is never ended, since that
+ * aborts the process. Against a call that never returns, of a model that is wanted, there is no cure here: watch `busyMs` and let
+ * the process kill itself with nothing committed.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
@@ -16,6 +16,8 @@ export interface ThreadExecutorParts {
   readonly logger: Logger
   readonly clock: Clock
   readonly random: () => number
+  /** A lane that was let go may be busy for so long until its thread is ended in the middle of JavaScript; default: always. */
+  readonly stuckMs?: number
   /** The worker's entry; default: lane-worker. */
   readonly workerUrl?: URL
 }
@@ -26,15 +28,13 @@ export function createThreadExecutor(options: ExecutorOptions, parts: ThreadExec
 }
 
 export function threadLanes(options: ExecutorOptions, parts: ThreadExecutorParts): LaneGroup {
-  const { logger, clock, random, workerUrl = besideThis('lane-worker') } = parts
+  const { logger, clock, random, stuckMs = Number.POSITIVE_INFINITY, workerUrl = besideThis('lane-worker') } = parts
   return {
     lanes: options.lanes,
     make({ id, seat, isSpare }) {
       return createLane({
-        ...{ id, seat, options, logger, clock, random },
+        ...{ id, seat, options, logger, clock, random, stuckMs },
         isolation: 'thread',
-        // Never looked at: a thread cannot be ended.
-        stuckMs: Number.POSITIVE_INFINITY,
         stamp: sharedNow,
         openLink: openThread(workerUrl, `lane-${id}`),
         admit: isSpare ? refuseSpareWebgpuThread : spec => refuseSecondWebgpuThread(spec, options),

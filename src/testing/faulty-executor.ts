@@ -178,6 +178,10 @@ class FaultyLane implements Lane {
     return this.#wrap(await this.inner.load(spec))
   }
 
+  get hasEnded(): boolean {
+    return this.inner.hasEnded
+  }
+
   async close(): Promise<void> {
     await this.#faults.gate
     await this.inner.close()

@@ -146,6 +146,59 @@ describe('S5: every call ends', () => {
     assert.equal(lane.workers.length, 1)
   })
 
+  test('close asks a thread that hangs to end where it waits, and where it is in JavaScript when it is stuck', async () => {
+    const lane = scripted({ killable: false, stuckMs: 10_000 })
+    const load = rejects(lane.load(1), 'LANE_LOST', 'ended with exit code 0')
+    const closing = lane.supervisor.close()
+    await lane.clock.advance(1_999)
+    assert.deepEqual(lane.worker.asked, [])
+    await lane.clock.advance(1)
+    assert.deepEqual(lane.worker.asked, ['idle'])
+    await lane.clock.advance(7_999)
+    assert.deepEqual(lane.worker.asked, ['idle'])
+    await lane.clock.advance(1)
+    assert.deepEqual([lane.worker.asked, lane.supervisor.hasEnded], [['idle', 'busy'], false])
+    await lane.worker.die('its thread ended with exit code 0')
+    await Promise.all([load, closing])
+    assert.deepEqual([lane.supervisor.hasEnded, lane.workers.length], [true, 1])
+    await lane.clock.advance(60_000)
+    assert.deepEqual(lane.worker.asked, ['idle', 'busy'])
+  })
+
+  test('close asks no thread to end whose calls end, however many there are', async () => {
+    const lane = await loaded({ killable: false, stuckMs: 3_000 })
+    const runs = Array.from({ length: 4 }, () => lane.run(1))
+    const closing = lane.supervisor.close('soon')
+    for (let run = 0; run < 4; run++) {
+      await lane.clock.advance(1_900)
+      await lane.worker.answer()
+    }
+    await lane.worker.answer()
+    await lane.worker.die('closed')
+    await Promise.all([...runs, closing])
+    assert.deepEqual(lane.worker.asked, [])
+  })
+
+  for (const killable of [true, false]) {
+    test(`close that must be soon does not wait for a ${killable ? 'process' : 'thread'} that does not end at all`, async () => {
+      const lane = scripted({ killable })
+      const load = rejects(lane.load(1), 'LANE_LOST')
+      let isClosed = false
+      const closing = lane.supervisor.close('soon').then(() => {
+        isClosed = true
+      })
+      await lane.clock.advance(3_999)
+      assert.deepEqual(lane.worker.asked, killable ? [] : ['idle', 'busy'])
+      assert.deepEqual([lane.worker.isKilled, isClosed], [killable, false])
+      await lane.clock.advance(1)
+      assert.deepEqual([isClosed, lane.supervisor.hasEnded], [true, false])
+      await closing
+      await lane.worker.die()
+      await load
+      assert.equal(lane.supervisor.hasEnded, true)
+    })
+  }
+
   test('close of a lane that never had a worker starts none', async () => {
     const lane = scripted()
     await lane.supervisor.close()

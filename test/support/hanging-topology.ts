@@ -3,10 +3,13 @@ import { from, json, modelHandler, text, topology, withParameters } from 'kafka-
 
 const never = new Promise<never>(() => {})
 
-export default withParameters({ hangs: text('load, run or loop') }, ({ hangs }) => {
+export default withParameters({ hangs: text('load, spin, run or loop') }, ({ hangs }) => {
   const handler = modelHandler({
     name: 'hanging',
-    loadModel: () => (hangs === 'load' ? never : 'loaded'),
+    loadModel() {
+      if (hangs === 'spin') for (;;);
+      return hangs === 'load' ? never : 'loaded'
+    },
     runInference(batch: readonly unknown[]) {
       if (hangs === 'run') return never
       if (hangs === 'loop') for (;;);

@@ -31,6 +31,7 @@ export function loadingLane(id: number, sizes: Readonly<Record<string, number>> 
     log,
     restarts: { crash: 0, timeout: 0 },
     busyMs: () => 0,
+    hasEnded: false,
     close: async () => {},
     async load({ uri }) {
       log.push(`load ${uri}`)

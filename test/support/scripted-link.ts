@@ -11,6 +11,8 @@ export interface ScriptedWorker {
   /** What it was sent and has not answered. */
   readonly inbox: ToLane[]
   readonly isKilled: boolean
+  /** How a thread was asked to end, in order. */
+  readonly asked: readonly ('idle' | 'busy')[]
   /** Answers the oldest message: as it should, or with this. */
   answer(reply?: Partial<FromLane>): Promise<void>
   /** Ends, by itself or since it was killed. */
@@ -31,7 +33,7 @@ export interface Scripted {
   control(model: number): Promise<unknown>
 }
 
-/** `killable`: as a process is, default; else as a thread. */
+/** `killable`: as a process is, default; else as a thread, which does not end when it is asked to. */
 export function scripted({ killable = true, stuckMs = 60_000 } = {}): Scripted {
   const clock = createManualClock()
   const reloaded: number[] = []
@@ -50,7 +52,8 @@ export function scripted({ killable = true, stuckMs = 60_000 } = {}): Scripted {
       const kill = () => {
         worker.killed = true
       }
-      return killable ? { post, kill } : { post }
+      const end = (where: 'idle' | 'busy') => void worker.asked.push(where)
+      return killable ? { post, kill } : { post, end }
     },
   })
   return {
@@ -75,6 +78,7 @@ function openScripted(events: LinkEvents, clock: ManualClock) {
   const worker = {
     inbox: [] as ToLane[],
     killed: false,
+    asked: [] as ('idle' | 'busy')[],
     get isKilled() {
       return worker.killed
     },

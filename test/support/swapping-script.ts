@@ -37,6 +37,8 @@ async function hang(): Promise<void> {
   await check('digits-mlp-v2')
   await eventually('the end of the old lane', () => executor.leaving.length === 1)
   say(`v2 serves, ${executor.leaving.length} lane leaving`)
+  await executor.close()
+  say(`closed, ${executor.leaving.length} lane leaving, ${executor.leaving[0]?.hasEnded ? 'ended' : 'hanging'}`)
   say('ended on purpose')
   process.kill(process.pid, 'SIGKILL')
 }
