@@ -24,12 +24,16 @@ export interface FollowedApp {
 // biome-ignore lint/suspicious/noExplicitAny: a test asserts what it finds.
 type PrintedJson = any
 
-/** Call it inside `describe`. `model`: what serves while nothing is published. */
-export function followedApp(cluster: TestCluster, model: string, partitions = 1): FollowedApp {
+/** Call it inside `describe`. `model`: what serves while nothing is published. `module`: another topology with the same parameters. */
+export function followedApp(
+  cluster: TestCluster,
+  model: string,
+  partitions = 1,
+  module = 'test/support/followed-topology.ts',
+): FollowedApp {
   const id = `${cluster.prefix}app`
   const input = `${id}.in`
   const parameters = { in: input, out: `${id}.out`, model, applicationId: id }
-  const module = 'test/support/followed-topology.ts'
   const flags = Object.entries(parameters).flatMap(([name, value]) => ['--param', `${name}=${value}`])
   const processes = kriOnCluster('models-test', cluster.brokers)
   const models = (command: string, ...args: readonly string[]) => {
