@@ -135,6 +135,10 @@ export class ModelSet implements ChangingModels {
     return this.#swaps.hasCandidate(cohort)
   }
 
+  admit(cohort: number): void {
+    this.#swaps.admit(cohort)
+  }
+
   promote(cohort: number): void {
     this.#swaps.promote(cohort)
   }
@@ -293,6 +297,4 @@ export class ModelSet implements ChangingModels {
   }
 }
 
-function isWell({ trouble }: Lane): boolean {
-  return trouble === undefined
-}
+const isWell = ({ trouble }: Lane) => trouble === undefined

@@ -10,8 +10,8 @@
  *     and end after SPARE_STAYS_MS without a batch.
  * W4. A candidate has lanes of its own. When it is promoted they become those of the stable model; when it is dropped, the rows
  *     that wait for it go to the stable model.
- * W5. The lanes of a shadow are none of the executor's until it is promoted: it takes no turn from any batch (lane-turns.ts), and
- *     nobody ends the process for it when it hangs.
+ * W5. A candidate that is aside has lanes that are none of the executor's: it takes no turn from any batch (lane-turns.ts), and nobody
+ *     ends the process for it when it hangs.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
@@ -58,7 +58,7 @@ export class ModelSwaps implements ChangingModels {
     const likes = isOnDemand ? [stable.lanes[this.#helped.size % stable.lanes.length]!] : stable.lanes
     try {
       const copies = await loadInSpares(likes, spec, isOnDemand ? undefined : expected, options, this.#parts)
-      return this.#prepared(cohort, spec, copies, options.isShadow === true, ended)
+      return this.#prepared(cohort, spec, copies, options.isAside === true, ended)
     } catch (error) {
       if (!(error instanceof PreparationFailure)) throw error
       ended(error.outcome)
@@ -74,6 +74,11 @@ export class ModelSwaps implements ChangingModels {
     const { lanes } = this.#parts
     const candidate = lanes.versionOf(this.#cohortOfCandidate(cohort))
     return candidate === lanes.versionOf(cohort) ? undefined : candidate
+  }
+
+  admit(cohort: number): void {
+    const candidate = this.candidateOf(cohort)
+    if (candidate) this.#parts.lanes.admit(candidate)
   }
 
   promote(cohort: number): void {

@@ -13,7 +13,7 @@ export interface ModelVersion {
   spare: Lane | undefined
   /** Batches that this lane has taken. */
   spareUses: number
-  /** A candidate whose lanes are none of `Executor.lanes`: it is given no batch of the dispatcher. */
+  /** Its lanes are none of `Executor.lanes` yet: it is given no batch of the dispatcher. */
   isAside: boolean
   /** Another one serves in its place: what began on it ends on it, and nothing else. */
   isReplaced: boolean

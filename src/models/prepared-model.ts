@@ -24,10 +24,10 @@ export interface PrepareOptions {
   /** Gives up, CLOSED. */
   readonly signal?: AbortSignal
   /**
-   * Of a candidate that no record waits for: its lanes stay outside of `Executor.lanes` until it is promoted. So batches do not wait
-   * for it, and the process does not end when it hangs.
+   * Of a candidate: its lanes stay outside of `Executor.lanes` until `admit` or `promote`. So no batch waits for it, and the process
+   * does not end when it hangs.
    */
-  readonly isShadow?: boolean
+  readonly isAside?: boolean
 }
 
 /** A model that is loaded and warm in spare lanes, and serves nothing yet. One of `serve` and `discard` ends it, once. */
@@ -68,6 +68,8 @@ export interface ChangingModels {
   prepare(cohort: number, spec: ModelSpec, expected: Signature, options: PrepareOptions): Promise<PreparedModel>
   /** True while a candidate of this cohort serves. */
   hasCandidate(cohort: number): boolean
+  /** The lanes of the candidate are given batches from now on. */
+  admit(cohort: number): void
   /** Makes the lanes of the candidate the stable ones, without a load. Throws BUG where there is no candidate. */
   promote(cohort: number): void
   /** Rows of the candidate go to the stable model again; its lanes drain and end. Without a candidate: nothing. */

@@ -11,6 +11,7 @@ import { LABEL } from './metric-labels.ts'
 import { createModelMetrics } from './model-metrics.ts'
 import { createPrometheus, type Prometheus } from './prometheus.ts'
 import { createRecordMetrics } from './record-metrics.ts'
+import { createShadowMetrics } from './shadow-metrics.ts'
 import { createTransactionMetrics } from './transaction-metrics.ts'
 
 /** What is looked at when somebody asks, instead of being told. */
@@ -38,11 +39,17 @@ export function createMetrics(): Metrics {
   const models = createModelMetrics(prometheus)
   const records = createRecordMetrics(prometheus)
   const batches = createBatchMetrics(prometheus)
+  const shadows = createShadowMetrics(prometheus)
   return {
     ...models,
     ...records,
     ...batches,
     ...createTransactionMetrics(prometheus),
+    ...shadows,
+    stepOpened(...step) {
+      models.stepOpened(...step)
+      shadows.stepOpened(...step)
+    },
     batchDispatched(...batch) {
       models.batchDispatched(...batch)
       batches.batchDispatched(...batch)

@@ -1,7 +1,9 @@
 /** The steps of a pipeline at work: queue, models, sizes of batches, retries and breaker of each. */
 import type { StepNode } from '../graph.ts'
+import { shadowTopic } from '../kafka/topic-names.ts'
 import type { ModelSetEvents } from '../models/model-set-options.ts'
 import { createBreaker } from '../ops/breaker.ts'
+import { StepShadows } from '../refresh/step-shadows.ts'
 import type { StepTrials } from '../refresh/step-trials.ts'
 import type { Topology } from '../topology.ts'
 import { adaptiveSizes, newAdaptiveSize } from './adaptive.ts'
@@ -26,6 +28,7 @@ export interface StepHooks extends Pick<InferenceStepOptions, 'onReleased' | 'on
 
 export interface BuiltStep extends DispatcherStep {
   readonly trials: StepTrials
+  readonly shadows: StepShadows
 }
 
 export function buildSteps(
@@ -84,8 +87,19 @@ export function buildSteps(
       }
     })
     const newAdaptive = () => newAdaptiveSize(node, random)
-    const trials = stepTrials({ cohorts: node.handler.cohorts.length, input, sizes, watches, newAdaptive })
-    return { step, breaker, trials }
+    const models = opened.models.get(node)!
+    const shadows = new StepShadows({
+      ...{ step: node.step, topic: shadowTopic(topology.name, node.step), models, output, port: parts.port },
+      ...{ metrics, clock, onOutage, onRecovered },
+      setTap(tap) {
+        watches.tap = tap
+      },
+      onRan: (cohort, rows, computeMs) => watches.ran(cohort, rows, computeMs),
+      onFailed: (cohort, rows) => watches.failed(cohort, rows),
+    })
+    const { length: cohorts } = node.handler.cohorts
+    const trials = stepTrials({ cohorts, models, input, sizes, watches, newAdaptive, shadows })
+    return { step, breaker, trials, shadows }
   })
 }
 

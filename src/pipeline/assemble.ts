@@ -204,11 +204,13 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     },
     async close() {
       const delivered = delivery.close()
+      const shadowsEnded = Promise.all(steps.map(({ shadows }) => shadows.close()))
       dispatcher.close()
       for (const set of opened.models.values()) set.close()
       deadLetterLog.close()
       await functions.close()
       await delivered
+      await shadowsEnded
       await writer.close()
     },
   }

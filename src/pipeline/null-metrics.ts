@@ -38,4 +38,9 @@ export const nullMetrics: PipelineMetrics = {
   retried: ignore,
   lost: ignore,
   forgetPartition: ignore,
+  shadowBegan: ignore,
+  shadowRan: ignore,
+  shadowCompared: ignore,
+  shadowDropped: ignore,
+  shadowUnwritten: ignore,
 }

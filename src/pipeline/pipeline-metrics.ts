@@ -2,6 +2,7 @@ import type { ErrorCode, Stage } from '../errors.ts'
 import type { SwapOutcome } from '../models/model-preparation.ts'
 import type { ServedModel } from '../models/served-models.ts'
 import type { CloseReason } from './row-run.ts'
+import type { ShadowMetrics } from './shadow-metrics.ts'
 import type { FailurePoint } from './stage.ts'
 
 /** How long the rows of a batch waited for it. */
@@ -16,7 +17,7 @@ export interface BatchWaits {
  * What the pipeline tells about itself: called per block, per batch or per unit, never per record. `cohort` is the index of
  * the step's model in its handler: 0 where the handler has one. Models on trial stand behind all of them, in the same order.
  */
-export interface PipelineMetrics {
+export interface PipelineMetrics extends ShadowMetrics {
   /** Before anything else of this step: Beam's namespace, and a name for each of its models ('' for the only one). */
   stepOpened(step: string, namespace: string, models: readonly string[]): void
   /** From now on a model that was published serves under this id; '' = it has no name of its own. Calls that began before go by theirs. */

@@ -100,19 +100,29 @@ export class StepOutput {
     return key === NO_KEY ? result : kv(key, result)
   }
 
+  /** Of candidates too, which stand behind the models of the handler. */
+  layoutOf(cohort: number): OutputLayout {
+    const { layouts } = this.#options
+    return layouts[cohort % layouts.length]!
+  }
+
   #unkeyed(run: RowRun, index: number, outputs: BatchOutputs, position: number): unknown {
-    const { layouts, keepsResults } = this.#options
-    // Those of candidates stand behind them.
-    const layout = layouts[run.cohort % layouts.length]!
-    if (layout.kind === 'result') return (outputs.outputs[0]!.data as readonly unknown[])[position]
-    const inference = inferenceOf(layout, outputs, position)
-    return keepsResults
+    const layout = this.layoutOf(run.cohort)
+    const inference = inferenceOf(layout, outputs.outputs, position)
+    if (layout.kind === 'result') return inference
+    return this.#options.keepsResults
       ? predictionResult(run.example(index), inference, outputs.modelId)
       : new Prediction(inference, outputs.modelId, run, index)
   }
 }
 
-function inferenceOf({ kind, names }: OutputLayout, outputs: BatchOutputs, position: number): unknown {
+/** What a model says of one row: views of its outputs, or what the handler gave. */
+export function inferenceOf(
+  { kind, names }: OutputLayout,
+  outputs: BatchOutputs['outputs'],
+  position: number,
+): unknown {
+  if (kind === 'result') return (outputs[0]!.data as readonly unknown[])[position]
   if (kind === 'unnamed') return outputRow(outputs, 0, position)
   const inference: Record<string, unknown> = {}
   for (let i = 0; i < names.length; i++) inference[names[i]!] = outputRow(outputs, i, position)
@@ -120,8 +130,8 @@ function inferenceOf({ kind, names }: OutputLayout, outputs: BatchOutputs, posit
 }
 
 /** One row of one output, as a view. */
-function outputRow(outputs: BatchOutputs, output: number, position: number): unknown {
-  const { data, rowShape } = outputs.outputs[output]!
+function outputRow(outputs: BatchOutputs['outputs'], output: number, position: number): unknown {
+  const { data, rowShape } = outputs[output]!
   const elements = elementsOf(rowShape)!
   return rowView(data, position * elements, elements)
 }

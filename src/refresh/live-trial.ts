@@ -3,7 +3,8 @@
  *
  * T1. It has rows only while it is loaded, warm, and what the newest record names; before and after that all rows are the stable
  *     model's. What fails, hangs or is lost of it changes nothing else.
- * T2. A record that changes its share, or how it is tried, keeps it loaded; one with another model ends it before that one is loaded.
+ * T2. A record that changes its share, or makes a canary of a shadow, keeps it loaded; one with another model ends it before that one is
+ *     loaded. So does one that makes a shadow of a canary, whose lanes have batches that others wait for.
  * T3. When it becomes the stable model, its lanes do: nothing is loaded.
  * T4. Where a rule says so it is judged, anew with each record. When it is given up it has no more rows here, at once, and then
  *     the trial is ended for all.
@@ -73,7 +74,8 @@ export class LiveTrial {
     this.#judged = new AbortController()
     const { candidate } = state ?? {}
     const { serving } = this.#slot
-    const isKept = serving !== undefined && candidate !== undefined && isSameModel(serving, candidate.model)
+    const isSame = serving !== undefined && candidate !== undefined && isSameModel(serving, candidate.model)
+    const isKept = isSame && !(this.#trial?.candidate.mode === 'canary' && candidate.mode === 'shadow')
     if (serving && !isKept) this.#drop()
     if (!isKept) this.#slot.end()
     this.#trial = undefined
@@ -131,7 +133,7 @@ export class LiveTrial {
     const { candidateCohort } = models
     const isCanary = mode === 'canary'
     trials.setSplit(cohort, isCanary ? new Split(candidate) : undefined)
-    trials.setWatch(cohort, isCanary ? this.#watch() : undefined)
+    trials.setWatch(cohort, this.#watch())
     trials.setShadow(cohort, isCanary ? undefined : { candidateCohort, modelId, revision, candidate })
     metrics.modelTrial(step, cohort, percent)
     logger.info({ slot: text, modelId, mode, percent, revision }, 'this model is on trial from now on')

@@ -130,7 +130,8 @@ export class SlotLoader implements SlotModels {
       if (this.#isOpening) return await this.#tryOut(model, spec, file, signal)
       const { models, expected } = await orAborted(this.#attached.promise, signal)
       const { timeoutMs } = this.#parts
-      const prepared = await models.prepare(cohort, spec, expected, { timeoutMs, signal })
+      const isAside = cohort === this.candidateCohort
+      const prepared = await models.prepare(cohort, spec, expected, { timeoutMs, signal, isAside })
       return this.#swap(model, prepared, file, cohort)
     } catch (error) {
       file?.release()

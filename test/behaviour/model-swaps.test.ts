@@ -187,11 +187,11 @@ describe('a candidate beside the model of a step', () => {
       { lanes: 2 },
     ))
 
-  it('W5: the lanes of a shadow are given no batch, and are among the others once it is promoted', () =>
+  it('W5: a candidate that is aside has lanes that are given no batch, and are among the others once it is admitted or promoted', () =>
     running(
       async (driver, changes, executor) => {
         for (const path of [second, third]) {
-          const prepared = await changes.prepare(path, 1, { isShadow: true })
+          const prepared = await changes.prepare(path, 1, { isAside: true })
           prepared.serve()
         }
         await driver.advance(100)
@@ -209,8 +209,10 @@ describe('a candidate beside the model of a step', () => {
         await feed(driver, numbers([3]))
         assert.deepEqual(await models(driver), [0, 0, 2])
         assert.deepEqual([lanesOf(executor), executor.leaving.length], [[0, 1], 0])
-        const prepared = await changes.prepare(first, 1, { isShadow: true })
+        const prepared = await changes.prepare(first, 1, { isAside: true })
         prepared.serve()
+        changes.models.admit(0)
+        assert.deepEqual(lanesOf(executor), [0, 0, 1, 1])
         changes.models.dropCandidate(0)
         await feed(driver, numbers([4]))
         assert.deepEqual(await models(driver), [0, 0, 2, 2])

@@ -40,6 +40,12 @@ function exercised() {
   metrics.modelRefreshFailed('classify', 0, 'MODEL_UNUSABLE')
   metrics.modelTrial('classify', 1, 10)
   metrics.modelTrialGivenUp('classify', 1, 'latency')
+  metrics.shadowBegan('classify', 0)
+  metrics.shadowRan('classify', 0, 2)
+  metrics.shadowCompared('classify', 0, { same: 60, different: 4, failed: 0 }, 0.5)
+  metrics.shadowCompared('classify', 0, { same: 0, different: 1, failed: 2 }, 0.75)
+  metrics.shadowDropped('classify', 0, 64, 'full')
+  metrics.shadowUnwritten('classify', 0, 3)
   metrics.watchModels(() => [
     { step: 'classify', modelId: 'm.onnx', provider: 'webgpu', partlyOnCpu: false, lanes: 1, refusedProviders: [] },
     { step: 'classify', modelId: 'm.onnx', provider: 'cpu', partlyOnCpu: false, lanes: 3, refusedProviders: [] },
@@ -86,6 +92,13 @@ suite('metrics', () => {
       'kri_model_loads_total{step="classify",model="k1"} 1',
       'kri_model_evictions_total{step="classify",model="k2"} 1',
       'kri_models_resident{step="classify",lane="0"} 2',
+      'kri_shadow_rows_total{step="classify",model="k1",outcome="same"} 60',
+      'kri_shadow_rows_total{step="classify",model="k1",outcome="different"} 5',
+      'kri_shadow_rows_total{step="classify",model="k1",outcome="failed"} 2',
+      'kri_shadow_dropped_rows_total{step="classify",model="k1",reason="full"} 64',
+      'kri_shadow_unwritten_rows_total{step="classify",model="k1"} 3',
+      'kri_shadow_max_difference{step="classify",model="k1"} 0.75',
+      'kri_shadow_compute_seconds_sum{step="classify",model="k1"} 0.002',
       'kri_halted 1',
       'kri_rows_dispatched_total{step="classify"} 64',
       'kri_row_wait_seconds_total{step="classify"} 0.128',

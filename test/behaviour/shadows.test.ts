@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { Split } from '../../src/refresh/split.ts'
+import type { DriverOptions } from '../../src/testing/index.ts'
+import { addingTopology, KEYS, onTrial } from '../support/canaries.ts'
+import { feed } from '../support/on-driver.ts'
+import {
+  clipped,
+  clippingTopology,
+  pairRecord,
+  readShadows,
+  shadow,
+  shadowCounts,
+  writeClipping,
+} from '../support/shadows.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'shadows-'))
+after(() => rmSync(folder, { recursive: true }))
+const [low, high] = [writeClipping(folder, 0), writeClipping(folder, 50)]
+const PAIRS = Array.from({ length: 100 }, (_, i) => [i, 2 * i] as const)
+
+async function clipping(options: DriverOptions = {}, maxSize = 7) {
+  const { counts, metrics } = shadowCounts()
+  const trial = await onTrial(clippingTopology(low, maxSize), { partitions: 2, ...options, metrics })
+  return { ...trial, counts }
+}
+
+const pairs = PAIRS.map((pair, i) => pairRecord(pair, i % 5 === 0 ? null : `key ${i}`, i % 2))
+
+describe('a shadow', () => {
+  it('scores what the stable model scores: both inferences under the key of the record, and whether they differ', async () => {
+    const { driver, canary, counts } = await clipping()
+    await canary(shadow(high))
+    await feed(driver, pairs)
+    const records = await readShadows(driver)
+    assert.equal(records.length, PAIRS.length)
+    for (const { key, source, stable, candidate, differs, maxDifference, partition } of records) {
+      const i = 2 * source.offset + source.partition
+      assert.deepEqual([source.topic, partition], ['in', source.partition])
+      assert.deepEqual(key, pairs[i]!.key ?? null)
+      assert.deepEqual(stable, { modelId: low, inference: clipped(0, PAIRS[i]!) })
+      assert.deepEqual(candidate, { modelId: high, inference: clipped(50, PAIRS[i]!) })
+      assert.deepEqual([differs, maxDifference], [i < 50, Math.max(0, 50 - i)], `pair ${i}`)
+    }
+    assert.deepEqual(counts.rows, { same: 50, different: 50, failed: 0, unwritten: 0 })
+    assert.deepEqual([counts.maxDifference, counts.stable], [50, PAIRS.length], 'none of it counts as work of the step')
+    await driver.stop()
+  })
+
+  it('changes no byte of what the topology writes, and nothing of it is a dead letter', async () => {
+    const outputs = async (isShadowed: boolean) => {
+      const { driver, canary } = await clipping()
+      if (isShadowed) await canary(shadow(high))
+      await feed(driver, pairs)
+      const written = await driver.read('out')
+      assert.equal(driver.failures.length, 0)
+      await driver.stop()
+      return written.map(({ partition, offset, key, bytes, headers }) => ({ partition, offset, key, bytes, headers }))
+    }
+    assert.deepEqual(await outputs(true), await outputs(false))
+  })
+
+  it('of a share of the keys scores exactly these', async () => {
+    const trial = await onTrial(undefined, {})
+    const candidate = shadow('2', 30)
+    await trial.canary(candidate)
+    await trial.pipe()
+    const split = new Split(candidate)
+    const chosen = KEYS.filter(key => split.hasKey(Buffer.from(key), 0, Buffer.byteLength(key)))
+    const records = await readShadows(trial.driver)
+    assert.deepEqual(
+      records.map(({ key }) => String(key)),
+      chosen,
+    )
+    for (const { source, stable, candidate: other, differs } of records) {
+      assert.equal(stable.inference, `${1_000 + source.offset} by 1`)
+      assert.equal(other.inference, `${2_000 + source.offset} by 2`)
+      assert.ok(differs)
+    }
+    await trial.driver.stop()
+  })
+
+  it('ends when its trial does: promoted without a load, or aborted; and a new one begins', async () => {
+    const loads: string[] = []
+    const trial = await onTrial(addingTopology(loads))
+    const read = async () => (await readShadows(trial.driver)).map(({ candidate }) => candidate.modelId)
+    const models = () => trial.driver.running.health().models.map(({ modelId, lanes }) => `${modelId} ${lanes}`)
+    const key = KEYS.slice(0, 1)
+    await trial.canary(shadow('2'))
+    await trial.pipe(key)
+    await trial.abort()
+    await trial.pipe(key)
+    assert.deepEqual([await read(), models()], [['2'], ['1 1']])
+    await trial.canary(shadow('3'))
+    await trial.pipe(key)
+    assert.deepEqual(await read(), ['2', '3'])
+    const loaded = [...loads]
+    await trial.promote()
+    const [sum] = await trial.pipe(key)
+    assert.equal(sum!.by, '3')
+    assert.deepEqual([await read(), models(), loads], [['2', '3'], ['3 1'], loaded])
+    await trial.driver.stop()
+  })
+
+  it('that becomes a canary stays loaded, and has records then; the other way it is loaded anew', async () => {
+    const loads: string[] = []
+    const trial = await onTrial(addingTopology(loads))
+    await trial.canary(shadow('2'))
+    await trial.canary({ ...shadow('2'), mode: 'canary' })
+    assert.ok((await trial.pipe()).every(({ by }) => by === '2'))
+    assert.deepEqual([loads, (await readShadows(trial.driver)).length], [['1', '2'], 0])
+    await trial.canary(shadow('2'))
+    assert.ok((await trial.pipe()).every(({ by }) => by === '1'))
+    assert.equal((await readShadows(trial.driver)).length, KEYS.length)
+    assert.deepEqual(loads, ['1', '2', '2'])
+    await trial.driver.stop()
+  })
+})
