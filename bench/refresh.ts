@@ -1,8 +1,8 @@
 /**
  * Models that change under load: 2,000 digits a second through `kri run`, while its model is published anew again and again,
  * three small ones and one of 120 MiB in turn. Every result is held against what the model that it names gives; latency in
- * the windows around a swap against latency besides. Then as many again without load, for the memory that stays: under load
- * V8's heap grows for a quarter of an hour, swaps or not.
+ * the windows around a swap against latency besides. Three swaps find a canary at work: one of these makes it the stable model.
+ * Then as many again without load, for the memory that stays: under load V8's heap grows for a quarter of an hour, swaps or not.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +11,9 @@ import { modelMetadataTopic, modelStatusTopic } from '../src/kafka/topic-names.t
 import { systemClock } from '../src/ops/clock.ts'
 import { readStatus } from '../src/refresh/fleet-status.ts'
 import { changeMetadata } from '../src/refresh/metadata-writer.ts'
-import { published } from '../src/refresh/state-changes.ts'
+import { promoted, published, withCandidate } from '../src/refresh/state-changes.ts'
+import type { ModelStatus, SlotStatus } from '../src/refresh/status-record.ts'
+import type { StepModels } from '../src/refresh/step-models.ts'
 import { loadTopology } from '../src/topology-module.ts'
 import { startVariant } from './child.ts'
 import { type DigitModel, writeDigitModels } from './digit-models.ts'
@@ -29,6 +31,11 @@ const SLOT = 'classify'
 const RECORDS_PER_SECOND = 2_000
 const SWAPS = 20
 const QUIET_SWAPS = 50
+/** Swaps that find a canary at work; the last of them makes it the stable model. */
+const CANARY_SWAPS = [3, 9, 15]
+const CANARY_PERCENT = 10
+const CANARY_MS = 1_000
+const QUICK = { swaps: 4, quietSwaps: 4, canarySwaps: [1, 2] }
 const WARM_UP_SECONDS = 10
 /** From one publication to the next; steady latency is what lies between the windows. */
 const EVERY_MS = 5_000
@@ -50,7 +57,8 @@ export const refresh: Subject = {
   name: 'refresh',
   about: 'models published under 2,000 records/s: lost, mislabelled, latency of swaps, memory that stays',
   async run(setting) {
-    const { port, brokers, folder, say } = setting
+    const { port, brokers, folder, say, quick } = setting
+    const plan = quick ? QUICK : { swaps: SWAPS, quietSwaps: QUIET_SWAPS, canarySwaps: CANARY_SWAPS }
     const models = await writeDigitModels(folder)
     const [first] = models as [DigitModel, ...DigitModel[]]
     const applicationId = 'bench-refresh'
@@ -60,7 +68,7 @@ export const refresh: Subject = {
     await createTopicsOf(port, await loadTopology(FILE, parameters))
     const kri = startApplication(setting, parameters)
     const ready = await untilReady(kri)
-    const seconds = (EVERY_MS * (SWAPS + 1)) / 1000
+    const seconds = (EVERY_MS * (plan.swaps + 1)) / 1000
     const records = RECORDS_PER_SECOND * (WARM_UP_SECONDS + seconds)
     const notesFile = join(folder, 'refresh-notes.bin')
     const receiver = startVariant<RefreshReceived>('refresh-receiver', {
@@ -75,24 +83,36 @@ export const refresh: Subject = {
     await delay(WARM_UP_SECONDS * 1000)
 
     const swaps: Swap[] = []
+    const starts: Swap[] = []
     const resident: number[] = []
     const publish = async (i: number) => {
       const model = models[(i + 1) % models.length]!
-      const swap = await publishAndWait(setting, applicationId, model)
+      const isCanary = plan.canarySwaps.includes(i)
+      const isPromoted = isCanary && i === plan.canarySwaps.at(-1)
+      if (isCanary) {
+        const candidate = isPromoted ? model : models.find(each => each !== model && !each.isLarge)!
+        const start = await startCanary(setting, applicationId, candidate)
+        starts.push(start)
+        say(`refresh: a canary, current after ${Math.round(start.toMs - start.fromMs)} ms`)
+        await delay(CANARY_MS)
+      }
+      const swap = isPromoted
+        ? await promoteAndWait(setting, applicationId)
+        : await publishAndWait(setting, applicationId, model)
       resident.push(Math.round((await ready.metric('process_resident_memory_bytes')) / 2 ** 20))
       const tookMs = Math.round(swap.toMs - swap.fromMs)
       say(
-        `refresh: swap ${i + 1}, ${model.isLarge ? 'large' : 'small'}, current after ${tookMs} ms, ${resident.at(-1)} MiB`,
+        `refresh: swap ${i + 1}, ${isPromoted ? 'promoted' : model.isLarge ? 'large' : 'small'}, current after ${tookMs} ms, ${resident.at(-1)} MiB`,
       )
       return swap
     }
-    for (let i = 0; i < SWAPS; i++) {
+    for (let i = 0; i < plan.swaps; i++) {
       const next = delay(EVERY_MS)
       swaps.push(await publish(i))
       await next
     }
     const [sent, received] = await Promise.all([sender.result, receiver.result])
-    for (let i = SWAPS; i < SWAPS + QUIET_SWAPS; i++) await publish(i)
+    for (let i = plan.swaps; i < plan.swaps + plan.quietSwaps; i++) await publish(i)
     const lost = sent.records - received.records
     const { mislabelled, duplicates, byModel } = received
     const dropped = await ready.metric('kri_records_lost_total')
@@ -104,7 +124,7 @@ export const refresh: Subject = {
       modelStatusTopic(applicationId),
     ])
     if (lost > 0 || mislabelled > 0) throw new WrongOutput(`refresh: ${lost} records lost, ${mislabelled} mislabelled`)
-    return report({ swaps, resident, lost, mislabelled, duplicates, byModel, dropped, models }, notesFile)
+    return report({ swaps, starts, resident, lost, mislabelled, duplicates, byModel, dropped, models }, notesFile)
   },
 }
 
@@ -115,26 +135,49 @@ function startApplication({ brokers, folder }: Setting, parameters: Readonly<Rec
 }
 
 /** From the publication until the instance says that the model serves. */
-async function publishAndWait({ port }: Setting, applicationId: string, { metadata }: DigitModel): Promise<Swap> {
+function publishAndWait(setting: Setting, applicationId: string, { metadata }: DigitModel): Promise<Swap> {
+  return changeAndWait(setting, applicationId, state => published(state, metadata, ...act()), stableOf)
+}
+
+/** Until it has its share. */
+function startCanary(setting: Setting, applicationId: string, { metadata: model }: DigitModel): Promise<Swap> {
+  const candidate = { model, mode: 'canary', percent: CANARY_PERCENT, salt: 'bench' } as const
+  return changeAndWait(setting, applicationId, state => withCandidate(state, candidate, ...act()), candidateOf)
+}
+
+function promoteAndWait(setting: Setting, applicationId: string): Promise<Swap> {
+  return changeAndWait(setting, applicationId, state => promoted(state, ...act()), stableOf)
+}
+
+const act = () => ['bench', new Date().toISOString()] as const
+const stableOf = (status: SlotStatus | undefined): ModelStatus | undefined => status
+const candidateOf = (status: SlotStatus | undefined) => status?.candidate
+
+async function changeAndWait(
+  { port }: Setting,
+  applicationId: string,
+  change: (state: StepModels | undefined) => StepModels,
+  statusOf: (status: SlotStatus | undefined) => ModelStatus | undefined,
+): Promise<Swap> {
   const parts = { port, applicationId, clock: systemClock, random: Math.random }
   const fromMs = machineNow()
-  const written = await changeMetadata(parts, SLOT, state =>
-    published(state, metadata, 'bench', new Date().toISOString()),
-  )
+  const written = await changeMetadata(parts, SLOT, change)
   const giveUpAt = fromMs + CURRENT_WITHIN_MS
   for (;;) {
     const { instances } = await readStatus(port, modelStatusTopic(applicationId))
-    const slot = instances.flatMap(({ slots }) => slots).find(each => each.slot === SLOT)
+    const slot = statusOf(instances.flatMap(({ slots }) => slots).find(each => each.slot === SLOT))
     const hasRead = slot !== undefined && slot.metadataOffset >= written!.offset
     if (hasRead && slot.state === 'current') return { fromMs, toMs: machineNow() }
-    if (hasRead && slot.state === 'failed') throw new Error(`refresh: ${metadata.modelId} failed: ${slot.reason}`)
-    if (machineNow() > giveUpAt) throw new Error(`refresh: ${metadata.modelId} is not current: ${slot?.reason}`)
+    if (hasRead && slot.state === 'failed') throw new Error(`refresh: a model failed: ${slot.reason}`)
+    if (machineNow() > giveUpAt) throw new Error(`refresh: a model is not current: ${slot?.reason}`)
     await delay(50)
   }
 }
 
 interface Course extends Pick<RefreshReceived, 'mislabelled' | 'duplicates' | 'byModel'> {
   readonly swaps: readonly Swap[]
+  /** Of canaries. */
+  readonly starts: readonly Swap[]
   readonly resident: readonly number[]
   readonly lost: number
   readonly dropped: number
@@ -142,8 +185,8 @@ interface Course extends Pick<RefreshReceived, 'mislabelled' | 'duplicates' | 'b
 }
 
 function report(course: Course, notesFile: string): Figure[] {
-  const { swaps, resident, lost, mislabelled, duplicates, byModel, dropped, models } = course
-  const { steady, swapping } = latencies(notesFile, swaps)
+  const { swaps, starts, resident, lost, mislabelled, duplicates, byModel, dropped, models } = course
+  const { steady, swapping } = latencies(notesFile, [...swaps, ...starts])
   const [p99SteadyMs, p99SwapMs] = [quantile(steady, 0.99), quantile(swapping, 0.99)]
   const p99Ratio = round(p99SwapMs / p99SteadyMs)
   const quiet = resident.slice(swaps.length)
@@ -155,7 +198,7 @@ function report(course: Course, notesFile: string): Figure[] {
   return [
     {
       name: 'refresh',
-      ...{ swaps: swaps.length, lost, mislabelled, duplicates, p99Ratio, rssGrowthMiB },
+      ...{ swaps: swaps.length, canarySwaps: starts.length, lost, mislabelled, duplicates, p99Ratio, rssGrowthMiB },
       ...{ p99SteadyMs: round(p99SteadyMs), p99SwapMs: round(p99SwapMs), recordsOfLostPartitions: dropped },
       ...{ smallCurrentMs: round(Math.max(...tookMs(false))), largeCurrentMs: round(Math.max(...tookMs(true))) },
       ...{ recordsPerSecond: RECORDS_PER_SECOND, models: Object.keys(byModel).length },
