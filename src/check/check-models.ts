@@ -3,17 +3,21 @@ import { RunInferenceError } from '../errors.ts'
 import type { StepNode } from '../graph.ts'
 import { specsOfStep } from '../handler-place.ts'
 import type { Executor, Lane, LaneModel, LoadedModel, ModelSpec } from '../models/executor.ts'
+import { isFileModel, isRemoteModel, withFetched } from '../models/fetched-spec.ts'
 import { lanesFor } from '../models/lane-choice.ts'
+import { noModelFiles } from '../refresh/slot-loader.ts'
 import type { Topology } from '../topology.ts'
 import type { CheckParts } from './check.ts'
 import type { Findings, ModelReport } from './report.ts'
 import { within } from './within.ts'
 
-interface StuckAfter {
+type ModelParts = Pick<CheckParts, 'executor' | 'clock' | 'modelFiles'> & {
   readonly settings: Pick<CheckParts['settings'], 'stuckMs'>
 }
 
 type Load = (lane: Lane, spec: ModelSpec) => Promise<LaneModel>
+/** The spec that a lane can load: files that are elsewhere are fetched, as `run` does. */
+type Fetch = (use: Use) => Promise<ModelSpec>
 
 /** What a lane loads, and a step that runs it. */
 interface Use {
@@ -21,20 +25,31 @@ interface Use {
   readonly spec: ModelSpec
   /** One of the models of a per-key handler. */
   readonly isPerKey: boolean
+  readonly isFile: boolean
 }
 
 /** Those steps whose models can be loaded; a load that takes longer than `stuckMs` is a problem, as it is to `run`. */
 export async function checkModels(
   topology: Topology,
   steps: readonly StepNode[],
-  { executor, clock, settings: { stuckMs } }: Pick<CheckParts, 'executor' | 'clock'> & StuckAfter,
+  { executor, clock, modelFiles, settings: { stuckMs } }: ModelParts,
   findings: Findings,
 ): Promise<ModelReport[]> {
   const load: Load = (lane, spec) => within(clock, stuckMs, lane.load(spec), () => neverLoaded(spec, stuckMs))
+  const fetched: Fetch = async ({ step, spec, isFile }) => {
+    if (!isFile || !isRemoteModel(spec.uri)) return spec
+    if (modelFiles === undefined) throw noModelFiles(`the model of step "${step}" is not on this machine`)
+    // It is never released: a lane whose worker is lost reads it again.
+    const file = await modelFiles.fetch({ modelId: spec.uri, modelName: '' }, new AbortController().signal)
+    return withFetched(spec, file)
+  }
   const bySpec = new Map<string, [Use, ...Use[]]>()
   for (const node of steps) {
-    for (const spec of specsInto(findings, topology, node)) {
-      const use = { step: node.step, spec, isPerKey: node.handler.cohorts[0].keys !== undefined }
+    for (const [cohort, spec] of specsInto(findings, topology, node).entries()) {
+      // What is published is checked before it is published.
+      if (spec.uri === '') continue
+      const { keys, model } = node.handler.cohorts[cohort]!
+      const use = { step: node.step, spec, isPerKey: keys !== undefined, isFile: isFileModel(model) }
       const sharing = bySpec.get(spec.identifier)
       if (sharing) sharing.push(use)
       else bySpec.set(spec.identifier, [use])
@@ -43,8 +58,8 @@ export async function checkModels(
   // Together, models per key may be more than the memory takes: one is loaded after the other.
   let loading = Promise.resolve<unknown>(undefined)
   const reports = [...bySpec.values()].map(sharing => {
-    if (!isLoadedWhenNeeded(sharing)) return checkModel(sharing, executor, load, findings)
-    const report = loading.then(() => checkModel(sharing, executor, load, findings))
+    if (!isLoadedWhenNeeded(sharing)) return checkModel(sharing, executor, fetched, load, findings)
+    const report = loading.then(() => checkModel(sharing, executor, fetched, load, findings))
     loading = report
     return report
   })
@@ -58,8 +73,7 @@ function isLoadedWhenNeeded(sharing: readonly Use[]): boolean {
 /** Arguments may be no tensors. */
 function specsInto(findings: Findings, topology: Topology, node: StepNode): readonly ModelSpec[] {
   try {
-    // What is published is checked before it is published.
-    return specsOfStep(topology, node).filter(({ uri }) => uri !== '')
+    return specsOfStep(topology, node)
   } catch (error) {
     findings.thrown('models', error, `step "${node.step}"`, 'Correct inferenceArgs')
     return []
@@ -69,15 +83,17 @@ function specsInto(findings: Findings, topology: Topology, node: StepNode): read
 async function checkModel(
   sharing: readonly [Use, ...Use[]],
   executor: Executor,
+  fetched: Fetch,
   load: Load,
   findings: Findings,
 ): Promise<ModelReport> {
-  const [{ step, spec }] = sharing
+  const [use] = sharing
+  const { step, spec } = use
   const report = { steps: [...new Set(sharing.map(use => use.step))], uri: spec.uri }
   const where = `model of step "${step}"`
   try {
     const [lane] = lanesFor(executor, spec)
-    const model = await load(lane!, spec)
+    const model = await load(lane!, await fetched(use))
     const { loaded } = model
     if (isLoadedWhenNeeded(sharing)) await model.unload()
     warnOfFallback(where, loaded, findings)
