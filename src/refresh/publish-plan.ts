@@ -19,7 +19,10 @@ export interface Act {
 /** A trial as it is asked for. */
 export type TrialPlan = Pick<Candidate, 'mode' | 'percent' | 'salt' | 'abortIf'>
 
-/** The model becomes the stable one, or goes on trial. Throws METADATA_INVALID for a trial of what is stable already. */
+/**
+ * The model becomes the stable one, or goes on trial; one that is on trial keeps its salt, so that a larger share has the keys of the
+ * smaller one. Throws METADATA_INVALID for a trial of what is stable already.
+ */
 export function publication(
   state: StepModels | undefined,
   model: ModelMetadata,
@@ -31,7 +34,9 @@ export function publication(
     const what = `${modelText(model)} is what serves already (revision ${state.revision})`
     throw new RunInferenceError('METADATA_INVALID', `${what}: there is nothing to try. Name another model`)
   }
-  return withCandidate(state, { model, ...trial }, by, at, reason)
+  const before = state?.candidate
+  const salt = before && isSameModel(before.model, model) ? before.salt : trial.salt
+  return withCandidate(state, { model, ...trial, salt }, by, at, reason)
 }
 
 const REVISION = /^[1-9]\d{0,14}$/

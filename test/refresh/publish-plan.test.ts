@@ -83,6 +83,13 @@ describe('publishing', () => {
     )
   })
 
+  test('a trial of what is on trial keeps its salt; one of another model draws anew', () => {
+    const state = publication(publish('a'), model('b'), trial, act)
+    const wider = publication(state, model('b'), { ...trial, percent: 50, salt: 'y' }, act)
+    assert.deepEqual([wider.revision, wider.candidate!.percent, wider.candidate!.salt], [3, 50, 'x'])
+    assert.equal(publication(state, model('c'), { ...trial, salt: 'y' }, act).candidate!.salt, 'y')
+  })
+
   test('metrics are named after the file', () => {
     const names = ['models/digits-v2.onnx', 's3://b/k/m.v2.onnx', 'https://h/m/', 'plain', '.hidden'].map(modelNameOf)
     assert.deepEqual(names, ['digits-v2', 'm.v2', 'm', 'plain', '.hidden'])
