@@ -9,11 +9,28 @@ interface TopologyModels {
 }
 
 /** The newest record of each key stays, for ever; in one partition all are in one order. */
-export const ONE_LOG = { 'cleanup.policy': 'compact' }
+const ONE_LOG = { 'cleanup.policy': 'compact' }
 
-export function modelTopics({ applicationId, steps }: TopologyModels): readonly string[] {
-  if (!steps.some(({ options }) => options?.modelMetadata === true)) return []
-  return [modelMetadataTopic(applicationId), modelStatusTopic(applicationId)]
+/**
+ * Each instance reports every half a minute, and only its newest report is of use. A segment that is being written is never compacted, so
+ * it is a small one (some thousand reports; brokers allow no less than 1 MiB), and another one takes its place within the hour.
+ */
+const STATUS_LOG = { ...ONE_LOG, 'segment.bytes': String(4 * 1024 * 1024), 'segment.ms': String(3_600_000) }
+
+export function modelTopics(topology: TopologyModels): readonly string[] {
+  return [...modelTopicConfigs(topology).keys()]
+}
+
+/** By topic: how it has to be set. */
+export function modelTopicConfigs({
+  applicationId,
+  steps,
+}: TopologyModels): ReadonlyMap<string, Record<string, string>> {
+  if (!steps.some(({ options }) => options?.modelMetadata === true)) return new Map()
+  return new Map([
+    [modelMetadataTopic(applicationId), ONE_LOG],
+    [modelStatusTopic(applicationId), STATUS_LOG],
+  ])
 }
 
 /**

@@ -3,7 +3,7 @@
  * `kri topics apply` does it, and `kri run` refuses to start while anything is left to do.
  */
 import { RunInferenceError } from '../errors.ts'
-import { modelTopicProblem, modelTopics, ONE_LOG, shadowTopics } from './model-topics.ts'
+import { modelTopicConfigs, modelTopicProblem, modelTopics, shadowTopics } from './model-topics.ts'
 import type { KafkaAdmin, NewTopic, TopicDescription } from './port.ts'
 import { deadLetterTopics, isTopicName, replayTopic } from './topic-names.ts'
 
@@ -137,9 +137,9 @@ export function planTopics(
       )
     }
   }
-  for (const topic of modelTopics(topology)) {
-    need(topic, 1, ONE_LOG)
-    compare(found.get(topic), ONE_LOG, plan.change, WHY_ONE_LOG)
+  for (const [topic, wanted] of modelTopicConfigs(topology)) {
+    need(topic, 1, wanted)
+    compare(found.get(topic), wanted, plan.change, WHY_ONE_LOG)
     plan.refuse.push(...modelTopicProblem(found.get(topic)))
   }
   refuseDefaults(plan.create, defaults, plan.refuse)
@@ -202,6 +202,7 @@ function compare(
 
 function isEnough(name: string, got: string | undefined, wanted: string, topic: TopicDescription): boolean {
   if (name === 'max.message.bytes') return maxMessageBytes(topic) >= Number(wanted)
+  if (ONLY_SPACE.test(name)) return Number(got) <= Number(wanted)
   if (name === 'retention.ms') return got !== undefined && lengthOf(got) >= lengthOf(wanted)
   return got === wanted
 }
@@ -221,7 +222,12 @@ const WHY_BETWEEN: Readonly<Record<string, string>> = {
 const WHY_ONE_LOG: Readonly<Record<string, string>> = {
   'cleanup.policy':
     'retention would delete what is published, or compaction never come; the newest of each key must stay',
+  'segment.bytes': 'reports that newer ones have replaced would fill it, and all of them are read for the status',
+  'segment.ms': 'reports that newer ones have replaced would stay for so long, and all of them are read for the status',
 }
+
+/** Where these differ nothing is lost, so instances run all the same. */
+const ONLY_SPACE = /^segment\./
 
 function refuseDefaults(create: readonly NewTopic[], defaults: TopicDefaults, refuse: string[]): void {
   if (create.length === 0) return
@@ -242,7 +248,9 @@ function refuseDefaults(create: readonly NewTopic[], defaults: TopicDefaults, re
  */
 export function requireApplied(plan: TopicPlan, optional: readonly string[] = []): void {
   const missing = plan.create.filter(({ name }) => !optional.includes(name)).map(({ name }) => `${name} does not exist`)
-  const changes = plan.change.filter(({ topic }) => !optional.includes(topic))
+  const isNeeded = ({ topic, configs }: TopicChange) =>
+    !optional.includes(topic) && Object.keys(configs).some(name => !ONLY_SPACE.test(name))
+  const changes = plan.change.filter(isNeeded)
   const policies = [
     ...changes.flatMap(({ topic, reasons }) => reasons.map(reason => `${topic}: ${reason}`)),
     ...plan.refuse,

@@ -39,6 +39,7 @@ suite('topics of models that can be published', () => {
     steps: [{ step: 'other' }, { step: 'classify', options: { modelMetadata: true } }],
   }
   const names = ['digits-app.model-metadata', 'digits-app.model-status']
+  const segments = { 'segment.bytes': '4194304', 'segment.ms': '3600000' }
   const ofModels = (found: readonly TopicDescription[]) => {
     const { create, change, refuse } = planTopics(live, found, defaults)
     return { create: create.filter(({ name }) => names.includes(name)), change, refuse }
@@ -55,7 +56,9 @@ suite('topics of models that can be published', () => {
     const configs = { 'min.insync.replicas': '1', 'cleanup.policy': 'compact' }
     assert.deepEqual(
       ofModels([existing('images', 6)]).create,
-      names.map(name => ({ name, partitions: 1, replicationFactor: 1, configs })),
+      [configs, { ...configs, ...segments }].map((configs, i) => {
+        return { name: names[i], partitions: 1, replicationFactor: 1, configs }
+      }),
     )
     assert.throws(
       () => requireApplied(planTopics(live, complete(), defaults)),
@@ -65,7 +68,7 @@ suite('topics of models that can be published', () => {
 
   test('nothing of them may be deleted by age, and there is one partition', () => {
     const found = (policy: string, partitions = 1) =>
-      names.map(name => existing(name, partitions, { 'cleanup.policy': policy }))
+      names.map(name => existing(name, partitions, { ...segments, 'cleanup.policy': policy }))
     assert.deepEqual(ofModels(found('compact')), { create: [], change: [], refuse: [] })
     for (const policy of ['delete', 'compact,delete']) {
       const { change } = ofModels(found(policy))
@@ -82,6 +85,30 @@ suite('topics of models that can be published', () => {
     assert.match(refuse.join(), /digits-app.model-metadata has 3 partitions and needs exactly one/)
     assert.equal(refuse.length, 2)
   })
+
+  test('reports that newer ones have replaced do not stay for long: topics apply sees to it, and instances run without', () => {
+    const compacted = names.map(name => existing(name, 1, { 'cleanup.policy': 'compact' }))
+    const asBrokersDo = { 'segment.bytes': '1073741824', 'segment.ms': '604800000' }
+    const [metadata, status] = compacted
+    const found = [metadata!, { ...status!, configs: { ...status!.configs, ...asBrokersDo } }]
+    const { change } = ofModels(found)
+    assert.deepEqual(
+      change.map(({ topic, configs }) => [topic, configs]),
+      [[names[1], segments]],
+    )
+    assert.match(
+      change[0]!.reasons.join(),
+      /segment.ms is 604800000, needs 3600000: reports that newer ones have replaced/,
+    )
+    const others = ['other', 'classify'].flatMap(step => letters.map(name => safe(name.replace('classify', step))))
+    const rest = [existing('images'), existing('predictions'), ...others, safe(replay), safe('digits.classify.shadow')]
+    requireApplied(planTopics(live, [...rest, ...found], defaults))
+    const deleted = { ...status!, configs: { ...asBrokersDo, 'cleanup.policy': 'delete' } }
+    assert.throws(
+      () => requireApplied(planTopics(live, [...rest, metadata!, deleted], defaults)),
+      code('TOPIC_POLICY', /model-status: cleanup.policy is delete/),
+    )
+  })
 })
 
 suite('topics of shadows', () => {
@@ -93,7 +120,7 @@ suite('topics of shadows', () => {
   const found = (...more: readonly TopicDescription[]) => [
     ...[...complete(), ...letters.map(name => safe(name.replace('classify', 'other')))],
     ...['digits-app.model-metadata', 'digits-app.model-status'].map(name =>
-      existing(name, 1, { 'cleanup.policy': 'compact' }),
+      existing(name, 1, { 'cleanup.policy': 'compact', 'segment.bytes': '1048576', 'segment.ms': '60000' }),
     ),
     ...more,
   ]
