@@ -5,6 +5,7 @@ import type { CommandSpec } from './command.ts'
 import { completionCommand } from './completion-command.ts'
 import { consumeCommand } from './consume-command.ts'
 import { describeCommand } from './describe-command.ts'
+import { dlqExportCommand, dlqLsCommand, dlqShowCommand, dlqStatsCommand } from './dlq-command.ts'
 import { initCommand } from './init-command.ts'
 import {
   modelsAbortCommand,
@@ -40,6 +41,10 @@ export const COMMANDS: readonly CommandSpec[] = [
   modelsWatchCommand,
   modelsPromoteCommand,
   modelsAbortCommand,
+  dlqLsCommand,
+  dlqStatsCommand,
+  dlqShowCommand,
+  dlqExportCommand,
   produceCommand,
   consumeCommand,
   completionCommand(
@@ -53,6 +58,7 @@ export const COMMAND_GROUPS: Readonly<Record<string, string>> = {
   cluster: 'a local cluster of real parts, for development and tests',
   topics: 'the topics that a topology needs',
   models: 'the models that its steps run: publish, try, watch, go back',
+  dlq: 'what failed: find it, and understand why',
 }
 
 /** The command that these words begin with. */

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { openReader, type RecordReader, readableCodec } from '../check/readers.ts'
 import { RunInferenceError } from '../errors.ts'
-import { KRI_ORIGINAL_TOPIC } from '../kafka/headers.ts'
 import { json } from '../kafka/json-codec.ts'
 import { modelTopics, shadowTopics } from '../kafka/model-topics.ts'
 import { newestRanges } from '../kafka/newest-ranges.ts'
@@ -14,7 +13,8 @@ import { suggestion } from '../nearest-name.ts'
 import { systemClock } from '../ops/clock.ts'
 import type { Topology } from '../topology.ts'
 import { type Connected, connect, readSchema, type TopologyFlags } from './connect.ts'
-import { headerText, recordAsJson, recordAsText, showRecord } from './consume-record.ts'
+import { recordAsJson, recordAsText, showRecord } from './consume-record.ts'
+import { openLetterReader, sourceReaders } from './letter-reader.ts'
 
 const LIMIT_FOR_PEOPLE = 20
 const INTERRUPTED = 130
@@ -120,14 +120,8 @@ async function openTopics(names: readonly string[], connected: Connected): Promi
   const { topology } = connected
   const parts = { ...connected, readSchema, clock: systemClock }
   const letters = new Set(deadLettersOf(topology))
-  const sources = new Map<string, Promise<RecordReader>>()
   // Of replays and dead letters too: they are records of a source, with schemas of its subjects.
-  const sourceReader = (topic: string) => {
-    const node = topology.sources.find(source => source.topic === topic)!
-    const opened = sources.get(topic) ?? openReader(topic, node.key, node.value, parts)
-    sources.set(topic, opened)
-    return opened
-  }
+  const sourceReader = sourceReaders(connected)
   const readerOf = (name: string): Promise<RecordReader> => {
     const isOf = ({ topic }: { topic: string }) => [topic, replayTopic(topology.applicationId, topic)].includes(name)
     const source = topology.sources.find(isOf)
@@ -140,12 +134,7 @@ async function openTopics(names: readonly string[], connected: Connected): Promi
   }
   const open = async (name: string): Promise<ConsumedTopic> => {
     if (letters.has(name)) {
-      const readers = new Map<string | undefined, RecordReader>()
-      for (const { topic } of topology.sources) readers.set(topic, await sourceReader(topic))
-      const [first] = readers.values()
-      const readerOf = (block: RecordBlock, row: number) =>
-        readers.get(headerText(block, row, KRI_ORIGINAL_TOPIC)) ?? first!
-      return { name, isDeadLetter: true, readers: [...readers.values()], readerOf }
+      return { name, isDeadLetter: true, ...(await openLetterReader(connected, sourceReader)) }
     }
     const reader = await readerOf(name)
     return { name, isDeadLetter: false, readers: [reader], readerOf: () => reader }

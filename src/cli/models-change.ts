@@ -5,8 +5,9 @@ import { type AwaitedInstance, type WaitResult, waitForFleet } from '../refresh/
 import { changeMetadata, type Decision, type WrittenState } from '../refresh/metadata-writer.ts'
 import type { StepModels } from '../refresh/step-models.ts'
 import type { TopologySlot } from '../refresh/topology-slots.ts'
+import { unlessInterrupted } from './command-session.ts'
 import { fleetNow } from './models-fleet.ts'
-import { type ChangeFlags, type ModelsSession, unlessInterrupted } from './models-session.ts'
+import type { ChangeFlags, ModelsSession } from './models-session.ts'
 import { actText, say, slotArguments, stableText, trialText } from './models-text.ts'
 
 export const WAIT_SECONDS = 60

@@ -1,7 +1,8 @@
 import { type HistoryEntry, historyOf, readHistory } from '../refresh/model-history.ts'
 import { modelText } from '../refresh/publish-plan.ts'
 import { chosenSlots, type TopologySlot } from '../refresh/topology-slots.ts'
-import { type ModelsFlags, type ModelsSession, unlessInterrupted, withModels } from './models-session.ts'
+import { unlessInterrupted } from './command-session.ts'
+import { type ModelsFlags, type ModelsSession, withModels } from './models-session.ts'
 import { actText, say, stableText, trialText } from './models-text.ts'
 
 /** Shows what is published, and what was, newest first. */

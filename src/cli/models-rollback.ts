@@ -1,8 +1,9 @@
 import { readHistory } from '../refresh/model-history.ts'
 import { rollback } from '../refresh/publish-plan.ts'
 import { chosenSlot } from '../refresh/topology-slots.ts'
+import { unlessInterrupted } from './command-session.ts'
 import { tellChange, write } from './models-change.ts'
-import { actOf, type ChangeFlags, unlessInterrupted, withModels } from './models-session.ts'
+import { actOf, type ChangeFlags, withModels } from './models-session.ts'
 
 export interface RollbackFlags extends ChangeFlags {
   /** A revision, a model id, or `own`. */

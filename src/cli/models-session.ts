@@ -4,10 +4,8 @@ import { modelMetadataTopic, modelStatusTopic } from '../kafka/topic-names.ts'
 import { systemClock } from '../ops/clock.ts'
 import type { Act } from '../refresh/publish-plan.ts'
 import { followedSlots, type SlotFlags, type TopologySlot } from '../refresh/topology-slots.ts'
-import { type Connected, connect, type TopologyFlags } from './connect.ts'
-import { createProgress, type Progress } from './progress.ts'
-
-const INTERRUPTED = 130
+import { type CommandSession, unlessInterrupted, withSession } from './command-session.ts'
+import type { TopologyFlags } from './connect.ts'
 
 export interface ModelsFlags extends TopologyFlags, SlotFlags {
   readonly json?: boolean
@@ -22,64 +20,28 @@ export interface ChangeFlags extends ModelsFlags {
 }
 
 /** What every command about models works with. */
-export interface ModelsSession extends Connected {
-  /** As the person wrote it, for messages. */
-  readonly module: string
+export interface ModelsSession extends CommandSession {
   readonly slots: readonly TopologySlot[]
   readonly metadataTopic: string
   readonly statusTopic: string
-  readonly progress: Progress
-  /** Aborted by Ctrl-C. */
-  readonly signal: AbortSignal
 }
 
-/**
- * Connects, lets `work` do what the command does, and closes everything. Ctrl-C ends it with exit code 130. Rejects TOPIC_MISSING where
- * the topics of models do not exist.
- */
+/** A session for models. Rejects TOPIC_MISSING where their topics do not exist. */
 export async function withModels(
   module: string,
   flags: ModelsFlags,
   work: (session: ModelsSession) => Promise<void>,
 ): Promise<void> {
-  const interrupted = new AbortController()
-  const interrupt = () => interrupted.abort()
-  // Timers of ours do not keep the process alive, and a cluster that does not answer has nothing else.
-  const alive = setInterval(() => {}, 60_000)
-  const progress = createProgress()
-  let connected: Connected | undefined
-  try {
-    connected = await connect(module, flags)
-    process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
-    const { topology } = connected
-    const { applicationId } = topology
-    const slots = followedSlots(topology, flags.step, module)
-    const session: ModelsSession = {
-      ...connected,
-      ...{ module, progress, slots, signal: interrupted.signal },
+  await withSession(module, flags, async session => {
+    const { applicationId } = session.topology
+    const models: ModelsSession = {
+      ...session,
+      slots: followedSlots(session.topology, flags.step, module),
       ...{ metadataTopic: modelMetadataTopic(applicationId), statusTopic: modelStatusTopic(applicationId) },
     }
-    await unlessInterrupted(interrupted.signal, requireTopics(session))
-    await work(session)
-  } catch (error) {
-    // What is under way when Ctrl-C comes says that it was ended.
-    if (!interrupted.signal.aborted) throw error
-  } finally {
-    clearInterval(alive)
-    progress.clear()
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
-    await connected?.close()
-    if (interrupted.signal.aborted) process.exitCode = INTERRUPTED
-  }
-}
-
-/** The search for a broker that does not answer knows no signal: it ends with the connections. */
-export function unlessInterrupted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(new RunInferenceError('CLOSED', 'interrupted'))
-  if (signal.aborted) abort()
-  signal.addEventListener('abort', abort, { once: true })
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort))
+    await unlessInterrupted(session.signal, requireTopics(models))
+    await work(models)
+  })
 }
 
 /** Who does it, now. */

@@ -2,8 +2,9 @@ import { isCurrent, type SlotFleet } from '../refresh/fleet-status.ts'
 import { modelText } from '../refresh/publish-plan.ts'
 import type { ModelStatus } from '../refresh/status-record.ts'
 import { chosenSlots } from '../refresh/topology-slots.ts'
+import { unlessInterrupted } from './command-session.ts'
 import { type FleetNow, fleetNow } from './models-fleet.ts'
-import { type ModelsFlags, unlessInterrupted, withModels } from './models-session.ts'
+import { type ModelsFlags, withModels } from './models-session.ts'
 import { say, trialText } from './models-text.ts'
 
 /** Shows what every instance runs. Exit code 1 when one does not run what is published, or tells nothing. */

@@ -1,7 +1,7 @@
 /** Blocks of dead letters, as a fetch brings them. */
 import { readRecordBlock } from '../../src/kafka/record-batch-reader.ts'
 import type { Header, RecordBlock } from '../../src/kafka/record-block.ts'
-import { sealedBatch, storedBatch } from './record-batches.ts'
+import { sealedBatch, storedBatch, type TestRecord } from './record-batches.ts'
 
 export interface TestLetter {
   readonly key?: string | Buffer | null
@@ -28,12 +28,8 @@ const USUAL: Readonly<Record<string, string>> = {
   'failed-at': '5000',
 }
 
-export function letterBlock(
-  letters: readonly TestLetter[],
-  topic = 'shop.classify.failed-inference',
-  baseOffset = 0,
-): RecordBlock {
-  const records = letters.map(({ key = 'k', value = 'v', facts = {}, carried = [] }) => ({
+export function letterRecords(letters: readonly TestLetter[]): readonly TestRecord[] {
+  return letters.map(({ key = 'k', value = 'v', facts = {}, carried = [] }) => ({
     timestamp: 9_000,
     key: typeof key === 'string' ? Buffer.from(key) : key,
     value: value === null ? null : Buffer.from(value),
@@ -44,7 +40,14 @@ export function letterBlock(
       ),
     ],
   }))
-  const bytes = storedBatch(sealedBatch(records, topic).bytes, { baseOffset })
+}
+
+export function letterBlock(
+  letters: readonly TestLetter[],
+  topic = 'shop.classify.failed-inference',
+  baseOffset = 0,
+): RecordBlock {
+  const bytes = storedBatch(sealedBatch(letterRecords(letters), topic).bytes, { baseOffset })
   return readRecordBlock({
     ...{ topic, partition: 0, records: bytes, startOffset: baseOffset, endOffset: baseOffset + letters.length },
   })
