@@ -36,7 +36,7 @@ export const modelsPublishCommand: CommandSpec = {
     },
     {
       flags: '--shadow [percent]',
-      help: 'on trial: it scores this share of the keys too, 100 by default, and what differs goes to the shadow topic',
+      help: 'on trial: it scores this share of the keys too, 100 by default; what both say goes to <topology>.<step>.shadow',
       parse: percentNumber,
     },
     {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { RunInferenceError } from '../errors.ts'
+import { shadowTopic } from '../kafka/topic-names.ts'
 import { readMetadata } from '../refresh/metadata-log.ts'
 import { modelNameOf, publication, type TrialPlan } from '../refresh/publish-plan.ts'
 import type { AbortRule } from '../refresh/step-models.ts'
@@ -7,7 +8,7 @@ import { chosenSlot } from '../refresh/topology-slots.ts'
 import { tellChange, write } from './models-change.ts'
 import { requireFits, sayCheck } from './models-check.ts'
 import { checkOf, metadataOf, openModel } from './models-file.ts'
-import { actOf, type ChangeFlags, withModels } from './models-session.ts'
+import { actOf, type ChangeFlags, type ModelsSession, withModels } from './models-session.ts'
 import { say } from './models-text.ts'
 
 const SALT_BYTES = 8
@@ -28,6 +29,7 @@ export async function publishModel(module: string, modelId: string, flags: Publi
   const trial = trialOf(flags)
   await withModels(module, flags, async session => {
     const slot = chosenSlot(session.slots, flags, module)
+    if (trial?.mode === 'shadow') await requireShadowTopic(session, slot.step)
     const opened = await openModel(session, slot, modelId, flags.upload)
     try {
       const model = metadataOf(opened, flags.name ?? modelNameOf(modelId))
@@ -70,6 +72,15 @@ function trialOf({ canary, shadow, abortIf }: PublishFlags): TrialPlan | undefin
     salt: randomBytes(SALT_BYTES).toString('hex'),
     ...(abortIf === undefined ? {} : { abortIf }),
   }
+}
+
+/** Instances would score nothing, and say so; whoever asks for it should know at once. */
+async function requireShadowTopic({ port, topology, module }: ModelsSession, step: string): Promise<void> {
+  const topic = shadowTopic(topology.name, step)
+  const [found] = await port.admin.describeTopics([topic])
+  if (found) return
+  const what = `${topic} does not exist, where both inferences would be written`
+  throw new RunInferenceError('TOPIC_MISSING', `${what}. Put it right: kri topics apply ${module}`)
 }
 
 function wrongFlags(what: string): RunInferenceError {

@@ -32,6 +32,8 @@ const MAX_REST_MS = 5_000
 /** They say nothing of the rows. */
 const OUTAGES = new Set(['LANE_LOST', 'MODEL_OUTAGE', 'MODEL_TRANSIENT', 'CLOSED'])
 
+const isBadInput = (error: unknown) => !(error instanceof RunInferenceError && OUTAGES.has(error.code))
+
 export interface ShadowRunnerParts {
   readonly step: string
   /** Of the stable model. */
@@ -60,6 +62,8 @@ interface Scoring {
   readonly copy: ShadowCopy
   readonly records: ShadowRecords
   readonly tally: Tally
+  /** Those that gave results. */
+  readonly calls: { readonly rows: number; readonly computeMs: number }[]
 }
 
 export class ShadowRunner {
@@ -123,7 +127,7 @@ export class ShadowRunner {
       slot?.release()
       return undefined
     }
-    const scoring: Scoring = { copy, records, tally: { same: 0, different: 0, failed: 0 } }
+    const scoring: Scoring = { copy, records, tally: { same: 0, different: 0, failed: 0 }, calls: [] }
     const problem = await this.#run(slot, scoring)
       .catch((error: unknown) => RunInferenceError.from(error, 'BUG', `shadow of step ${this.#parts.step}`))
       .finally(() => slot.release())
@@ -137,7 +141,7 @@ export class ShadowRunner {
     copy.fill(slot.slot)
     let outputs: BatchOutputs
     try {
-      outputs = await this.#call(slot, 0, copy.rows)
+      outputs = await this.#call(slot, scoring, 0, copy.rows)
     } catch (error) {
       const ours = RunInferenceError.from(error, 'INFERENCE_FAILED')
       return OUTAGES.has(ours.code) ? ours : this.#search(slot, scoring, ours)
@@ -153,39 +157,53 @@ export class ShadowRunner {
     return undefined
   }
 
-  async #call({ slot }: ModelSlot, from: number, rows: number): Promise<BatchOutputs> {
+  async #call({ slot }: ModelSlot, { calls }: Scoring, from: number, rows: number): Promise<BatchOutputs> {
     const outputs = await slot.run(from, rows)
-    const { metrics, step, cohort, onRan } = this.#parts
-    metrics.shadowRan(step, cohort, outputs.computeMs)
-    onRan(rows, outputs.computeMs)
+    calls.push({ rows, computeMs: outputs.computeMs })
     return outputs
   }
 
-  /** Finds the rows on which the shadow fails. */
+  /** Finds the rows on which the shadow fails: what a search leaves undecided is tried, and searched, as a batch of its own. */
   async #search(slot: ModelSlot, scoring: Scoring, error: RunInferenceError): Promise<RunInferenceError | undefined> {
-    const { copy } = scoring
-    const verdict = await bisect(
-      copy.rows,
-      error,
-      {
-        run: (from, rows) => this.#call(slot, from, rows),
-        control: () => slot.model.runControl(),
-        good: (from, rows, outputs: BatchOutputs) => {
-          for (let i = 0; i < rows; i++) this.#compare(scoring, from + i, outputs, i)
+    const ranges: { readonly from: number; readonly rows: number }[] = [{ from: 0, rows: scoring.copy.rows }]
+    let [isKnownGood, reason] = [false, error as unknown]
+    for (let range = ranges.pop(); range && !this.#end.signal.aborted; range = ranges.pop()) {
+      const { from: first, rows } = range
+      const good = (from: number, count: number, outputs: BatchOutputs) => {
+        for (let i = 0; i < count; i++) this.#compare(scoring, first + from + i, outputs, i)
+      }
+      if (isKnownGood) {
+        try {
+          good(0, rows, await this.#call(slot, scoring, first, rows))
+          continue
+        } catch (failure) {
+          if (!isBadInput(failure)) return RunInferenceError.from(failure, 'MODEL_OUTAGE')
+          reason = failure
+        }
+      }
+      const verdict = await bisect(
+        rows,
+        reason,
+        {
+          run: (from, count) => this.#call(slot, scoring, first + from, count),
+          control: () => slot.model.runControl(),
+          good,
         },
-      },
-      {
-        isBadInput: failure => !(failure instanceof RunInferenceError && OUTAGES.has(failure.code)),
-        refusedBefore: this.#refused,
-      },
-    )
-    this.#refused = verdict.refused
-    for (const { row, error: failure } of verdict.bad) {
-      const { message } = RunInferenceError.from(failure, 'INFERENCE_FAILED')
-      this.#add(scoring, row, { modelId: this.#parts.trial.modelId, error: message })
-      scoring.tally.failed++
+        { isBadInput, isKnownGood, refusedBefore: this.#refused },
+      )
+      this.#refused = verdict.refused
+      for (const bad of verdict.bad) this.#failed(scoring, first + bad.row, bad.error)
+      if (verdict.outage !== undefined) return RunInferenceError.from(verdict.outage, 'MODEL_OUTAGE')
+      for (const left of verdict.undecided) ranges.push({ from: first + left.from, rows: left.rows })
+      isKnownGood = true
     }
-    return verdict.outage === undefined ? undefined : RunInferenceError.from(verdict.outage, 'MODEL_OUTAGE')
+    return undefined
+  }
+
+  #failed(scoring: Scoring, row: number, reason: unknown): void {
+    const { message } = RunInferenceError.from(reason, 'INFERENCE_FAILED')
+    this.#add(scoring, row, { modelId: this.#parts.trial.modelId, error: message })
+    scoring.tally.failed++
   }
 
   #compare(scoring: Scoring, row: number, outputs: BatchOutputs, position: number): void {
@@ -203,16 +221,19 @@ export class ShadowRunner {
   }
 
   /** Writes, and counts: also what was left out. */
-  async #tell({ copy, records, tally }: Scoring, problem: RunInferenceError | undefined): Promise<void> {
-    const { metrics, step, cohort, onFailed, writer } = this.#parts
+  async #tell({ copy, records, tally, calls }: Scoring, problem: RunInferenceError | undefined): Promise<void> {
+    const { metrics, step, cohort, onFailed, onRan, writer } = this.#parts
     const isClosed = this.#end.signal.aborted
     const done = tally.same + tally.different + tally.failed
-    if (tally.failed > 0) onFailed(tally.failed)
+    for (const { computeMs } of calls) metrics.shadowRan(step, cohort, computeMs)
     if (done > 0) metrics.shadowCompared(step, cohort, tally, this.#maxDifference)
     if (done < copy.rows) this.#drop(copy.rows - done, isClosed ? 'closed' : problem ? 'outage' : 'failed')
     if (!isClosed) this.#tellProblem(problem)
     const unwritten = await writer.send(records)
     if (unwritten > 0) metrics.shadowUnwritten(step, cohort, unwritten)
+    // This may end the trial: what it is judged by has been written.
+    for (const { rows, computeMs } of calls) if (!this.#end.signal.aborted) onRan(rows, computeMs)
+    if (tally.failed > 0 && !this.#end.signal.aborted) onFailed(tally.failed)
   }
 
   #tellProblem(problem: RunInferenceError | undefined): void {
