@@ -12,6 +12,7 @@ import {
   canary,
   changeOn,
   KEYS,
+  type Loads,
   numbersIn,
   onTrial,
   sumsOut,
@@ -116,6 +117,25 @@ describe('a canary', () => {
     const second = await secondInstance(driver, addingTopology(loads))
     assert.deepEqual(loads.toSorted(), ['1', '2'])
     assertShare(await trial.pipe(), candidate, '1')
+    await second.stop()
+    await driver.stop()
+  })
+
+  it('that takes long to load keeps an instance from joining until it is loaded', async () => {
+    const trial = await onTrial()
+    const { driver } = trial
+    await trial.canary(canary('2', 30))
+    await driver.running.stop()
+    const loads: Loads = []
+    const { promise, resolve } = Promise.withResolvers<void>()
+    // The first model is there at once.
+    Object.defineProperty(loads, 'gate', { get: () => (loads.length > 0 ? promise : undefined) })
+    const starting = secondInstance(driver, addingTopology(loads))
+    for (let i = 0; i < 50; i++) await driver.advance(1_000)
+    assert.deepEqual([[...loads], driver.broker.members('t')], [['1'], []])
+    resolve()
+    const second = await starting
+    assert.equal(second.health().slots[0]!.candidate!.state, 'current')
     await second.stop()
     await driver.stop()
   })

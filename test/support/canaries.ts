@@ -25,15 +25,16 @@ export interface Summed {
   readonly by: string
 }
 
-/** Loads and unloads, in order; shared by everything in this process that runs `adding` with it. */
-export type Loads = string[]
+/** Model ids in the order of their loads; a load waits for `gate`. */
+export type Loads = string[] & { gate?: Promise<void> | undefined }
 
 /** Adds what its model id says; `bad…` does not load, `picky-n` refuses odd numbers. */
 export const adding = (modelId: string, loads: Loads = []) =>
   modelHandler<number, string, string>({
     name: 'adding',
     modelId,
-    loadModel(id) {
+    async loadModel(id) {
+      await loads.gate
       if (id.startsWith('bad')) throw new Error(`garbage in ${id}`)
       loads.push(id)
       return id
