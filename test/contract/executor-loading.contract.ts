@@ -16,13 +16,14 @@ import {
   writeDroppingModel,
 } from '../support/model-specs.ts'
 
-export function executorLoadingContract(name: string, create: CreateExecutor): void {
+/** `living`: for tests that may share a lane. */
+export function executorLoadingContract(name: string, create: CreateExecutor, living = create): void {
   const folder = mkdtempSync(join(tmpdir(), 'executor-contract-'))
   after(() => rmSync(folder, { recursive: true }))
 
   describe(`${name} executor: loading`, () => {
     test('a loaded model says what it is: tensors in declared order, size, checksum, provider', () =>
-      withModel(create, digitsSpec(), async ({ loaded }) => {
+      withModel(living, digitsSpec(), async ({ loaded }) => {
         assert.deepEqual(loaded.inputs, [{ declared: 'x', name: 'x', dtype: 'float32', shape: [64] }])
         assert.deepEqual(
           loaded.outputs.map(({ declared, dtype, shape }) => [declared, dtype, shape]),
@@ -38,7 +39,7 @@ export function executorLoadingContract(name: string, create: CreateExecutor): v
       }))
 
     test('a declaration without names takes the only input and the first output that fits', () =>
-      withModel(create, digitsSpec('models/digits-mlp-v1.onnx', unnamed), async model => {
+      withModel(living, digitsSpec('models/digits-mlp-v1.onnx', unnamed), async model => {
         assert.deepEqual(
           [...model.loaded.inputs, ...model.loaded.outputs].map(each => [each.declared, each.name, each.shape]),
           [
@@ -64,12 +65,13 @@ export function executorLoadingContract(name: string, create: CreateExecutor): v
     }
 
     async function rejectsLoad(spec: ModelSpec, ...texts: string[]): Promise<void> {
-      const executor = create({ lanes: 1, maxBatchRows: 4 })
+      const executor = living({ lanes: 1, maxBatchRows: 4 })
       const lane = executor.lanes[0]!
       try {
         await rejects(lane.load(spec), 'MODEL_UNUSABLE', spec.uri, ...texts)
         const model = await lane.load(digitsSpec())
         await model.runControl()
+        await model.unload()
         assert.equal(lane.busyMs(), 0)
       } finally {
         await executor.close()
@@ -77,7 +79,7 @@ export function executorLoadingContract(name: string, create: CreateExecutor): v
     }
 
     test('a provider that is not there is passed over, and said to be', () =>
-      withModel(create, digitsSpec('models/digits-mlp-v1.onnx', { providers: ['cuda', 'cpu'] }), async ({ loaded }) => {
+      withModel(living, digitsSpec('models/digits-mlp-v1.onnx', { providers: ['cuda', 'cpu'] }), async ({ loaded }) => {
         assert.equal(loaded.provider, 'cpu')
         assert.deepEqual(
           loaded.refusedProviders.map(({ provider }) => provider),
@@ -87,7 +89,7 @@ export function executorLoadingContract(name: string, create: CreateExecutor): v
       }))
 
     test('equal specs share one copy, which stays until the last user unloads it', () =>
-      withModel(create, digitsSpec(), async (model, executor) => {
+      withModel(living, digitsSpec(), async (model, executor) => {
         const again = await executor.lanes[0]!.load(digitsSpec())
         assert.equal(again.loaded, model.loaded)
         await again.unload()
@@ -100,7 +102,7 @@ export function executorLoadingContract(name: string, create: CreateExecutor): v
       }))
 
     test('two versions of a model live in one lane, each labelled with what it is', () =>
-      withModel(create, digitsSpec(), async (first, executor) => {
+      withModel(living, digitsSpec(), async (first, executor) => {
         const second = await executor.lanes[0]!.load(digitsSpec('models/digits-mlp-v2.onnx'))
         const other = readNdjson<Expectation>('data/digits-mlp-v2.expected.ndjson')
         const slots = [first.acquire()!, second.acquire()!]

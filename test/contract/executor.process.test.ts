@@ -3,6 +3,7 @@ import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import { DEADLY_ARGUMENTS } from '../support/deadly-child.ts'
 import type { CreateExecutor } from '../support/executor-checks.ts'
+import { livingOn } from '../support/living-executors.ts'
 import { executorContract } from './executor.contract.ts'
 import { executorHandlerLoadingContract } from './executor-handler-loading.contract.ts'
 import { executorHandlerLossesContract, executorHandlerTimeoutContract } from './executor-handler-losses.contract.ts'
@@ -15,9 +16,10 @@ import { executorSupervisionContract } from './executor-supervision.contract.ts'
 const parts = { logger: silentLogger, clock: systemClock, random: Math.random, stuckMs: 60_000 }
 const create: CreateExecutor = options => createProcessExecutor(options, parts)
 const createDeadly: CreateExecutor = options => createProcessExecutor(options, { ...parts, execArgv: DEADLY_ARGUMENTS })
-executorContract('process', create)
-executorLoadingContract('process', create)
-executorModelsContract('process', create)
+const living = livingOn(create)
+executorContract('process', living)
+executorLoadingContract('process', create, living)
+executorModelsContract('process', living)
 executorSparesContract('process', create)
 executorHandlersContract('process', create)
 executorHandlerLoadingContract('process', (options, logger) => createProcessExecutor(options, { ...parts, logger }))

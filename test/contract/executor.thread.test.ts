@@ -2,6 +2,7 @@ import { createThreadExecutor } from '../../src/models/thread-executor.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
 import type { CreateExecutor } from '../support/executor-checks.ts'
+import { livingOn } from '../support/living-executors.ts'
 import { executorContract } from './executor.contract.ts'
 import { executorHandlerLoadingContract } from './executor-handler-loading.contract.ts'
 import { executorHandlerLossesContract } from './executor-handler-losses.contract.ts'
@@ -15,9 +16,10 @@ const parts = { logger: silentLogger, clock: systemClock, random: Math.random }
 const create: CreateExecutor = options => createThreadExecutor(options, parts)
 const workerUrl = new URL('../support/crashing-lane-worker.ts', import.meta.url)
 const createDeadly: CreateExecutor = options => createThreadExecutor(options, { ...parts, workerUrl })
-executorContract('thread', create)
-executorLoadingContract('thread', create)
-executorModelsContract('thread', create)
+const living = livingOn(create)
+executorContract('thread', living)
+executorLoadingContract('thread', create, living)
+executorModelsContract('thread', living)
 executorSparesContract('thread', create)
 executorHandlersContract('thread', create)
 executorHandlerLoadingContract('thread', (options, logger) => createThreadExecutor(options, { ...parts, logger }))

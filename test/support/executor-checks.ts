@@ -9,7 +9,7 @@ export type CreateExecutor = (options: ExecutorOptions) => Executor
 export const digits = readNdjson<Digit>('data/digits-test.ndjson')
 const expected = readNdjson<Expectation>('data/digits-mlp-v1.expected.ndjson')
 
-/** Loads the model into an executor of one lane, and closes the executor whatever happens. */
+/** Loads the model into an executor of one lane, unloads it, and closes the executor whatever happens. */
 export async function withModel(
   create: CreateExecutor,
   spec: ModelSpec,
@@ -18,7 +18,9 @@ export async function withModel(
 ): Promise<void> {
   const executor = create({ lanes: 1, maxBatchRows: rows })
   try {
-    await use(await executor.lanes[0]!.load(spec), executor)
+    const model = await executor.lanes[0]!.load(spec)
+    await use(model, executor)
+    await model.unload()
   } finally {
     await executor.close()
   }
