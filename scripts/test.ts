@@ -35,6 +35,9 @@ const lanes = lanesOf(availableParallelism(), totalmem(), wanted)
 // Hundreds of processes import the same sources: what the first has compiled, the others read.
 const compiled = mkdtempSync(join(tmpdir(), 'kri-compiled-'))
 process.on('exit', () => rmSync(compiled, { recursive: true, force: true }))
+// Brokers live for minutes here: compiled by the quick compiler alone they need half the processor time. Given to them by
+// the environment, since some tests start clusters in processes of their own.
+process.env.JDK_JAVA_OPTIONS ??= '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC'
 const testEnvironment: NodeJS.ProcessEnv = { NODE_COMPILE_CACHE: compiled, ...process.env }
 const suites: Suite[] = []
 const interrupted = new AbortController()
