@@ -183,12 +183,17 @@ export class InferenceStep {
         metrics.batchFailed(this.step, cohort)
         return this.#recovery.hasNoRoom(batch, model, error)
       }
-      const result = await this.#call(slot, cohort, 0, batch.rows).catch((error: unknown) => new Failed(error))
-      if (result instanceof Failed) {
+      // Apart from what it returns: an error of ours behind the call must not look like one of the model.
+      const call = this.#call(slot, cohort, 0, batch.rows)
+      const [result, failure] = await call.then(
+        outputs => [outputs] as const,
+        (error: unknown) => [undefined, error] as const,
+      )
+      if (result === undefined) {
         metrics.batchFailed(this.step, cohort)
         await this.#recovery.recover({
           ...{ batch, model, version },
-          error: result.error,
+          error: failure,
           run: (from, rows) => this.#call(slot, cohort, from, rows),
           good: (from, rows, outputs) => this.#succeeded(batch, inputs, from, rows, outputs),
         })
@@ -197,8 +202,9 @@ export class InferenceStep {
         this.#succeeded(batch, inputs, 0, batch.rows, result)
       }
     } catch (error) {
-      const isOutage = error instanceof RunInferenceError && error.retriable
-      if (!isOutage || !(watches.lost(cohort, error) || models.rest(cohort, error))) throw error
+      if (!(error instanceof RunInferenceError && error.retriable)) throw error
+      // What is no longer served, or on trial, or one of several models, says nothing of the step.
+      if (!(version.isReplaced || watches.lost(cohort, error) || models.rest(cohort, error))) throw error
     } finally {
       release()
       if (batch.begunOn) models.letGo()
@@ -288,13 +294,5 @@ export class InferenceStep {
       this.#options.output.deliver(part, outputs, at)
       at += part.to - part.from
     }
-  }
-}
-
-/** A call that failed, apart from what it returns: an error of ours behind the call must not look like one of the model. */
-class Failed {
-  readonly error: unknown
-  constructor(error: unknown) {
-    this.error = error
   }
 }

@@ -110,9 +110,10 @@ export function fleetOf(
   }
 }
 
-/** True when every member that has the slot runs what is published, and there is one. */
+/** True when every member that has the slot runs what is published, a model on trial too, and there is one. */
 export function isCurrent({ instances }: SlotFleet): boolean {
-  return instances.length > 0 && instances.every(({ progress }) => progress === 'current')
+  const isTried = ({ candidate }: SlotStatus) => candidate === undefined || candidate.state === 'current'
+  return instances.length > 0 && instances.every(({ progress, status }) => progress === 'current' && isTried(status))
 }
 
 function slotFleet(slot: string, published: Published | undefined, alive: readonly InstanceStatus[]): SlotFleet {

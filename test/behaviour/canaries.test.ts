@@ -174,23 +174,29 @@ describe('a canary', () => {
 describe('a canary on lanes that fail', () => {
   it('that is lost has no rows any more: they go to the stable model, and it is loaded again', async () => {
     let executor: FaultyExecutor | undefined
+    const loads: Loads = []
     const clock = { now: () => 0, wallTime: () => 0, after: () => () => {} }
     const wrapExecutor = (inner: Executor) => {
       executor = createFaultyExecutor(inner, { clock })
       return executor
     }
-    const trial = await onTrial(undefined, { wrapExecutor })
-    const candidate = canary('2', 50)
+    const trial = await onTrial(addingTopology(loads, { maxSize: 10 }), { wrapExecutor })
+    const candidate = canary('2', 100)
     const [stableLane] = executor!.lanes
     await trial.canary(candidate)
     assertShare(await trial.pipe(), candidate, '1')
     const lane = executor!.lanes.find(each => each !== stableLane)!
+    const release = executor!.hang()
+    await trial.send()
+    assert.ok(lane.occupied > 1, 'several batches are lost at once')
     executor!.lose(lane.id)
-    const while_ = await trial.pipe()
-    assert.equal(while_.length, KEYS.length)
+    await trial.driver.idle()
+    assert.deepEqual(Object.keys(trial.driver.running.health().problems), ['trial of add'], 'the step goes on')
+    release()
+    assert.equal((await trial.pipe()).length, 2 * KEYS.length)
     await trial.driver.advance(10_000)
     assertShare(await trial.pipe(), candidate, '1')
-    assert.equal(trial.loads.filter(id => id === '2').length, 2)
+    assert.equal(loads.filter(id => id === '2').length, 2)
     assert.deepEqual(trial.driver.running.health().problems, {})
     await trial.driver.stop()
   })

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { emptyRecord, RecordBatchBuilder } from '../../src/kafka/record-batch-builder.ts'
 import { fleetOf, isCurrent, type Published, readStatus, STARTING_MS } from '../../src/refresh/fleet-status.ts'
-import { encodeStatus, type InstanceStatus, type SlotStatus } from '../../src/refresh/status-record.ts'
+import {
+  encodeStatus,
+  type InstanceStatus,
+  type ModelStatus,
+  type SlotStatus,
+} from '../../src/refresh/status-record.ts'
 import type { StepModels } from '../../src/refresh/step-models.ts'
 import { createManualClock } from '../../src/testing/manual-clock.ts'
 import { createMemoryBroker } from '../../src/testing/memory-broker.ts'
@@ -42,6 +47,20 @@ describe('the fleet', () => {
     const fleet = fleetOf([instance('a', ['m-1']), dead], ['m-1'], published(5), NOW)
     assert.deepEqual([fleet.members, fleet.gone, fleet.silent], [1, ['b'], []])
     assert.ok(isCurrent(fleet.slots[0]!))
+  })
+
+  it('an instance that cannot use a model on trial does not run all that is published', () => {
+    const of = (candidate: ModelStatus['state']) =>
+      fleetOf(
+        [instance('a', ['m-1'], { slots: [slot({ candidate: slot({ state: candidate }) })] })],
+        ['m-1'],
+        published(5),
+        NOW,
+      )
+    assert.deepEqual(
+      (['current', 'loading', 'failed'] as const).map(each => isCurrent(of(each).slots[0]!)),
+      [true, false, false],
+    )
   })
 
   it('an instance that has not read the newest record is behind, whatever it says of the one before', () => {

@@ -50,9 +50,9 @@ const addedBy = (modelId: string) => 1_000 * Number(modelId.replace('picky-', ''
 export const numbersIn = from('in', { key: utf8(), value: json<number>() })
 export const sumsOut = { key: utf8(), value: json<string>() }
 
-export function addingTopology(loads: Loads) {
+export function addingTopology(loads: Loads, batch: { readonly maxSize?: number } = {}) {
   const handler = keyed(adding('1', loads))
-  return topology('t', [numbersIn.runInference('add', handler, { modelMetadata: true }).to('out', sumsOut)])
+  return topology('t', [numbersIn.runInference('add', handler, { batch, modelMetadata: true }).to('out', sumsOut)])
 }
 
 type Change = (state: StepModels | undefined) => StepModels
@@ -72,6 +72,11 @@ export async function onTrial(of?: ReturnType<typeof topology>, options: DriverO
   let sent = 0
   let read = 0
   const change = (to: Change, key?: string) => changeOn(driver, to, key)
+  const send = (keys: readonly string[] = KEYS) =>
+    driver.pipe(
+      'in',
+      keys.map(key => ({ key, value: sent++ })),
+    )
   const act = ['me', new Date(0).toISOString()] as const
   return {
     driver,
@@ -82,12 +87,10 @@ export async function onTrial(of?: ReturnType<typeof topology>, options: DriverO
     abort: (key?: string) => change(state => aborted(state, ...act), key),
     rollback: () => change(state => rolledBack(state, ...act)),
     publish: (modelId: string) => change(state => published(state, named(modelId), ...act)),
+    send,
     /** One record for each key: 0, 1, 2, … Returns what has come out since the last call, each sum as its model makes it. */
     async pipe(keys: readonly string[] = KEYS): Promise<readonly Summed[]> {
-      await driver.pipe(
-        'in',
-        keys.map(key => ({ key, value: sent++ })),
-      )
+      await send(keys)
       await driver.advance(1_000)
       const all = await driver.read('out')
       const news = all.slice(read)
