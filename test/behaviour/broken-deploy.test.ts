@@ -7,7 +7,8 @@ import { calculation, outputs, timesTen } from '../support/number-handlers.ts'
 import { onDriver, passed, secondInstance } from '../support/on-driver.ts'
 
 const PARTITIONS = 4
-const RECORDS = 20_000
+/** Several times what two halts may cost. */
+const RECORDS = 10_000
 /** Of these each is written, and its dead letter, by itself. */
 const REFUSED = 2_000
 const IN_FLIGHT = 200

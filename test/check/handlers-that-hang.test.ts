@@ -16,7 +16,7 @@ describe('kri check of a handler in a thread that does not return', { concurrenc
     ['load', 'hanging is not loaded after stuckMs (1000 ms)'],
     ['spin', 'hanging is not loaded after stuckMs (1000 ms)'],
     ['run', 'the example was not finished within 15 s'],
-    ['loop', 'the example was not finished within 15 s'],
+    ['block', 'the example was not finished within 15 s'],
   ] as const) {
     it(`(${hangs}) ends, with what was found`, async () => {
       const topology = ['test/support/hanging-topology.ts', `--param=hangs=${hangs}`]

@@ -3,7 +3,7 @@ import { from, json, modelHandler, text, topology, withParameters } from 'kafka-
 
 const never = new Promise<never>(() => {})
 
-export default withParameters({ hangs: text('load, spin, run or loop') }, ({ hangs }) => {
+export default withParameters({ hangs: text('load, spin, run or block') }, ({ hangs }) => {
   const handler = modelHandler({
     name: 'hanging',
     loadModel() {
@@ -12,7 +12,8 @@ export default withParameters({ hangs: text('load, spin, run or loop') }, ({ han
     },
     runInference(batch: readonly unknown[]) {
       if (hangs === 'run') return never
-      if (hangs === 'loop') for (;;);
+      // Keeps its thread as a loop does, and leaves the processor to others.
+      if (hangs === 'block') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
       return batch
     },
   })
