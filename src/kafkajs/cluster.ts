@@ -139,7 +139,9 @@ export class Cluster {
       assertAnswer(
         answer.errorCode,
         `Looking for the coordinator of ${type} '${key}'`,
-        type === 'group' ? `Read on group '${key}'` : `Write on transactional id '${key}'`,
+        type === 'group'
+          ? `Describe on group '${key}', or Read where it joins it`
+          : `Write on transactional id '${key}'`,
       )
       address = `${answer.coordinator.host}:${answer.coordinator.port}`
       this.#coordinators.set(name, address)
@@ -233,7 +235,10 @@ export class Cluster {
       this.refresh().catch(() => {})
     })
     // An empty list would mean all topics of the cluster; a name that no topic can have means none.
-    const answer = await this.#ask(this.#tracked.size > 0 ? [...this.#tracked] : ['.'])
+    const asked = [...this.#tracked]
+    const answer = await this.#ask(asked.length > 0 ? asked : ['.'])
+    // Whoever has tracked more meanwhile waits for this very refresh, and would find no leaders of it.
+    if (this.#tracked.size > asked.length) return this.#refresh()
     this.#controllerId = answer.controllerId
     this.#addresses = new Map(answer.brokers.map(b => [b.nodeId, `${b.host}:${b.port}`]))
     const topics = new Map<string, TopicInfo>()

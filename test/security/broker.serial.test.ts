@@ -4,14 +4,16 @@ import { securedCluster } from '../support/secured-cluster.ts'
 import { ACL_USERS, aclSuite } from './acls.suite.ts'
 import { commandSuite } from './commands.suite.ts'
 import { connectionSuite } from './connections.suite.ts'
+import { MODEL_USERS, modelAclSuite } from './model-acls.suite.ts'
 import { TOOL_USERS, toolAclSuite } from './tool-acls.suite.ts'
 
-const secured = await securedCluster({ plainUsers: [...ACL_USERS, ...TOOL_USERS], registry: true })
+const secured = await securedCluster({ plainUsers: [...ACL_USERS, ...MODEL_USERS, ...TOOL_USERS], registry: true })
 
 describe('a secured broker', { skip: secured.skip }, () => {
   after(() => secured.stop())
   connectionSuite(secured)
   commandSuite(secured)
   aclSuite(secured)
+  modelAclSuite(secured)
   toolAclSuite(secured)
 })

@@ -10,7 +10,8 @@ export interface NeededAcl extends Pick<Acl, 'operation' | 'resource'> {
   readonly template: string
 }
 
-const LINE = /^\| (run|run, through|run, exactly_once|produce|consume) \| (\w+) \| `([^`]+)` \| (\w+) \|/gm
+const LINE =
+  /^\| (run|run, through|run, exactly_once|run, models|models publish|produce|consume) \| (\w+) \| `([^`]+)` \| (\w+) \|/gm
 
 /** What the page says that each command needs: the tests go by it, so it cannot say anything else. */
 export function neededAcls(): readonly NeededAcl[] {
