@@ -192,8 +192,11 @@ export interface Lane {
   readonly envVars?: EnvVars
   /** Places taken, 0 to LANE_PLACES: the first runs, the others wait behind it. */
   readonly occupied: number
-  /** Reads the file, creates the session, checks the declared signature, warms up. Rejects MODEL_UNUSABLE. */
-  load(spec: ModelSpec): Promise<LaneModel>
+  /**
+   * Reads the file, creates the session, checks the declared signature, warms up. Rejects MODEL_UNUSABLE. A worker that can be ended
+   * has `timeoutMs` for it, stuckMs at most and by default; then it rejects LANE_LOST.
+   */
+  load(spec: ModelSpec, timeoutMs?: number): Promise<LaneModel>
   /** How long the call that now runs in native code has been running; 0 when idle. */
   busyMs(): number
   /** How often its worker was lost and replaced. */

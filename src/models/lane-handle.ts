@@ -67,9 +67,10 @@ export function createLane({ id, seat, isolation, envVars, options, stamp, admit
     logLoaded(parts.logger, id, loaded)
   }
 
-  function startLoading(key: string, spec: ModelSpec): Copy {
+  function startLoading(key: string, spec: ModelSpec, timeoutMs: number | undefined): Copy {
     const model = ++lastModel
-    const loading = calls.call({ type: 'load', model, spec }).then(reply => {
+    const limit = timeoutMs === undefined ? {} : { timeoutMs }
+    const loading = calls.call({ type: 'load', model, spec, ...limit }).then(reply => {
       if (reply.type !== 'loaded') throw new RunInferenceError('BUG', `'${reply.type}' answers a load`)
       tell(copy, reply.loaded)
     })
@@ -77,11 +78,11 @@ export function createLane({ id, seat, isolation, envVars, options, stamp, admit
     return copy
   }
 
-  async function load(spec: ModelSpec): Promise<LaneModel> {
+  async function load(spec: ModelSpec, timeoutMs?: number): Promise<LaneModel> {
     calls.mustBeOpen()
     admit?.(spec)
     const key = JSON.stringify(spec)
-    const copy = copies.get(key) ?? startLoading(key, spec)
+    const copy = copies.get(key) ?? startLoading(key, spec, timeoutMs)
     copies.set(key, copy)
     copy.users++
     try {

@@ -14,6 +14,8 @@ export interface LoadMessage {
   /** Number by which later messages name the model. */
   readonly model: number
   readonly spec: ModelSpec
+  /** How long it may take; default: as any call. */
+  readonly timeoutMs?: number
 }
 
 export interface RunMessage {

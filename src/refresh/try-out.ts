@@ -43,7 +43,8 @@ async function loadWithin(
   { clock, timeoutMs, signal }: TryOutOptions,
 ): Promise<LaneModel> {
   const given = new AbortController()
-  const load = lane.load(spec)
+  // A process that hangs ends with its time, or the next model would wait behind it.
+  const load = lane.load(spec, timeoutMs)
   const late = sleep(clock, timeoutMs, AbortSignal.any([signal, given.signal])).then(() => undefined)
   try {
     const model = await Promise.race([load, late])
