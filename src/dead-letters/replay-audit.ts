@@ -26,8 +26,8 @@ export interface ReplayOrder {
 export interface ReplayCounts {
   readonly replayed: number
   readonly parked: number
-  /** Their values were left out, and are not where they were first read any more. */
-  readonly gone: number
+  /** Left where they are: no topic of the topology to go to, a value that is not to be had any more, or refused by the broker. */
+  readonly lost: number
 }
 
 interface AuditBase {
@@ -106,6 +106,6 @@ function counts(fields: JsonFields, at: string, value: unknown): ReplayCounts {
   return fields.object(at, value, (name, of) => ({
     replayed: fields.whole(name('replayed'), of.replayed, 0),
     parked: fields.whole(name('parked'), of.parked, 0),
-    gone: fields.whole(name('gone'), of.gone, 0),
+    lost: fields.whole(name('lost'), of.lost, 0),
   }))
 }

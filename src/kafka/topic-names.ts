@@ -21,6 +21,16 @@ export function replayTopic(applicationId: string, source: string): string {
   return `${applicationId}.${source}.replay`
 }
 
+/** Dead letters that were replayed too often: for people, read by no part of the application. */
+export function parkedTopic(topology: string): string {
+  return `${topology}.parked`
+}
+
+/** What replays have done: one partition, kept. */
+export function auditTopic(applicationId: string): string {
+  return `${applicationId}.audit`
+}
+
 /** What is published about the models of an application: one partition, compacted; the key is the text of a slot. */
 export function modelMetadataTopic(applicationId: string): string {
   return `${applicationId}.model-metadata`

@@ -49,7 +49,7 @@ const started: fc.Arbitrary<AuditRecord> = fc.record(
 const ended: fc.Arbitrary<AuditRecord> = fc.record({
   ...base,
   kind: fc.constantFrom('finished', 'stopped', 'cancelled'),
-  counts: fc.record({ replayed: whole, parked: whole, gone: whole }),
+  counts: fc.record({ replayed: whole, parked: whole, lost: whole }),
 })
 
 /** What is said of a value. */
