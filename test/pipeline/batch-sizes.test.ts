@@ -23,6 +23,8 @@ const targets = {
   variance: 0,
 }
 
+const full = (rows: number) => ({ rows, reason: 'count' }) as Batch
+
 describe('sizes of batches, model by model', () => {
   it('a batch that does not fit limits those of its own model, and the lowest ceiling is told', () => {
     const { sizes, limits, ceilings } = sizesOf()
@@ -43,7 +45,6 @@ describe('sizes of batches, model by model', () => {
     const adaptives = [1, 2].map(minSize => new AdaptiveSize({ minSize, maxSize: 64, ...targets }, () => 0.5))
     const { sizes, limits } = sizesOf(adaptives)
     assert.deepEqual(limits.splice(0), ['0: 1', '1: 2'])
-    const full = (rows: number) => ({ rows, reason: 'count' }) as Batch
     sizes.observe(1, full(2), 1)
     const grown = sizes.observe(1, full(2), 1)
     assert.ok(grown! > 2)
@@ -58,5 +59,16 @@ describe('sizes of batches, model by model', () => {
     const [one, other] = [sizesOf([shared]), sizesOf([shared])]
     for (let i = 0; i < 2; i++) one.sizes.observe(0, { rows: 1, reason: 'count' } as Batch, 1)
     assert.equal(other.limits.at(-1), `0: ${shared.size}`)
+  })
+
+  it('another model of a cohort begins anew: without the ceiling, and with a size of its own', () => {
+    const { sizes, limits } = sizesOf([undefined])
+    sizes.renew(1, undefined)
+    sizes.tooMany(1, 64)
+    const adaptive = new AdaptiveSize({ minSize: 4, maxSize: 64, ...targets }, () => 0.5)
+    sizes.renew(1, adaptive)
+    assert.deepEqual(limits, ['1: 64', '1: 32', `1: ${adaptive.size}`])
+    assert.equal(sizes.observe(0, full(64), 1), undefined)
+    assert.equal(sizes.observe(1, full(adaptive.size), 1), adaptive.size)
   })
 })
