@@ -55,10 +55,13 @@ export interface Fleet {
 const ANSWER_MS = 1_000
 const READY_MS = 180_000
 const LOG_TAIL_LINES = 8
+/** Instances that end by themselves are started again so often: one that cannot run would do nothing else. */
+const MAX_RESTARTS = 10
 
 export function createFleet(options: FleetOptions): Fleet {
   const instances: Instance[] = []
   let isClosed = false
+  let restarts = 0
   const fleet: Fleet = {
     get running() {
       return instances.filter(({ isRunning }) => isRunning)
@@ -69,7 +72,8 @@ export function createFleet(options: FleetOptions): Fleet {
         const tail = instance.log().trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n')
         options.onUnexpectedExit(`${instance.name} ended (${how}) and nobody had told it to:\n${tail}`)
         // As whatever keeps instances running would.
-        fleet.start()
+        if (++restarts <= MAX_RESTARTS) fleet.start()
+        else options.onUnexpectedExit(`${MAX_RESTARTS} instances were started again: no more are`)
       })
       instances.push(instance)
       return instance
