@@ -1,4 +1,5 @@
 /** A model as a command is given it: where it is, what its bytes are, and what has to happen before it is published. */
+import { withoutCredentials } from '../credentials.ts'
 import { RunInferenceError } from '../errors.ts'
 import { isFileModel } from '../models/fetched-spec.ts'
 import { digestModel } from '../models/model-digest.ts'
@@ -6,7 +7,7 @@ import type { FetchedModel, ModelSource } from '../models/model-source.ts'
 import { systemClock } from '../ops/clock.ts'
 import type { ModelMetadata } from '../refresh/step-models.ts'
 import type { TopologySlot } from '../refresh/topology-slots.ts'
-import { modelRootsOf, modelSourceOf } from './model-access.ts'
+import { modelRootsOf, modelSourceOf, remoteAccessOf } from './model-access.ts'
 import { checkModel, type ModelCheck } from './models-check.ts'
 import type { ModelsSession } from './models-session.ts'
 import { requireLocalFile, uploadedId, uploadModel } from './models-upload.ts'
@@ -17,7 +18,7 @@ export interface PlacedModel {
   /** Read whole; undefined where the handler takes the id as a text. */
   readonly fetched: FetchedModel | undefined
   readonly source: ModelSource
-  /** Copies it to where it is to be, if it is to be elsewhere. */
+  /** Puts it where it is to be, if it is to be elsewhere. */
   place(): Promise<void>
 }
 
@@ -56,8 +57,11 @@ export async function openModel(
     return {
       ...{ modelId: id, fetched: { ...digest, path, release() {} }, source },
       place: async () => {
-        progress.show(`copying: to ${upload}`)
-        await uploadModel(id, path, digest, modelRootsOf(settings, topology)).finally(() => progress.clear())
+        const step = `uploading: to ${withoutCredentials(upload)}`
+        progress.show(step)
+        const onSent = (done: number, total: number) => progress.show(step, done / total)
+        const options = { access: remoteAccessOf(settings), source, clock: systemClock, signal, onSent }
+        await uploadModel(id, path, digest, modelRootsOf(settings, topology), options).finally(() => progress.clear())
       },
     }
   } finally {

@@ -6,7 +6,9 @@ import { ACT_OPTIONS, CHANGE_JSON, modelsArgument, SLOT_OPTIONS, WAIT_CODES, WAI
 export const CHECK_OPTIONS: readonly OptionSpec[] = [
   {
     flags: '--upload <root>',
-    help: 'copy it to this folder first, under a name with its checksum; instances must find it there, under the same path',
+    help:
+      'put it beneath this folder, address (HTTP PUT) or s3://bucket/prefix first, under a name with its checksum; ' +
+      'instances must find it there, under the same id',
     completes: 'folder',
   },
   { flags: '--no-check', help: 'do not load it here before; instances check it all the same' },
@@ -58,6 +60,7 @@ export const modelsPublishCommand: CommandSpec = {
       'for 10 % of the keys',
     ],
     ['models publish topologies/digits.ts build/v3.onnx --upload /mnt/models', 'copy it to where instances find it'],
+    ['models publish topologies/digits.ts build/v3.onnx --upload s3://models/digits', 'the same, into a store'],
   ],
   exitCodes: {
     ...WAIT_CODES,

@@ -11,7 +11,7 @@ import { modelOutage, reasonOf, shownUrl, unusableModel } from './fetch-problems
 import { type GetAnswer, type GetParts, type GetRequest, httpGet } from './http-get.ts'
 import { type HttpLocation, hasSteps, type S3Location } from './model-location.ts'
 import { type ModelRoots, requireRedirectInside } from './model-roots.ts'
-import { encodeS3Key, type S3Credentials, signS3 } from './s3-signature.ts'
+import { encodeS3Key, type S3Credentials, type SignedRequest, signS3 } from './s3-signature.ts'
 
 export interface RemoteAccess {
   /** A bearer token, and the one origin that it is sent to. */
@@ -52,10 +52,7 @@ async function askHttp(start: URL, options: RemoteOptions): Promise<GetAnswer> {
   const { modelId, access, roots } = options
   let url = start
   for (let redirects = 0; ; redirects++) {
-    const { token } = access
-    const bearer: Record<string, string> =
-      token?.origin === url.origin ? { authorization: `Bearer ${token.value}` } : {}
-    const answer = await get({ url, headers: { ...bearer, ...conditional(options) } }, options)
+    const answer = await get({ url, headers: { ...bearerFor(url, access), ...conditional(options) } }, options)
     if (!REDIRECTS.includes(answer.status)) return requireModel(answer, url, options)
     answer.body.destroy()
     const wrong = (what: string) => unusableModel(modelId, what, 'Publish the address where the file itself is')
@@ -69,6 +66,10 @@ async function askHttp(start: URL, options: RemoteOptions): Promise<GetAnswer> {
   }
 }
 
+function bearerFor(url: URL, { token }: RemoteAccess): Record<string, string> {
+  return token?.origin === url.origin ? { authorization: `Bearer ${token.value}` } : {}
+}
+
 function redirectOf(location: string | undefined, from: URL): URL | undefined {
   if (location === undefined || !URL.canParse(location, from.href)) return undefined
   const url = new URL(location, from)
@@ -76,9 +77,22 @@ function redirectOf(location: string | undefined, from: URL): URL | undefined {
   return isUsable && !hasSteps(url.pathname) ? url : undefined
 }
 
-async function askS3({ bucket, key }: S3Location, options: RemoteOptions): Promise<GetAnswer> {
-  const { modelId, clock } = options
-  const { s3 } = options.access
+async function askS3(location: S3Location, options: RemoteOptions): Promise<GetAnswer> {
+  const request = s3Request(location, options, { method: 'GET', headers: conditional(options) })
+  return requireModel(await get(request, options), request.url, options)
+}
+
+type RequestParts = Pick<RemoteOptions, 'modelId' | 'access' | 'clock'>
+type Wanted = Pick<SignedRequest, 'method' | 'headers' | 'bodySha256'>
+
+/** A request about a location, with the credentials that belong to it (R2). */
+export function remoteRequest(location: HttpLocation | S3Location, parts: RequestParts, wanted: Wanted): GetRequest {
+  if (location.scheme === 's3') return s3Request(location, parts, wanted)
+  return { url: location.url, headers: { ...bearerFor(location.url, parts.access), ...wanted.headers } }
+}
+
+function s3Request({ bucket, key }: S3Location, { modelId, access, clock }: RequestParts, wanted: Wanted): GetRequest {
+  const { s3 } = access
   if (s3 === undefined)
     throw unusableModel(modelId, 'no S3-compatible store is set', 'Set s3Endpoint, or s3Region for that of AWS')
   const { endpoint, region, addressing, credentials } = s3
@@ -93,12 +107,11 @@ async function askS3({ bucket, key }: S3Location, options: RemoteOptions): Promi
       'Set s3Addressing to path',
     )
   const path = `${folder}/${addressing === 'virtual' ? '' : `${bucket}/`}${encodeS3Key(key)}`
-  const given = conditional(options)
-  const signed =
+  const headers =
     credentials === undefined
-      ? given
-      : signS3({ method: 'GET', host: base.host, path, headers: given }, credentials, region, clock.wallTime())
-  return requireModel(await get({ url: base, path, headers: signed }, options), base, options)
+      ? wanted.headers
+      : signS3({ ...wanted, host: base.host, path }, credentials, region, clock.wallTime())
+  return { url: base, path, headers }
 }
 
 function conditional({ etag }: RemoteOptions): Record<string, string> {
