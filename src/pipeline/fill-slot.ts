@@ -22,8 +22,3 @@ export function bytesOfRows(inputs: readonly TensorData[], all: number, rows: nu
   }
   return (bytes / all) * rows
 }
-
-/** Fills, and gives the bytes of one row. */
-export function fillSlot(slot: BatchSlot, batch: Batch): number | undefined {
-  return bytesOfRows(fillInputs(slot, batch), batch.rows, 1)
-}

@@ -48,6 +48,8 @@ export class LiveTrial {
   readonly #parts: LiveTrialParts
   readonly #slot: LiveSlot
   #trial: Trial | undefined
+  /** Why a shadow scores nothing now. */
+  #shadowProblem: string | undefined
   /** Ends what is done about a verdict. */
   #judged = new AbortController()
 
@@ -87,7 +89,9 @@ export class LiveTrial {
 
   /** Undefined where there is no trial. */
   status(): ModelStatus | undefined {
-    return this.#trial && this.#slot.status()
+    const status = this.#slot.status()
+    const reason = status.reason ?? this.#shadowProblem
+    return this.#trial && (reason === undefined ? status : { ...status, reason })
   }
 
   /** The candidate, if this is it, and it is loaded: to become the stable model. */
@@ -125,7 +129,7 @@ export class LiveTrial {
 
   /** The candidate has its share from now on. */
   #begin(modelId = this.#slot.status().modelId!): void {
-    const { models, metrics, logger } = this.#parts
+    const { models, metrics, logger, onChange } = this.#parts
     const { cohort, step, text } = models.slot
     const { candidate, revision } = this.#trial!
     const { mode, percent } = candidate
@@ -134,7 +138,11 @@ export class LiveTrial {
     const isCanary = mode === 'canary'
     trials.setSplit(cohort, isCanary ? new Split(candidate) : undefined)
     trials.setWatch(cohort, this.#watch())
-    trials.setShadow(cohort, isCanary ? undefined : { candidateCohort, modelId, revision, candidate })
+    const onProblem = (reason: string | undefined) => {
+      this.#shadowProblem = reason
+      onChange()
+    }
+    trials.setShadow(cohort, isCanary ? undefined : { candidateCohort, modelId, revision, candidate, onProblem })
     metrics.modelTrial(step, cohort, percent)
     logger.info({ slot: text, modelId, mode, percent, revision }, 'this model is on trial from now on')
   }
@@ -147,6 +155,7 @@ export class LiveTrial {
     trials.setSplit(cohort, undefined)
     trials.setWatch(cohort, undefined)
     trials.setShadow(cohort, undefined)
+    this.#shadowProblem = undefined
     metrics.modelTrial(step, cohort, 0)
   }
 

@@ -30,7 +30,9 @@ export interface StepShadowsParts {
 /** The shadows of one step: none most of the time, and then nothing is looked at, written or kept. */
 export class StepShadows {
   readonly #parts: StepShadowsParts
-  readonly #runners = new Map<number, ShadowRunner>()
+  readonly #runners = new Map<number, { readonly runner: ShadowRunner; readonly trial: ShadowTrial }>()
+  /** What is out, and why. */
+  readonly #problems = new Map<string, string>()
   #writer: ShadowWriter | undefined
   #isClosed = false
 
@@ -41,11 +43,12 @@ export class StepShadows {
   /** What scores beside the model of this cohort from now on; undefined: nothing. */
   set(cohort: number, trial: ShadowTrial | undefined): void {
     const { metrics, step, setTap } = this.#parts
-    this.#runners.get(cohort)?.close()
+    this.#runners.get(cohort)?.runner.close()
     this.#runners.delete(cohort)
     this.#tell(this.#nameOf(cohort), undefined)
     if (trial && !this.#isClosed) {
-      this.#runners.set(cohort, this.#runner(cohort, trial))
+      this.#runners.set(cohort, { runner: this.#runner(cohort, trial), trial })
+      this.#tellTrials()
       metrics.shadowBegan(step, cohort)
     }
     setTap(this.#runners.size > 0 ? this.#tap : undefined)
@@ -62,7 +65,7 @@ export class StepShadows {
 
   readonly #tap: BatchTap = {
     ran: (batch, inputs, from, rows, outputs) =>
-      this.#runners.get(cohortOf(batch))?.offer({ batch, inputs, from, rows, outputs }),
+      this.#runners.get(cohortOf(batch))?.runner.offer({ batch, inputs, from, rows, outputs }),
   }
 
   #runner(cohort: number, trial: ShadowTrial): ShadowRunner {
@@ -81,7 +84,7 @@ export class StepShadows {
     const { topic, port, clock } = this.#parts
     this.#writer ??= new ShadowWriter({
       ...{ topic, port, clock },
-      onProblem: problem => this.#tell(`topic ${topic}`, problem),
+      onProblem: problem => this.#tell(this.#topicName, problem),
     })
     this.#writer.start()
     return this.#writer
@@ -92,13 +95,29 @@ export class StepShadows {
     const writer = this.#writer
     this.#writer = undefined
     if (!writer) return
-    this.#tell(`topic ${this.#parts.topic}`, undefined)
+    this.#tell(this.#topicName, undefined)
     await writer.close()
   }
 
   #tell(what: string, problem: RunInferenceError | undefined): void {
-    if (problem) this.#parts.onOutage(what, problem)
-    else this.#parts.onRecovered(what)
+    if (problem) {
+      this.#problems.set(what, problem.message)
+      this.#parts.onOutage(what, problem)
+    } else {
+      if (!this.#problems.delete(what)) return
+      this.#parts.onRecovered(what)
+    }
+    this.#tellTrials()
+  }
+
+  #tellTrials(): void {
+    const ofTopic = this.#problems.get(this.#topicName)
+    for (const [cohort, { trial }] of this.#runners)
+      trial.onProblem(ofTopic ?? this.#problems.get(this.#nameOf(cohort)))
+  }
+
+  get #topicName(): string {
+    return `topic ${this.#parts.topic}`
   }
 
   #nameOf(cohort: number): string {

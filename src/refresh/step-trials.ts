@@ -16,6 +16,8 @@ export interface ShadowTrial {
   /** Of the record that put it on trial. */
   readonly revision: number
   readonly candidate: Candidate
+  /** Told why it scores nothing now, or cannot tell what it says; undefined: it does again. */
+  readonly onProblem: (reason: string | undefined) => void
 }
 
 /** Told by the batch of what the stable model and its candidate do. */

@@ -139,6 +139,9 @@ describe('the topic of a shadow', () => {
     await trial.canary(shadow(high))
     await feed(driver, pairs(10))
     assert.match(driver.running.health().problems[`topic ${SHADOW_TOPIC}`]!, /does not exist.*kri topics apply/)
+    const { state, reason } = trial.status().candidate!
+    assert.equal(state, 'current')
+    assert.match(reason!, /does not exist.*kri topics apply/)
     assert.deepEqual([counts.dropped.unwritten, counts.calls, await committed(driver)], [10, 0, 10])
     const existing = await driver.port.admin.describeTopics(topicNames(of))
     const { create } = planTopics(of, existing, { partitions: 1, replicationFactor: 1, minIsr: 1, brokerCount: 1 })
@@ -146,6 +149,7 @@ describe('the topic of a shadow', () => {
     await driver.advance(LOOK_AGAIN_MS)
     await feed(driver, pairs(10))
     assert.deepEqual([(await readShadows(driver)).length, driver.running.health().problems], [10, {}])
+    assert.equal(trial.status().candidate!.reason, undefined)
     await driver.stop()
   })
 
