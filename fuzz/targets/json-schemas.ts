@@ -76,6 +76,7 @@ const TOKENS = [
   '1e400',
   '"if":',
   '"discriminator":{}',
+  '"$async":true,',
   '"unevaluatedProperties":false',
   '"propertyNames":',
   '\u0000',

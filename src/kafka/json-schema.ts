@@ -12,23 +12,44 @@ import type { RegisteredSchema } from './codec.ts'
 /** What is wrong with a value: path, expected, got; undefined when nothing is. */
 export type JsonCheck = (value: unknown) => string | undefined
 
+/** Registries and generators put keywords of their own into schemas; an error shows the value, which is what was got. */
+const OPTIONS: Options = { strict: false, validateFormats: false, verbose: true, logger: false }
+const DRAFTS = { draft7: Ajv, 'draft2019-09': Ajv2019, 'draft2020-12': Ajv2020 }
+type Draft = keyof typeof DRAFTS
+
+/** Of each draft that was met: what a schema of it must look like takes longer to compile than most schemas. */
+const metaSchemas = new Map<Draft, Ajv>()
+
 /** Compiles a schema (JSON text) with what it refers to. Throws when it is not one, or one that cannot be used. */
 export function compileJsonSchema(schema: string, references: RegisteredSchema['references'] = []): JsonCheck {
   const parsed: unknown = JSON.parse(schema)
-  const ajv = validatorOf(parsed)
-  for (const reference of references) ajv.addSchema(JSON.parse(reference.schema), reference.name)
-  const validate = ajv.compile(parsed as object)
+  const draft = draftOf(parsed)
+  const ajv = open(draft, { ...OPTIONS, validateSchema: false })
+  for (const reference of references) ajv.addSchema(requireSchema(JSON.parse(reference.schema), draft), reference.name)
+  const validate = ajv.compile(requireSchema(parsed, draft))
+  // Such a check answers with a promise, which nobody would look into: every value would fit.
+  if ('$async' in validate) throw new Error('it has $async, with which values cannot be checked at once')
   // The last error is the one of the whole where alternatives failed one by one.
   return value => (validate(value) ? undefined : explain(validate.errors!.at(-1)!))
 }
 
-function validatorOf(schema: unknown): Ajv {
-  // Registries and generators put keywords of their own into schemas; an error shows the value, which is what was got.
-  const options: Options = { strict: false, validateFormats: false, verbose: true, logger: false }
+/** Throws where it is none of this draft. */
+function requireSchema(parsed: unknown, draft: Draft): object {
+  const known = metaSchemas.get(draft) ?? open(draft, OPTIONS)
+  metaSchemas.set(draft, known)
+  // What is no object at all is refused when it is compiled.
+  if (typeof parsed === 'object' && parsed !== null) void known.validateSchema(parsed, true)
+  return parsed as object
+}
+
+function open(draft: Draft, options: Options): Ajv {
+  return new DRAFTS[draft](options) as unknown as Ajv
+}
+
+function draftOf(schema: unknown): Draft {
   const draft = typeof schema === 'object' && schema !== null && '$schema' in schema ? String(schema.$schema) : ''
-  if (draft.includes('2020-12')) return new Ajv2020(options) as unknown as Ajv
-  if (draft.includes('2019-09')) return new Ajv2019(options) as unknown as Ajv
-  return new Ajv(options)
+  if (draft.includes('2020-12')) return 'draft2020-12'
+  return draft.includes('2019-09') ? 'draft2019-09' : 'draft7'
 }
 
 function explain({ instancePath, message = 'be valid', params, data }: ErrorObject): string {

@@ -97,6 +97,14 @@ suite('jsonSchema codec', () => {
     )
   })
 
+  test('a schema that is answered later is none that a value can be held against', async () => {
+    const { registry, read } = await opened()
+    for (const schema of ['{"$async":true,"type":"string"}', '{"$async":true}']) {
+      const id = await registry.register('loans-value', schema, 'JSON')
+      await assert.rejects(read(framed(id, { id: 1 })), fails('DECODE_SCHEMA', /\$async/))
+    }
+  })
+
   test('what a schema refers to is found', async () => {
     const registry = createMemoryRegistry()
     const amount = { name: 'amount.json', schema: '{"type":"number","minimum":0}' }
