@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { HealthReport } from '../../src/ops/run-health.ts'
+import { applyTopics } from '../support/apply-topics.ts'
 import { testCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { kriOnCluster } from '../support/kri-on-cluster.ts'
@@ -31,8 +32,7 @@ describe('kri resume, with instances that halted', { skip, concurrency: 2 }, () 
   async function halted(name: string, ...more: readonly string[]) {
     const names = { prefix: `${prefix}${name}.`, in: `${prefix}${name}.in`, app: `${prefix}${name}.app` }
     const topology = ['test/support/once-topology.ts', `--param=prefix=${names.prefix}`]
-    const apply = cluster.kri('topics', 'apply', ...topology, `--partitions=${PARTITIONS}`)
-    assert.equal(await apply.ended, 0, apply.log())
+    await applyTopics(brokers, ...topology, `--partitions=${PARTITIONS}`)
     const limits = ['--flood-min-records=20', '--session-timeout-ms=6000', '--http-port=0']
     const instance = cluster.kri('run', ...topology, ...limits, ...more)
     await instance.whenReady(60_000)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { applyTopics } from '../support/apply-topics.ts'
 import { testCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { kriOnCluster } from '../support/kri-on-cluster.ts'
@@ -27,7 +28,7 @@ describe('kri run', { skip }, () => {
   }
   const run = (...args: readonly string[]) => kri('run', ...args, '--http-port=0', '--session-timeout-ms=6000')
   const apply = (args: readonly string[], partitions: number) =>
-    ended(kri('topics', 'apply', ...args, `--partitions=${partitions}`), 0)
+    applyTopics(brokers, ...args, `--partitions=${partitions}`)
 
   it('--until-end ends behind transactions that were committed and aborted, and beside empty partitions', async () => {
     const topic = `${prefix}tail.in`

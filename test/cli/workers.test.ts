@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { applyTopics } from '../support/apply-topics.ts'
 import { testCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { kriOnCluster } from '../support/kri-on-cluster.ts'
@@ -8,6 +9,8 @@ import { judgeRows, writeRows } from '../support/raw-rows.ts'
 
 const { brokers, prefix, skip } = await testCluster()
 const PARTITIONS = 4
+/** Enough that workers are in the midst of it when something happens to them, and what suffices where nothing does. */
+const [BACKLOG, FEW] = [40_000, 4_000]
 
 describe('kri run --workers 2', { skip }, () => {
   const cluster = kriOnCluster('workers', brokers)
@@ -17,14 +20,11 @@ describe('kri run --workers 2', { skip }, () => {
     const all = Object.entries({ ...parameters, model, width: 64 })
     return ['topologies/raw-tensors.ts', ...all.map(([key, value]) => `--param=${key}=${value}`)]
   }
-  const prepare = async (name: string): Promise<void> => {
-    const apply = kri('topics', 'apply', ...rows(name), `--partitions=${PARTITIONS}`)
-    assert.equal(await apply.ended, 0, apply.log())
-  }
+  const prepare = (name: string) => applyTopics(brokers, ...rows(name), `--partitions=${PARTITIONS}`)
   const run = (args: readonly string[], ...more: readonly string[]) =>
     kri('run', ...args, ...more, '--workers=2', '--http-port=0', '--session-timeout-ms=6000')
-  const fill = (name: string) =>
-    writeRows(cluster.port, `${prefix}${name}.in`, { partitions: PARTITIONS, records: 40_000 })
+  const fill = (name: string, records = BACKLOG) =>
+    writeRows(cluster.port, `${prefix}${name}.in`, { partitions: PARTITIONS, records })
   const committed = (name: string) => cluster.port.admin.committed(`${prefix}${name}`, `${prefix}${name}.in`)
   const metrics = async (process: KriProcess) => {
     // The parent's address is told without a worker.
@@ -56,8 +56,8 @@ describe('kri run --workers 2', { skip }, () => {
     await eventually('it is replaced', () => pids(parent).get(1) !== before.get(1), 10_000)
     await parent.whenReady(60_000)
     assert.equal(pids(parent).get(0), before.get(0))
-    await fill('replaced')
-    const all = async () => (await committed('replaced')).every(offset => offset === 20_000)
+    await fill('replaced', FEW)
+    const all = async () => (await committed('replaced')).every(offset => offset === (BACKLOG + FEW) / PARTITIONS)
     await eventually('all is committed', all, 60_000)
     const text = await metrics(parent)
     assert.match(text, /^kri_worker_restarts_total\{worker="1"\} 1$/m)
@@ -68,17 +68,17 @@ describe('kri run --workers 2', { skip }, () => {
     assertGone([...before.values(), ...pids(parent).values()])
     const topics = { in: `${prefix}replaced.in`, out: `${prefix}replaced.out` }
     assert.equal((await judgeRows(cluster.port, topics)).missing, 0)
-    assert.ok(JSON.parse(parent.output()).records > 40_000)
+    assert.ok(JSON.parse(parent.output()).records > BACKLOG)
   })
 
   it('--until-end: the parent ends when all of them have come there', async () => {
     await prepare('end')
-    await fill('end')
+    await fill('end', FEW)
     const parent = run(rows('end'), '--until-end', '--json')
     assert.equal(await parent.ended, 0, parent.log())
     const { reachedEnd, records, committed: offsets } = JSON.parse(parent.output())
-    assert.deepEqual([reachedEnd, records], [true, 40_000])
-    assert.deepEqual(offsets, { [`${prefix}end.in`]: { 0: 10_000, 1: 10_000, 2: 10_000, 3: 10_000 } })
+    assert.deepEqual([reachedEnd, records], [true, FEW])
+    assert.deepEqual(offsets, { [`${prefix}end.in`]: { 0: 1_000, 1: 1_000, 2: 1_000, 3: 1_000 } })
   })
 
   it('a SIGTERM to parent and workers alike, as systemd sends it, is a stop in order', async () => {

@@ -5,6 +5,7 @@ import type { KafkaPort } from '../../src/kafka/port.ts'
 import { createKafkaPort } from '../../src/kafkajs/kafka-port.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
+import { applyTopics } from '../support/apply-topics.ts'
 import { testCluster } from '../support/cluster.ts'
 import { DEADLY } from '../support/deadly-sessions.ts'
 import { eventually } from '../support/eventually.ts'
@@ -36,12 +37,12 @@ describe('a model in a process of its own', { skip: cluster.skip }, () => {
     failed: `${name}.infer.failed-inference`,
   })
   const start = async (name: string, ...more: string[]): Promise<KriProcess> => {
-    const module = ['test/support/isolated-topology.ts', '--brokers', cluster.brokers.join(), '--param', `name=${name}`]
-    const apply = startKri(['topics', 'apply', ...module, ...more, '--partitions', String(PARTITIONS)])
-    assert.equal(await apply.ended, 0, apply.log())
+    const module = ['test/support/isolated-topology.ts', '--param', `name=${name}`]
+    await applyTopics(cluster.brokers, ...module, ...more, '--partitions', String(PARTITIONS))
     const deadly = new URL('../support/deadly-sessions.ts', import.meta.url).href
     const env = { ...process.env, NODE_OPTIONS: `--import=${deadly}` }
-    const running = startKri(['run', ...module, ...more, '--http-port', '0', '--max-in-flight-rows', '2048'], { env })
+    const flags = ['--brokers', cluster.brokers.join(), '--http-port', '0', '--max-in-flight-rows', '2048']
+    const running = startKri(['run', ...module, ...more, ...flags], { env })
     started.push(running)
     await running.whenReady()
     return running

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as headers from '../../src/kafka/headers.ts'
+import { applyTopics } from '../support/apply-topics.ts'
 import { testCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { kriOnCluster } from '../support/kri-on-cluster.ts'
@@ -20,7 +21,7 @@ describe('handlers of one’s own', { skip, timeout: 120_000 }, () => {
     assert.equal(await process.ended, code, process.log())
     return process.output()
   }
-  const apply = (prefix: string) => ended(cluster.kri('topics', 'apply', ...topologyOf(prefix), '--partitions=1'))
+  const apply = (prefix: string) => applyTopics(brokers, ...topologyOf(prefix), '--partitions=1')
 
   async function write(prefix: string, jobs: readonly (readonly [key: string, job: Job])[]): Promise<void> {
     const writer = cluster.port.writer()

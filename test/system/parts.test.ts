@@ -1,6 +1,7 @@
 // Two parts of one topology on real brokers: in one process, in two, and when one of these is killed.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { applyTopics } from '../support/apply-topics.ts'
 import { testCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { kriOnCluster } from '../support/kri-on-cluster.ts'
@@ -19,8 +20,7 @@ describe('parts of a topology', { skip, timeout: 180_000 }, () => {
     assert.equal(await process.ended, code, process.log())
     return process.output()
   }
-  const apply = (prefix: string) =>
-    ended(cluster.kri('topics', 'apply', ...topologyOf(prefix), `--partitions=${PARTITIONS}`))
+  const apply = (prefix: string) => applyTopics(brokers, ...topologyOf(prefix), `--partitions=${PARTITIONS}`)
 
   /** Lines of three words, every eleventh with a bad one. */
   async function write(prefix: string, from: number, to: number): Promise<void> {
