@@ -29,6 +29,8 @@ export const MAX_BYTES = 16 * 1024 * 1024
 const SLICE_MS = 2
 const FIRST_REST_MS = 100
 const MAX_REST_MS = 5_000
+/** A batch that takes longer is told: its lane scores nothing meanwhile. */
+export const HANGS_AFTER_MS = 30_000
 /** They say nothing of the rows. */
 const OUTAGES = new Set(['LANE_LOST', 'MODEL_OUTAGE', 'MODEL_TRANSIENT', 'CLOSED'])
 
@@ -127,10 +129,14 @@ export class ShadowRunner {
       slot?.release()
       return undefined
     }
+    const tellNoMore = this.#parts.clock.after(HANGS_AFTER_MS, () => this.#tellProblem(hanging(copy.rows)))
     const scoring: Scoring = { copy, records, tally: { same: 0, different: 0, failed: 0 }, calls: [] }
     const problem = await this.#run(slot, scoring)
       .catch((error: unknown) => RunInferenceError.from(error, 'BUG', `shadow of step ${this.#parts.step}`))
-      .finally(() => slot.release())
+      .finally(() => {
+        tellNoMore()
+        slot.release()
+      })
     await this.#tell(scoring, problem)
     return problem
   }
@@ -247,4 +253,9 @@ export class ShadowRunner {
     metrics.shadowDropped(step, cohort, rows, reason)
     if (error) this.#tellProblem(error)
   }
+}
+
+function hanging(rows: number): RunInferenceError {
+  const what = `the shadow has been at a batch of ${rows} rows for ${HANGS_AFTER_MS / 1_000} s, and scores nothing meanwhile`
+  return new RunInferenceError('MODEL_OUTAGE', what)
 }

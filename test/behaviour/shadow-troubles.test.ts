@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test'
 import { keyed, kv, modelHandler, predictionResult, topology } from 'kafka-run-inference'
 import { RunInferenceError } from '../../src/errors.ts'
 import { planTopics, topicNames } from '../../src/kafka/topics.ts'
-import { MAX_ROWS } from '../../src/refresh/shadow-runner.ts'
+import { HANGS_AFTER_MS, MAX_ROWS } from '../../src/refresh/shadow-runner.ts'
 import { LOOK_AGAIN_MS } from '../../src/refresh/shadow-writer.ts'
 import type { DriverOptions, TopologyDriver } from '../../src/testing/index.ts'
 import { KEYS, numbersIn, onTrial, sumsOut } from '../support/canaries.ts'
@@ -50,8 +50,12 @@ describe('a shadow that hangs', () => {
     assert.ok(full >= sent - MAX_ROWS - 256 && full < sent, `${full} of ${sent} were dropped`)
     await feed(driver, pairs(10))
     assert.equal(await committed(driver), sent + 10, 'also when the lanes have been idle')
+    assert.deepEqual(driver.running.health().problems, {})
+    await driver.advance(HANGS_AFTER_MS)
+    assert.match(driver.running.health().problems['shadow of step add']!, /at a batch of 256 rows for 30 s/)
     assert.ok(driver.running.health().live)
     await abort()
+    assert.deepEqual(driver.running.health().problems, {})
     assert.equal(counts.dropped.closed + counts.dropped.full, sent + 10 - 256, 'all but the batch that it is at')
     goOn()
     await driver.advance(1_000)

@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { keyed, topology } from 'kafka-run-inference'
 import { Split } from '../../src/refresh/split.ts'
 import type { DriverOptions } from '../../src/testing/index.ts'
-import { addingTopology, KEYS, onTrial } from '../support/canaries.ts'
+import { adding, addingTopology, KEYS, numbersIn, onTrial, sumsOut } from '../support/canaries.ts'
 import { feed } from '../support/on-driver.ts'
 import {
   clipped,
@@ -124,6 +125,29 @@ describe('a shadow', () => {
     const [sum] = await trial.pipe(key)
     assert.equal(sum!.by, '3')
     assert.deepEqual([await read(), models(), loads], [['2', '3'], ['3 1'], loaded])
+    await trial.driver.stop()
+  })
+
+  it('of one key’s model scores the records of its keys alone, and takes its place without a load', async () => {
+    const loads: string[] = []
+    const mappings = [
+      { keys: KEYS.slice(0, 150), handler: adding('1', loads) },
+      { keys: KEYS.slice(150), handler: adding('3', loads) },
+    ]
+    const step = numbersIn.runInference('add', keyed(mappings), { modelMetadata: true })
+    const trial = await onTrial(topology('t', [step.to('out', sumsOut)]))
+    await trial.canary(shadow('2'), KEYS[0])
+    const sums = await trial.pipe()
+    assert.deepEqual([...new Set(sums.map(({ by }) => by))].sort(), ['1', '3'])
+    const records = await readShadows(trial.driver)
+    assert.deepEqual(records.map(({ key }) => String(key)).sort(), KEYS.slice(0, 150).sort())
+    assert.ok(
+      records.every(({ stable, candidate }) => stable.modelId !== candidate.modelId && candidate.error === undefined),
+    )
+    await trial.promote(KEYS[0])
+    const after = await trial.pipe()
+    assert.equal(after.filter(({ by }) => by === '2').length, 150)
+    assert.equal((await readShadows(trial.driver)).length, 150)
     await trial.driver.stop()
   })
 
