@@ -15,7 +15,8 @@ export interface Loss {
 export function causeOf(message: ToLane | undefined, { how, expiredMs }: Loss): string {
   if (message === undefined) return `while idle: ${how}`
   if (expiredMs === undefined) return `during a '${message.type}': ${how}`
-  const setting = message.type === 'run' || message.type === 'control' ? '' : 'stuckMs, '
+  const hasOwn = message.type === 'run' || message.type === 'control'
+  const setting = hasOwn || (message.type === 'load' && message.timeoutMs !== undefined) ? '' : 'stuckMs, '
   return `since a '${message.type}' took longer than ${setting}${expiredMs} ms: ${how}`
 }
 
