@@ -285,12 +285,9 @@ class FaultySlot implements BatchSlot {
 
   // After a loss the inner run may still be going on; its place becomes free when it has ended.
   release(): void {
-    if (!this.#inFlight) this.#inner.release()
-    else
-      void this.#inFlight.then(
-        () => this.#inner.release(),
-        () => this.#inner.release(),
-      )
+    const release = () => this.#inner.release()
+    if (this.#inFlight) void this.#inFlight.then(release, release)
+    else release()
   }
 
   #row(row: number): TensorData[] {
