@@ -286,7 +286,7 @@ class FaultySlot implements BatchSlot {
   // After a loss the inner run may still be going on; its place becomes free when it has ended.
   release(): void {
     const release = () => this.#inner.release()
-    if (this.#inFlight) void this.#inFlight.then(release, release)
+    if (this.#inFlight !== undefined) void this.#inFlight.then(release, release)
     else release()
   }
 
