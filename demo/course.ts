@@ -33,10 +33,10 @@ export interface Course {
 }
 
 const MAX_BATCH_ROWS = 256
-/** While a model is published, records come in small portions: an eighth of all, if it takes so long. */
+/** While a model is published, an eighth of all records comes at most, in portions that become smaller: there are some however long it takes. */
 const PORTION_EVERY_MS = 50
-const PORTIONS = 50
-const PORTION_SHARE = 1 / 8 / PORTIONS
+const PUBLISHING_SHARE = 1 / 8
+const PORTION_SHARE = 1 / 40
 
 export async function runCourse(parts: Parts): Promise<Course> {
   const { flags, resources, screen, cluster, topology } = parts
@@ -66,8 +66,9 @@ export async function runCourse(parts: Parts): Promise<Course> {
     publication.finally(() => over.abort()).catch(() => {})
     const from = next
     const trickle = async () => {
-      for (let i = 0; i < PORTIONS && !over.signal.aborted; i++) {
-        const to = next + Math.floor(records * PORTION_SHARE)
+      const most = next + Math.floor(records * PUBLISHING_SHARE)
+      while (next < most && !over.signal.aborted) {
+        const to = next + Math.ceil((most - next) * PORTION_SHARE)
         await write(next, to)
         next = to
         await delay(PORTION_EVERY_MS)
