@@ -6,14 +6,15 @@ import type { KafkaPort } from '../../src/kafka/port.ts'
 import { createKafkaPort } from '../../src/kafkajs/kafka-port.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
+import { applyTopics } from '../support/apply-topics.ts'
 import { ownCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { type KriProcess, startKri } from '../support/kri-process.ts'
 import { judgeRows, writeRows } from '../support/raw-rows.ts'
 
 const PARTITIONS = 4
-/** Written by each `fill`. */
-const RECORDS = 100_000
+/** Written by each `fill`: enough that an instance is in the midst of it when something happens. */
+const RECORDS = 60_000
 const OUTAGE_MS = 60_000
 
 const cluster = await ownCluster({ brokers: 1 })
@@ -36,7 +37,7 @@ describe('instances on a real broker', { skip: cluster.skip }, () => {
     await cluster.stop()
   })
 
-  const flags = (name: string) => [
+  const topologyOf = (name: string) => [
     'topologies/raw-tensors.ts',
     ...Object.entries({
       in: `${name}.in`,
@@ -45,18 +46,16 @@ describe('instances on a real broker', { skip: cluster.skip }, () => {
       width: 64,
       applicationId: name,
     }).flatMap(([key, value]) => ['--param', `${key}=${value}`]),
-    ...['--brokers', cluster.brokers.join()],
   ]
+  const flags = (name: string) => [...topologyOf(name), '--brokers', cluster.brokers.join()]
   const instance = (name: string): KriProcess => {
     const limits = ['--http-port', '0', '--session-timeout-ms', '6000', '--max-in-flight-rows', '4096']
     const process = startKri(['run', ...flags(name), ...limits])
     started.push(process)
     return process
   }
-  const prepare = async (name: string): Promise<void> => {
-    const apply = startKri(['topics', 'apply', ...flags(name), '--partitions', String(PARTITIONS)])
-    assert.equal(await apply.ended, 0, apply.log())
-  }
+  const prepare = (name: string) =>
+    applyTopics(cluster.brokers, ...topologyOf(name), '--partitions', String(PARTITIONS))
   const fill = (topic: string) => writeRows(port, topic, { partitions: PARTITIONS, records: RECORDS })
   const judge = (name: string) => judgeRows(port, { in: `${name}.in`, out: `${name}.out` })
   const written = async (topic: string) =>
@@ -131,8 +130,7 @@ describe('instances on a real broker', { skip: cluster.skip }, () => {
   it('a function that never returns ends the process, which says where, with nothing committed', async () => {
     const module = ['test/support/endless-topology.ts', '--param', 'in=endless.in', '--param', 'out=endless.out']
     const common = [...module, '--brokers', cluster.brokers.join()]
-    const apply = startKri(['topics', 'apply', ...common, '--partitions', String(PARTITIONS)])
-    assert.equal(await apply.ended, 0, apply.log())
+    await applyTopics(cluster.brokers, ...module, '--partitions', String(PARTITIONS))
     const stalled = startKri(['run', ...common, '--http-port', '0', '--stall-ms', '2000'])
     started.push(stalled)
     await stalled.whenReady()
