@@ -9,18 +9,19 @@ export type CreateExecutor = (options: ExecutorOptions) => Executor
 export const digits = readNdjson<Digit>('data/digits-test.ndjson')
 const expected = readNdjson<Expectation>('data/digits-mlp-v1.expected.ndjson')
 
-/** Loads the model into an executor of one lane, unloads it, and closes the executor whatever happens. */
+/** Loads the model into an executor of one lane, unloads it unless it stays, and closes the executor whatever happens. */
 export async function withModel(
   create: CreateExecutor,
   spec: ModelSpec,
   use: (model: LaneModel, executor: Executor) => Promise<void>,
   rows = 16,
+  staysLoaded = false,
 ): Promise<void> {
   const executor = create({ lanes: 1, maxBatchRows: rows })
   try {
     const model = await executor.lanes[0]!.load(spec)
     await use(model, executor)
-    await model.unload()
+    if (!staysLoaded) await model.unload()
   } finally {
     await executor.close()
   }

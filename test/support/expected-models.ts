@@ -101,6 +101,15 @@ export const EXPECTED_MODELS: readonly ExpectedModel[] = [
   },
 ]
 
+interface CheckOptions {
+  readonly change?: Partial<OnnxSpec>
+  readonly within?: number
+  /** Only so many examples. */
+  readonly most?: number
+  /** For an executor that lives on, and has the model when it is asked for again. */
+  readonly staysLoaded?: boolean
+}
+
 /**
  * Runs all examples of a model in batches of `batch` (the last one smaller) and holds every output against the recorded
  * one: labels equal, numbers within the tolerance. `change` gives the spec another provider, for example.
@@ -109,11 +118,7 @@ export async function checkModel(
   create: CreateExecutor,
   { name, spec, data, inputs, expected, tolerance }: ExpectedModel,
   batch: number,
-  {
-    change = {},
-    within = tolerance,
-    most = Number.POSITIVE_INFINITY,
-  }: { readonly change?: Partial<OnnxSpec>; readonly within?: number; readonly most?: number } = {},
+  { change = {}, within = tolerance, most = Number.POSITIVE_INFINITY, staysLoaded = false }: CheckOptions = {},
 ): Promise<Differences> {
   const examples = readNdjson<Line>(data).slice(0, most)
   const wanted = readNdjson<Line>(expected).slice(0, most)
@@ -133,6 +138,7 @@ export async function checkModel(
       }
     },
     batch,
+    staysLoaded,
   )
   return sum
 }
