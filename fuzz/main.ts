@@ -1,4 +1,4 @@
-/** `npm run fuzz -- --target NAME|all [--executions N] [--seed S] [--processes N] [--json]`: hostile input, and what becomes of it. */
+/** `npm run fuzz -- --target NAME|all [--executions N] [--first N] [--seed S] [--processes N] [--json]`: hostile input, and what becomes of it. */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { casesOf, keep } from './cases.ts'
@@ -15,6 +15,7 @@ const { values: options } = parseArgs({
   options: {
     target: { type: 'string', multiple: true, default: [] },
     executions: { type: 'string', default: '1000000' },
+    first: { type: 'string', default: '0' },
     seed: { type: 'string' },
     processes: { type: 'string', default: String(cores) },
     json: { type: 'boolean', default: false },
@@ -23,7 +24,7 @@ const { values: options } = parseArgs({
 })
 
 if (options.help) {
-  console.log(`npm run fuzz -- --target NAME|all [--executions N] [--seed S] [--processes N] [--json]
+  console.log(`npm run fuzz -- --target NAME|all [--executions N] [--first N] [--seed S] [--processes N] [--json]
 
 Gives hostile input to what reads input from outside, and looks at what becomes of it. A finding is an error that is none
 of ours, or has a code that does not fit; a crash, a hang, time or memory out of proportion; a value that is not the one
@@ -34,6 +35,7 @@ ${sources.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}
 
 --target     may be repeated
 --executions of each target (default 1,000,000)
+--first      goes on where another run of the same seed ended (default 0)
 --seed       the same number gives the same inputs (default: by chance; it is printed)
 --processes  at most the cores of this machine (default ${cores})
 --json       one line for each target`)
@@ -43,6 +45,7 @@ ${sources.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`).join('\n')}
 const chosen = options.target.includes('all') ? sources : sources.filter(({ name }) => options.target.includes(name))
 const missing = options.target.filter(name => name !== 'all' && !sources.some(source => source.name === name))
 const executions = whole('executions', options.executions, MAX_EXECUTIONS)
+const first = whole('first', options.first, MAX_EXECUTIONS)
 const seed = options.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : whole('seed', options.seed, 2 ** 32)
 const processes = Math.min(whole('processes', options.processes, 1024), cores, executions)
 if (missing.length > 0) refuse(`there is no target ${missing.join(', ')}`)
@@ -82,6 +85,7 @@ async function fuzz(source: TargetSource): Promise<PoolResult> {
       target,
       seed,
       executions,
+      first,
       processes,
       signal: interrupted.signal,
       onProgress: done => onTerminal && process.stderr.write(bar(source.name, done, executions)),
@@ -94,7 +98,7 @@ async function fuzz(source: TargetSource): Promise<PoolResult> {
 
 function whole(name: string, text: string, max: number): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < (name === 'seed' ? 0 : 1) || value > max)
+  if (!Number.isSafeInteger(value) || value < (name === 'executions' || name === 'processes' ? 1 : 0) || value > max)
     refuse(`--${name}: expected a whole number up to ${max}, got ${text}`)
   return value
 }

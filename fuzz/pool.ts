@@ -24,6 +24,8 @@ export interface PoolOptions {
   readonly target: Target
   readonly seed: number
   readonly executions: number
+  /** Index of the first one; default 0. */
+  readonly first?: number
   readonly processes: number
   readonly signal: AbortSignal
   readonly onProgress: (executions: number) => void
@@ -40,7 +42,7 @@ export interface PoolResult extends Tally {
 
 /** Rejects when a process ends before it has begun with anything: no input is guilty of that. */
 export async function runPool(options: PoolOptions): Promise<PoolResult> {
-  const { source, executions, processes, onProgress } = options
+  const { source, executions, first = 0, processes, onProgress } = options
   const failed = new AbortController()
   const signal = AbortSignal.any([options.signal, failed.signal])
   const startedMs = performance.now()
@@ -79,7 +81,9 @@ export async function runPool(options: PoolOptions): Promise<PoolResult> {
   }
   try {
     await Promise.all(
-      Array.from({ length: processes }, (_, i) => runPart(i * share, Math.min(executions, (i + 1) * share))),
+      Array.from({ length: processes }, (_, i) =>
+        runPart(first + i * share, first + Math.min(executions, (i + 1) * share)),
+      ),
     )
   } finally {
     failed.abort()

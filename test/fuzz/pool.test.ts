@@ -28,7 +28,14 @@ describe('a pool', () => {
       ...options,
     })
   }
+  const executed = () => readFileSync(executedFile, 'utf8').trimEnd().split('\n').map(Number)
   const course = Array.from({ length: EXECUTIONS }, (_, i) => inputOf(deadly.name, deadlyTarget(), SEED, i)[0]!)
+
+  test('executes the inputs from the first on that it is told, and those of another run before it are none of them', async () => {
+    const first = 100
+    await run({ first, executions: EXECUTIONS - first, processes: 1 })
+    assert.deepEqual(executed(), course.slice(first))
+  })
 
   test('tells of each kind of end the first input that is guilty, and executes all others once', async () => {
     const counts = [EXIT, KILL, HANG].map(number => course.filter(each => each === number).length)
@@ -43,9 +50,8 @@ describe('a pool', () => {
       findings.map(({ index, fault, bytes }) => ({ index, ...fault, input: bytes[0] })),
       expected.toSorted((a, b) => a.index - b.index),
     )
-    const executed = readFileSync(executedFile, 'utf8').trimEnd().split('\n').map(Number)
     assert.deepEqual(
-      executed.toSorted((a, b) => a - b),
+      executed().toSorted((a, b) => a - b),
       course.toSorted((a, b) => a - b),
     )
   })
