@@ -26,10 +26,14 @@ export const latency: Subject = {
 }
 
 /** The small subject as a service under that load. */
-export async function measureLatency(setting: Setting, name: string, options: ServingOptions = {}) {
+export async function measureLatency(
+  setting: Setting,
+  name: string,
+  options: ServingOptions & { readonly fullWarmUpSeconds?: number } = {},
+) {
   const { brokers, quick } = setting
   const { partitions } = options.shape ?? PLAIN_SHAPE
-  const [warmUpSeconds, seconds] = quick ? [3, 10] : [10, 60]
+  const [warmUpSeconds, seconds] = quick ? [3, 10] : [options.fullWarmUpSeconds ?? 10, 60]
   const serving = await startServing(setting, name, options)
   const pace = { recordsPerSecond: RECORDS_PER_SECOND, warmUpSeconds, seconds }
   const order: ReceiverOrder = { brokers, topic: serving.out, ...pace }
