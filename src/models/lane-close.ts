@@ -31,12 +31,17 @@ export function endWhenLate({ kill, end }: LaneLink, { clock, stuckMs, since }: 
 }
 
 /** Resolves with `closing`, or when a call has not ended for LAST_CLOSE_MS. */
-export async function closedSoon(closing: Promise<void>, { end }: LaneLink, parts: CloseParts): Promise<void> {
+export async function closedSoon(closing: Promise<void>, { end, forsake }: LaneLink, parts: CloseParts): Promise<void> {
   const { clock, since } = parts
   const { promise: late, resolve } = Promise.withResolvers<void>()
+  const giveUp = () => {
+    // Not before: the process would end while it waits for this, since timers alone do not keep it.
+    forsake?.()
+    resolve()
+  }
   const cancels = [
     whenStuck(clock, SOON_MS, since, () => end?.('busy')),
-    whenStuck(clock, LAST_CLOSE_MS, since, resolve),
+    whenStuck(clock, LAST_CLOSE_MS, since, giveUp),
   ]
   await Promise.race([closing, late])
   for (const cancel of cancels) cancel()

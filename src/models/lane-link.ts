@@ -11,6 +11,8 @@ export interface LaneLink {
    * a handler. `busy`: also in the middle of JavaScript. Inside native code neither: that would abort the process.
    */
   readonly end?: (where: 'idle' | 'busy') => void
+  /** Of a thread: nobody waits for it any more, not even the process. */
+  readonly forsake?: () => void
 }
 
 export interface LinkEvents {

@@ -36,9 +36,8 @@ export function openThread(entry: URL, name: string): OpenLink {
         worker.postMessage(END_WHEN_IDLE)
         if (where === 'idle') return
         if (closeGate(gate)) void worker.terminate()
-        // Nobody waits for it any more, not even the process.
-        else worker.unref()
       },
+      forsake: () => worker.unref(),
     }
   }
 }
