@@ -19,6 +19,11 @@ export interface ModelVersion {
   isReplaced: boolean
 }
 
+/** True while rows of this cohort are its own. One that has taken over what a candidate left has them, and they are not. */
+export function isItsOwn({ cohort, isReplaced }: ModelVersion, ofRows: number): boolean {
+  return cohort === ofRows && !isReplaced
+}
+
 /** A slot for a batch, and the model that runs it, whatever serves by then. */
 export interface ModelSlot {
   readonly slot: BatchSlot

@@ -19,6 +19,7 @@ import { InferenceStep, type InferenceStepOptions } from './inference-step.ts'
 import type { OpenedGraph } from './open-graph.ts'
 import { Retries } from './retries.ts'
 import { stepTrials } from './step-trials-of.ts'
+import { StrayRows } from './stray-rows.ts'
 import { TrialWatches } from './trial-watches.ts'
 
 export interface StepHooks extends Pick<InferenceStepOptions, 'onReleased' | 'onProgress'> {
@@ -63,6 +64,7 @@ export function buildSteps(
       retries: new Retries(node.options.retry ?? {}, random),
       sizes,
       watches,
+      strays: new StrayRows(node.handler.cohorts.length),
       models: opened.models.get(node)!,
       meters: {
         preprocess: guard.meterOf(node, 'preprocess'),

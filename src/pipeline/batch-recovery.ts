@@ -13,7 +13,8 @@
 import { RunInferenceError } from '../errors.ts'
 import type { ExceptionHandling } from '../graph.ts'
 import type { BatchOutputs, LaneModel } from '../models/executor.ts'
-import type { ModelVersion } from '../models/model-version.ts'
+import type { ModelSet } from '../models/model-set.ts'
+import { isItsOwn, type ModelVersion } from '../models/model-version.ts'
 import { kv } from '../records.ts'
 import type { BatchSizes } from './batch-sizes.ts'
 import type { Batcher } from './batcher.ts'
@@ -24,6 +25,7 @@ import type { Retries } from './retries.ts'
 import { type Batch, cohortOf, type RowRun, type RunSegment, rangeOf } from './row-run.ts'
 import type { FailureFacts, FailurePoint } from './stage.ts'
 import { NO_KEY } from './step-input.ts'
+import type { StrayRows } from './stray-rows.ts'
 import type { TrialWatches } from './trial-watches.ts'
 
 /** Errors that say nothing about the rows. */
@@ -36,7 +38,9 @@ const BY_NUMBER = new Set(['TIMEOUT', 'WORKER_LOST', 'SHAPE_MISMATCH', 'RESULT_T
 export interface RecoveryOptions {
   readonly step: string
   readonly failureUnit: NonNullable<ExceptionHandling['failureUnit']>
-  readonly batcher: Pick<Batcher, 'putBack'>
+  readonly batcher: Pick<Batcher, 'putBack' | 'takeAll'>
+  readonly models: Pick<ModelSet, 'hasCandidate'>
+  readonly strays: StrayRows
   readonly retries: Retries
   readonly sizes: BatchSizes
   readonly failures: FailurePoint
@@ -112,6 +116,15 @@ export class BatchRecovery {
     if (this.#refused.size > 0) this.#refused.delete(cohort)
   }
 
+  /** Another version serves this cohort: what was learnt of the one before says nothing of it. */
+  switched(cohort: number): void {
+    const { batcher, models, strays } = this.#options
+    this.worked(cohort)
+    // It is the stable model that has changed, and its candidate keeps its rows.
+    if (!strays.isOfCandidate(cohort) && models.hasCandidate(cohort)) return
+    batcher.putBack(strays.moved(batcher.takeAll(strays.candidateOf(cohort))))
+  }
+
   /** This process has no memory for the batch, whatever its lane could do (N4). */
   hasNoRoom(batch: Batch, model: LaneModel, error: unknown): void {
     this.#options.sizes.tooMany(cohortOf(batch), batch.rows)
@@ -160,11 +173,12 @@ export class BatchRecovery {
 
   /** Each row is a dead letter, or the record that brought them all. `whole`: the number of the batch that failed as one. */
   #failRange(batch: Batch, model: LaneModel, { from, rows }: Range, error: unknown, whole?: number): void {
-    this.#fail(rangeOf(batch.segments, from, rows), reasonOf(error, batch), {
+    const about = {
       modelId: model.loaded.modelId,
       attempt: 1 + (batch.retries ?? 0),
       ...(whole === undefined ? {} : { batch: whole }),
-    })
+    }
+    this.#fail(rangeOf(batch.segments, from, rows), reasonOf(error, batch), about, batch.begunOn)
   }
 
   /** Rows whose model cannot be loaded. */
@@ -172,11 +186,11 @@ export class BatchRecovery {
     this.#fail(segments, reason, {})
   }
 
-  #fail(segments: readonly RunSegment[], reason: RunInferenceError, about: FailureFacts): void {
+  #fail(segments: readonly RunSegment[], reason: RunInferenceError, about: FailureFacts, by?: ModelVersion): void {
     const { failures, watches } = this.#options
     const isWatched = failures.listeners.length > 0
     for (const { run, from, to } of segments) {
-      watches.failed(run.cohort, to - from)
+      if (!by || isItsOwn(by, run.cohort)) watches.failed(run.cohort, to - from)
       if (run.broughtBy !== undefined) {
         const value = isWatched ? Array.from({ length: run.count }, (_, i) => elementOf(run, i)) : undefined
         run.work.fail(run.broughtBy, failures, -1, reason, { ...about, value })
@@ -191,8 +205,12 @@ export class BatchRecovery {
 
   /** Rows that did not run go back to the front of the queue; throws the outage, if there is one. */
   #putBack(batch: Batch, ranges: readonly Range[], outage: unknown): void {
+    const { batcher, strays } = this.#options
+    const { begunOn } = batch
     const sorted = ranges.toSorted((a, b) => a.from - b.from)
-    this.#options.batcher.putBack(sorted.flatMap(({ from, rows }) => rangeOf(batch.segments, from, rows)))
+    const segments = sorted.flatMap(({ from, rows }) => rangeOf(batch.segments, from, rows))
+    const isLeft = begunOn !== undefined && !isItsOwn(begunOn, cohortOf(batch))
+    batcher.putBack(isLeft && strays.isOfCandidate(cohortOf(batch)) ? strays.moved(segments) : segments)
     if (outage === undefined) return
     const context = `step ${this.#options.step}`
     // Here it does not say that the batch waits for its next try.

@@ -45,6 +45,13 @@ export interface FloodMeter {
   failed(work: WorkBlock, units: 0 | 1, isCounted: boolean, error?: RunInferenceError): void
 }
 
+/** Who counts what comes to the stages of a step and passes them. */
+export interface StepMeters {
+  readonly preprocess: FloodMeter | undefined
+  readonly inference: FloodMeter | undefined
+  readonly postprocess: FloodMeter | undefined
+}
+
 interface Counts {
   records: number
   total: number

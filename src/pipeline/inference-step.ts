@@ -10,25 +10,18 @@
 import { RunInferenceError } from '../errors.ts'
 import type { BatchOutputs, BatchSlot, Lane } from '../models/executor.ts'
 import type { ModelSet } from '../models/model-set.ts'
-import type { ModelSlot, ModelVersion } from '../models/model-version.ts'
+import { isItsOwn, type ModelSlot, type ModelVersion } from '../models/model-version.ts'
 import type { TensorData } from '../models/tensors.ts'
 import { BatchRecovery, codeOf, type RecoveryOptions } from './batch-recovery.ts'
 import { batchWaits } from './batch-waits.ts'
 import type { Batcher, LanePlace } from './batcher.ts'
 import { bytesOfRows, fillInputs } from './fill-slot.ts'
-import type { FloodMeter } from './flood-guard.ts'
+import type { StepMeters } from './flood-guard.ts'
 import { hasWorkFor, nextOnDemand } from './next-on-demand.ts'
 import { type Batch, type CloseReason, cohortOf, type RunSegment, rangeOf } from './row-run.ts'
 import type { StepInput } from './step-input.ts'
 import type { StepOutput } from './step-output.ts'
 import type { WorkBlock } from './work-block.ts'
-
-/** Who counts what comes to the stages of the step and passes them. */
-export interface StepMeters {
-  readonly preprocess: FloodMeter | undefined
-  readonly inference: FloodMeter | undefined
-  readonly postprocess: FloodMeter | undefined
-}
 
 export interface InferenceStepOptions extends RecoveryOptions {
   readonly input: StepInput
@@ -100,9 +93,10 @@ export class InferenceStep {
     return hasWorkFor({ batcher, models, retries }, lane, nowMs)
   }
 
-  /** Another model serves this cohort: what was learnt of the one before says nothing of it. */
+  /** Another model serves this cohort, from the next batch on. */
   modelSwitched(cohort: number): void {
-    this.#recovery.worked(cohort)
+    this.collect()
+    this.#recovery.switched(cohort)
   }
 
   /** True while a batch waits for its next try that began on this version of its model. */
@@ -195,11 +189,11 @@ export class InferenceStep {
           ...{ batch, model, version },
           error: failure,
           run: (from, rows) => this.#call(slot, cohort, from, rows),
-          good: (from, rows, outputs) => this.#succeeded(batch, inputs, from, rows, outputs),
+          good: (from, rows, outputs) => this.#succeeded(batch, version, inputs, from, rows, outputs),
         })
       } else {
         this.#learn(batch, result.computeMs)
-        this.#succeeded(batch, inputs, 0, batch.rows, result)
+        this.#succeeded(batch, version, inputs, 0, batch.rows, result)
       }
     } catch (error) {
       if (!(error instanceof RunInferenceError && error.retriable)) throw error
@@ -274,7 +268,14 @@ export class InferenceStep {
     }
   }
 
-  #succeeded(batch: Batch, inputs: readonly TensorData[], from: number, rows: number, outputs: BatchOutputs): void {
+  #succeeded(
+    batch: Batch,
+    version: ModelVersion,
+    inputs: readonly TensorData[],
+    from: number,
+    rows: number,
+    outputs: BatchOutputs,
+  ): void {
     const { failureUnit, meters, metrics, models, watches } = this.#options
     const { cohort, work } = batch.segments[0]!.run
     meters.inference?.passed(work, failureUnit === 'batch' ? 1 : rows, rows)
@@ -284,7 +285,7 @@ export class InferenceStep {
     const { computeMs, modelId, queueMs } = outputs
     const bytes = outputs.numBytes ?? bytesOfRows(inputs, batch.rows, rows)
     metrics.batchSucceeded(this.step, cohort, rows, bytes, computeMs, queueMs, modelId)
-    watches.ran(cohort, rows, computeMs)
+    if (isItsOwn(version, cohort)) watches.ran(cohort, rows, computeMs)
     watches.tap?.ran(batch, inputs, from, rows, outputs)
     let at = 0
     for (const part of rangeOf(batch.segments, from, rows)) {

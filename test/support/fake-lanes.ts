@@ -11,6 +11,7 @@ import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
 import { Retries } from '../../src/pipeline/retries.ts'
 import type { RowCost } from '../../src/pipeline/row-cost.ts'
 import type { RowRun, RunSegment } from '../../src/pipeline/row-run.ts'
+import { StrayRows } from '../../src/pipeline/stray-rows.ts'
 import { TrialWatches } from '../../src/pipeline/trial-watches.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
 
@@ -100,7 +101,7 @@ export function plainCost(rowBytes: number): RowCost {
 
 /** The model of each lane, which has been loaded. */
 function heldModels(lanes: readonly FakeLane[]) {
-  const version = {} as ModelVersion
+  const version = { cohort: 0 } as ModelVersion
   const modelIn = (lane: FakeLane) => (lanes.includes(lane) ? lane.model : undefined)
   return {
     isOnDemand: false,
@@ -169,6 +170,7 @@ export function fakeStep(
     failures: { topic: 't.s.failed-inference', stage: 'inference', step: 's', node: 'step s', listeners: [] },
     metrics: nullMetrics,
     watches: new TrialWatches(),
+    strays: new StrayRows(1),
     note: () => {},
     now: () => 0,
     onReleased: () => {},
