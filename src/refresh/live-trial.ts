@@ -50,6 +50,7 @@ export class LiveTrial {
   #trial: Trial | undefined
   /** Why a shadow scores nothing now. */
   #shadowProblem: string | undefined
+  #isClosed = false
   /** Ends what is done about a verdict. */
   #judged = new AbortController()
 
@@ -111,7 +112,9 @@ export class LiveTrial {
     }
   }
 
+  /** Nothing is loaded any more, also of what is lost from now on; what serves is left alone. */
   close(): void {
+    this.#isClosed = true
     this.#judged.abort()
     this.#slot.close()
   }
@@ -142,6 +145,8 @@ export class LiveTrial {
       this.#shadowProblem = reason
       onChange()
     }
+    // Of the shadow that this was, or of other rows.
+    this.#shadowProblem = undefined
     trials.setShadow(cohort, isCanary ? undefined : { candidateCohort, modelId, revision, candidate, onProblem })
     metrics.modelTrial(step, cohort, percent)
     logger.info({ slot: text, modelId, mode, percent, revision }, 'this model is on trial from now on')
@@ -186,7 +191,7 @@ export class LiveTrial {
       },
       lost: error => {
         this.#drop()
-        this.#slot.lost(error)
+        if (!this.#isClosed) this.#slot.lost(error)
       },
     }
   }

@@ -234,7 +234,7 @@ export class ShadowRunner {
     for (const { computeMs } of calls) metrics.shadowRan(step, cohort, computeMs)
     if (done > 0) metrics.shadowCompared(step, cohort, tally, this.#maxDifference)
     if (done < copy.rows) this.#drop(copy.rows - done, isClosed ? 'closed' : problem ? 'outage' : 'failed')
-    if (!isClosed) this.#tellProblem(problem)
+    this.#tellProblem(problem)
     const unwritten = await writer.send(records)
     if (unwritten > 0) metrics.shadowUnwritten(step, cohort, unwritten)
     // This may end the trial: what it is judged by has been written.
@@ -243,7 +243,8 @@ export class ShadowRunner {
   }
 
   #tellProblem(problem: RunInferenceError | undefined): void {
-    if (problem === undefined && !this.#hasProblem) return
+    // A call that hangs may outlive the trial: nobody would take back what is told of it.
+    if (this.#end.signal.aborted || (problem === undefined && !this.#hasProblem)) return
     this.#hasProblem = problem !== undefined
     this.#parts.onProblem(problem)
   }

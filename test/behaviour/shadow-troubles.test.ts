@@ -66,6 +66,17 @@ describe('a shadow that hangs', () => {
     await driver.stop()
   })
 
+  it('is told of no more when its trial is over', async () => {
+    const { driver, spares, abort } = await troubled()
+    const goOn = spares.hang()
+    await feed(driver, pairs(10))
+    await abort()
+    await driver.advance(HANGS_AFTER_MS)
+    assert.deepEqual(driver.running.health().problems, {})
+    goOn()
+    await driver.stop()
+  })
+
   it('holds up no stop', async () => {
     const { driver, spares, counts } = await troubled()
     const goOn = spares.hang()

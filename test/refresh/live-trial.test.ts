@@ -69,6 +69,14 @@ describe('a trial in an instance', () => {
     assert.equal(log.filter(each => each === 'load b').length, 1)
   })
 
+  it('what kept a shadow from its work is not told of the canary that it becomes', async () => {
+    const { step, trial, update } = await running('b', { mode: 'shadow' })
+    step.shadow!.onProblem('the topic does not exist')
+    assert.equal(trial.status()!.reason, 'the topic does not exist')
+    await update(trialOf(3, 'b'), 2)
+    assert.equal(trial.status()!.reason, undefined)
+  })
+
   it('T2: another candidate ends the one before it at once; the load of one that is wanted no more is cancelled', async () => {
     const { loads, log, step, update, finish, told } = await running()
     await update(trialOf(3, 'c'), 2)
@@ -119,6 +127,14 @@ describe('a trial in an instance', () => {
     await clock.advance(60_000)
     assert.deepEqual([step.candidate, told()], [undefined, '2 failed undefined'])
     assert.match(trial.status()!.reason!, /b was lost while it served, 3 times: .*its worker ended/)
+  })
+
+  it('T1: one that is lost behind the end of the instance has no more rows, and is not loaded again', async () => {
+    const { clock, loads, step, trial } = await running()
+    trial.close()
+    step.watch!.lost(outage('its worker ended'))
+    await clock.advance(60_000)
+    assert.deepEqual([step.candidate, step.split, loads.length], [undefined, undefined, 2])
   })
 
   const abortIf = { failureFactor: 2, latencyFactor: 2, minRecords: 10 }
