@@ -118,11 +118,13 @@ export class BatchRecovery {
 
   /** Another version serves this cohort: what was learnt of the one before says nothing of it. */
   switched(cohort: number): void {
-    const { batcher, models, strays } = this.#options
+    const { batcher, models, retries, strays } = this.#options
     this.worked(cohort)
     // It is the stable model that has changed, and its candidate keeps its rows.
     if (!strays.isOfCandidate(cohort) && models.hasCandidate(cohort)) return
-    batcher.putBack(strays.moved(batcher.takeAll(strays.candidateOf(cohort))))
+    const candidate = strays.candidateOf(cohort)
+    batcher.putBack(strays.moved(batcher.takeAll(candidate)))
+    retries.replaceRows(candidate, segments => strays.moved(segments))
   }
 
   /** This process has no memory for the batch, whatever its lane could do (N4). */

@@ -11,7 +11,7 @@
 import type { RetryOptions } from '../graph.ts'
 import type { ModelVersion } from '../models/model-version.ts'
 import { formBatch } from './form-batch.ts'
-import { type Batch, cohortOf } from './row-run.ts'
+import { type Batch, cohortOf, type RunSegment } from './row-run.ts'
 
 interface Waiting {
   readonly batch: Batch
@@ -79,6 +79,14 @@ export class Retries {
     const taken = this.#waiting.filter(({ batch }) => cohortOf(batch) === cohort)
     this.#waiting = this.#waiting.filter(({ batch }) => cohortOf(batch) !== cohort)
     return taken.map(({ batch }) => batch)
+  }
+
+  /** The batches of a cohort have these rows instead of theirs; when they are due, and on which version, stays. */
+  replaceRows(cohort: number, by: (segments: readonly RunSegment[]) => readonly RunSegment[]): void {
+    this.#waiting = this.#waiting.map(({ batch, dueMs }) => {
+      const isMeant = cohortOf(batch) === cohort
+      return { batch: isMeant ? { ...batch, segments: by(batch.segments) } : batch, dueMs }
+    })
   }
 
   /** When the next one is due, in clock milliseconds, of those that are not due yet. */

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import type { ModelVersion } from '../../src/models/model-version.ts'
 import { formBatch } from '../../src/pipeline/form-batch.ts'
 import { Retries } from '../../src/pipeline/retries.ts'
-import type { Batch } from '../../src/pipeline/row-run.ts'
+import { type Batch, cohortOf } from '../../src/pipeline/row-run.ts'
+import { StrayRows } from '../../src/pipeline/stray-rows.ts'
 import type { WorkBlock } from '../../src/pipeline/work-block.ts'
 import { plainCost } from '../support/fake-lanes.ts'
 import { blockOf, flowOf, sourceRecord, workOf } from '../support/work-blocks.ts'
@@ -11,11 +13,15 @@ import { blockOf, flowOf, sourceRecord, workOf } from '../support/work-blocks.ts
 const work = () => workOf(blockOf([0, 1, 2].map(offset => sourceRecord(offset))), flowOf())
 
 function batchOf(...works: readonly WorkBlock[]): Batch {
+  return batchOfCohort(0, ...works)
+}
+
+function batchOfCohort(cohort: number, ...works: readonly WorkBlock[]): Batch {
   const segments = works.map(each => ({
     run: {
       work: each,
       route: 0,
-      cohort: 0,
+      cohort,
       count: 3,
       rows: Int32Array.of(0, 1, 2),
       bucketKey: '',
@@ -33,6 +39,26 @@ function batchOf(...works: readonly WorkBlock[]): Batch {
 }
 
 describe('batches that are tried again', () => {
+  it('of a candidate that has ended have rows of the stable model, and their time, tries and version stay', () => {
+    const retries = new Retries({ firstDelayMs: 100 }, () => 1)
+    const begunOn = { cohort: 3 } as ModelVersion
+    const batch = { ...batchOfCohort(3, work(), work()), begunOn }
+    retries.add(batch, 0)
+    retries.add(batchOfCohort(1, work()), 50)
+    const strays = new StrayRows(2)
+    retries.replaceRows(3, segments => strays.moved(segments))
+    assert.deepEqual([retries.hasRowsOf(3), retries.deadlineMs(0)], [false, 100])
+    const again = retries.take(100)!
+    assert.deepEqual(
+      [cohortOf(again), again.rows, again.retries, again.begunOn === begunOn, retries.hasRowsOf(1)],
+      [1, 6, 1, true, true],
+    )
+    for (const [i, { run, from, to }] of again.segments.entries()) {
+      const { run: before } = batch.segments[i]!
+      assert.deepEqual([run.work === before.work, run.rows, from, to], [true, before.rows, 0, 3])
+    }
+  })
+
   it('T1: come back after firstDelayMs × 2^i, half of it at least, and maxRetries times', () => {
     for (const [chance, share] of [
       [0, 0.5],
