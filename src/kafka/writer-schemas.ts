@@ -5,7 +5,8 @@
  * 2. What the registry does not know, or what cannot be read by us, is remembered for `FAILURE_MS`: a flood of bad
  *    ids does not become a flood of requests, and a schema that is registered later is found.
  * 3. An outage is never remembered and never becomes a record's error: `prepare` rejects (I10).
- * 4. Random ids cannot fill the memory: failures are kept for at most `MAX_FAILURES` ids.
+ * 4. Random ids cannot fill the memory: failures are kept for at most `MAX_FAILURES` ids, and for those of one block besides,
+ *    whose records have to say why they cannot be read.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { CodecContext, RegisteredSchema, RowDecoder, SchemaRegistryPort } from './codec.ts'
@@ -55,6 +56,7 @@ class WriterSchemas<T> {
 
   /** Loads the writer schemas that the block's records need; undefined when none is missing. */
   prepare(block: RecordBlock): Promise<void> | undefined {
+    this.#forgetOldest()
     const { bytes, count } = block
     const { field } = this.#context
     let last = this.#lastId
@@ -75,7 +77,19 @@ class WriterSchemas<T> {
 
   #isKnownFailure(id: number): boolean {
     const failure = this.#failures.get(id)
-    return failure !== undefined && this.#context.now() < failure.until
+    if (failure === undefined || this.#context.now() >= failure.until) return false
+    // What is in use is not the oldest.
+    this.#failures.delete(id)
+    this.#failures.set(id, failure)
+    return true
+  }
+
+  /** 4. */
+  #forgetOldest(): void {
+    for (const id of this.#failures.keys()) {
+      if (this.#failures.size <= MAX_FAILURES) return
+      this.#failures.delete(id)
+    }
   }
 
   async #load(ids: readonly number[]): Promise<void> {
@@ -116,7 +130,6 @@ class WriterSchemas<T> {
 
   #remember(id: number, error: RunInferenceError): void {
     this.#failures.delete(id)
-    if (this.#failures.size >= MAX_FAILURES) this.#failures.delete(this.#failures.keys().next().value!)
     this.#failures.set(id, { error, until: this.#context.now() + FAILURE_MS })
     this.#context.logger.debug({ schemaId: id, topic: this.#context.topic, code: error.code }, error.message)
   }
