@@ -32,6 +32,10 @@ const LIMITS = {
 } as const
 /** A line through fewer collections says nothing: such a heap is judged with what is outside of heaps. */
 const MIN_COLLECTIONS = 4
+/** From the first minute on. */
+const MIN_COLLECTIONS_IN_ALL = 3
+/** What a heap has while modules are loaded says nothing of what comes. */
+const FIRST_SECONDS = 60
 /** The share of the looks at an instance that it has to answer: what is not seen is not flat. */
 const MIN_ANSWERED = 0.75
 
@@ -40,8 +44,8 @@ export function soakReport(result: SoakResult) {
   const problems: string[] = []
   const lag = driftOf(result.lag, warm)
   const instances = result.resident.map((resident, i) => {
-    const heaps = (result.heaps[i] ?? []).map(live => driftOf(live, warm))
-    const isJudged = heaps.map(({ samples }) => samples >= MIN_COLLECTIONS)
+    const heaps = (result.heaps[i] ?? []).map(live => heapDrift(live, warm))
+    const isJudged = heaps.map(({ samples }) => samples >= MIN_COLLECTIONS_IN_ALL)
     const outside = resident.map(({ at, value }, j) => {
       const committed = result.committed[i]?.[j]?.filter((_, thread) => isJudged[thread]) ?? []
       return { at, value: value / MB - committed.reduce((sum, mb) => sum + mb, 0) }
@@ -90,6 +94,15 @@ export function soakReport(result: SoakResult) {
   const verdict = problems.length === 0 ? ['  all of it is flat'] : problems.map(problem => `  ${problem}`)
   const head = `${guarantee}: ${minutes} minutes at ${rate} records/s, of ${result.capacity.toFixed(0)} that come through`
   return { json, problems, text: [head, ...lines, `  lag ${shown(lag)} records`, ...verdict].join('\n') }
+}
+
+/**
+ * A heap that is seldom collected has not grown to where V8 would collect it; what it had from its first minute on is looked at
+ * then.
+ */
+function heapDrift(live: readonly Sampled[], warm: number): Drift {
+  const drift = driftOf(live, warm)
+  return drift.samples >= MIN_COLLECTIONS ? drift : driftOf(live, FIRST_SECONDS)
 }
 
 function shown({ mean, growth, perHour }: Drift): string {
