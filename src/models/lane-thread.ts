@@ -14,7 +14,9 @@ export function openThread(entry: URL, name: string): OpenLink {
     worker.postMessage(gate)
     const told: (Regions | undefined)[] = []
     let cause: unknown
-    worker.on('message', (reply: FromLane) => events.reply(reply))
+    // What a thread says that is ended in the middle of JavaScript is no answer: modules are half there, for one thing.
+    let isEnding = false
+    worker.on('message', (reply: FromLane) => isEnding || events.reply(reply))
     // 'exit' follows, and tells.
     worker.on('error', error => {
       cause = error
@@ -35,7 +37,9 @@ export function openThread(entry: URL, name: string): OpenLink {
       end(where) {
         worker.postMessage(END_WHEN_IDLE)
         if (where === 'idle') return
-        if (closeGate(gate)) void worker.terminate()
+        if (!closeGate(gate)) return
+        isEnding = true
+        void worker.terminate()
       },
       forsake: () => worker.unref(),
     }

@@ -51,8 +51,7 @@ suite('json codec', () => {
     const { written, read } = await opened()
     fc.assert(
       fc.property(fc.jsonValue(), value => {
-        // JSON has one zero.
-        assert.deepEqual(read(written(value)), JSON.parse(JSON.stringify(value)))
+        assert.deepEqual(read(written(value)), value)
       }),
     )
   })
