@@ -2,36 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { TopicDescription } from '../../src/kafka/port.ts'
 import { planTopics, requireApplied, type TopologyTopics, topicNames } from '../../src/kafka/topics.ts'
-
-const topology: TopologyTopics = {
-  name: 'digits',
-  applicationId: 'digits-app',
-  sources: [{ topic: 'images' }],
-  sinks: [{ topic: 'predictions', options: {} }],
-  steps: [{ step: 'classify' }],
-}
-const defaults = { partitions: 4, replicationFactor: 1, minIsr: 1, brokerCount: 1 }
-const existing = (name: string, partitions = 4, configs: Record<string, string> = {}): TopicDescription => ({
-  name,
-  partitions,
-  replicationFactor: 1,
-  configs,
-})
-const safe = (name: string, partitions = 4) =>
-  existing(name, partitions, {
-    'cleanup.policy': 'delete',
-    'message.timestamp.type': 'LogAppendTime',
-    'max.message.bytes': String(1_048_588 + 65_536),
-  })
-const letters = ['preprocess', 'inference', 'postprocess'].map(stage => `digits.classify.failed-${stage}`)
-const replay = 'digits-app.images.replay'
-const complete = () => [existing('images'), existing('predictions'), ...letters.map(name => safe(name)), safe(replay)]
-const code = (expected: string, what: RegExp) => (error: unknown) => {
-  const { code, message } = error as { code?: string; message: string }
-  assert.equal(code, expected, message)
-  assert.match(message, what)
-  return true
-}
+import { code, complete, defaults, existing, letters, replay, safe, topology } from '../support/planned-topics.ts'
 
 suite('topics of models that can be published', () => {
   const live: TopologyTopics = {
