@@ -1,7 +1,8 @@
 /** A record as `consume` shows it: made of what a reader reads and of headers, and printed so that no byte of it moves a terminal. */
 import type { ReadField, RecordReader } from '../check/readers.ts'
 import { cut, printable, shortJson } from '../check/showable.ts'
-import * as names from '../kafka/headers.ts'
+import { deadLetterOf } from '../dead-letters/dead-letter.ts'
+import { KRI_PREFIX } from '../kafka/headers.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
 import { readUtf8 } from '../kafka/utf8-text.ts'
 
@@ -63,7 +64,7 @@ export function showRecord(block: RecordBlock, row: number, reader: RecordReader
     value: value.shown,
     headers: block.headers(row).map(([name, bytes]) => [name, bytes && textOrBase64(bytes)] as const),
     ...undecoded(key, value),
-    ...(isDeadLetter ? { deadLetter: deadLetterOf(block, row) } : {}),
+    ...(isDeadLetter ? { deadLetter: shownDeadLetter(block, row) } : {}),
   }
 }
 
@@ -75,7 +76,7 @@ export function recordAsJson(record: ShownRecord): string {
 /** One line for people; what is long is cut. */
 export function recordAsText({ topic, partition, offset, timestamp, ...record }: ShownRecord): string {
   const { deadLetter, undecoded } = record
-  const headers = deadLetter ? record.headers.filter(([name]) => !name.startsWith(names.KRI_PREFIX)) : record.headers
+  const headers = deadLetter ? record.headers.filter(([name]) => !name.startsWith(KRI_PREFIX)) : record.headers
   return [
     `${topic}/${partition}/${offset}`,
     timeText(timestamp),
@@ -109,28 +110,10 @@ function undecoded(key: ReadField, value: ReadField): Pick<ShownRecord, 'undecod
   }
 }
 
-function deadLetterOf(block: RecordBlock, row: number): ShownDeadLetter {
-  const text = (name: string) => headerText(block, row, name) ?? null
-  const whole = (name: string) => {
-    const number = Number(text(name) ?? Number.NaN)
-    return Number.isSafeInteger(number) ? number : null
-  }
-  return {
-    stage: text(names.KRI_STAGE),
-    step: text(names.KRI_STEP),
-    node: text(names.KRI_NODE),
-    code: text(names.KRI_CODE),
-    message: text(names.KRI_ERROR_MESSAGE),
-    original: {
-      topic: text(names.KRI_ORIGINAL_TOPIC),
-      partition: whole(names.KRI_ORIGINAL_PARTITION),
-      offset: whole(names.KRI_ORIGINAL_OFFSET),
-      timestamp: whole(names.KRI_ORIGINAL_TIMESTAMP),
-    },
-    failedAt: whole(names.KRI_FAILED_AT),
-    modelId: text(names.KRI_MODEL_ID),
-    ...(text(names.KRI_VALUE_BYTES) === null ? {} : { valueBytes: whole(names.KRI_VALUE_BYTES) }),
-  }
+function shownDeadLetter(block: RecordBlock, row: number): ShownDeadLetter {
+  const { stage, step, node, code, message, original, failedAt, modelId, leftOut } = deadLetterOf(block, row)
+  const facts = { stage, step, node, code, message, original, failedAt, modelId }
+  return leftOut === null ? facts : { ...facts, valueBytes: leftOut.bytes }
 }
 
 function textOrBase64(bytes: Buffer): unknown {

@@ -93,10 +93,9 @@ export function selectionOf(flags: SelectionFlags, topology: Topology, module: s
 }
 
 /** The topics that such letters may be in. */
-export function selectedTopics({ name, ...topology }: Topology, { stages, steps }: Selection): readonly string[] {
-  const own = stepsOf({ name, ...topology } as Topology)
-  const chosen = steps ?? own
-  const all = deadLetterTopics(name, own.length === 0 ? [] : chosen)
+export function selectedTopics(topology: Topology, { stages, steps }: Selection): readonly string[] {
+  const own = stepsOf(topology)
+  const all = deadLetterTopics(topology.name, own.length === 0 ? [] : (steps ?? own))
   if (stages === undefined) return all
   return all.filter(topic => FAILED_STAGES.some(stage => stages.includes(stage) && topic.endsWith(`.failed-${stage}`)))
 }

@@ -44,7 +44,7 @@ export async function listDeadLetters(module: string, flags: LsFlags): Promise<v
 }
 
 function printJson(counts: ReadonlyMap<string, number>, newest: readonly ListedLetter[]): void {
-  const count = [...counts.values()].reduce((sum, each) => sum + each, 0)
+  const count = sumOf(counts)
   const letters = newest.map(({ letter, key }) => ({ ...letter, key }))
   console.log(printable(JSON.stringify({ count, topics: Object.fromEntries(counts), letters })))
 }
@@ -55,7 +55,7 @@ function printText(
   limit: number,
   { module }: DlqSession,
 ): void {
-  const count = [...counts.values()].reduce((sum, each) => sum + each, 0)
+  const count = sumOf(counts)
   console.log(
     table(
       ['dead letters', 'topic'],
@@ -76,4 +76,8 @@ function printText(
   console.error(
     `\none of them whole: kri dlq show ${module} <dead letter>; what they have in common: kri dlq stats ${module}`,
   )
+}
+
+function sumOf(counts: ReadonlyMap<string, number>): number {
+  return [...counts.values()].reduce((sum, each) => sum + each, 0)
 }

@@ -1,11 +1,10 @@
 import { printable } from '../check/showable.ts'
-import { carriedHeaders, type DeadLetter } from '../dead-letters/dead-letter.ts'
+import { carriedHeaders, type DeadLetter, deadLetterOf } from '../dead-letters/dead-letter.ts'
 import { fingerprintOf } from '../dead-letters/fingerprint.ts'
-import { scanLetters } from '../dead-letters/letter-scan.ts'
 import { RunInferenceError } from '../errors.ts'
 import { type ShownRecord, showRecord } from './consume-record.ts'
 import { type DlqFlags, withDeadLetters } from './dlq-session.ts'
-import { originalOf, placeOf, timeText, whereOf } from './dlq-text.ts'
+import { bytesText, originalOf, placeOf, timeText, whereOf } from './dlq-text.ts'
 import { openLetterReader, sourceReaders } from './letter-reader.ts'
 
 const HEX_BYTES = 512
@@ -35,25 +34,16 @@ export async function showDeadLetter(module: string, place: string, flags: DlqFl
         `${topic} is no dead-letter topic of ${module}. These are: ${session.topics.join(', ')}`,
       )
     const reader = await openLetterReader(session, sourceReaders(session))
-    const range = session.ranges
     const found: WholeLetter[] = []
-    for await (const block of session.port.scan(range, { signal: session.signal })) {
+    for await (const block of session.port.scan(session.ranges, { signal: session.signal })) {
       for (const each of reader.readers) await each.prepare(block)
-      await scanLetters(
-        {
-          ...session,
-          port: {
-            scan: async function* () {
-              yield block
-            },
-          },
-        },
-        (letter, _, row) => {
-          const shown = showRecord(block, row, reader.readerOf(block, row), true)
-          const carried = carriedHeaders(block, row).map(([name, value]) => [name, bytesText(value)] as const)
-          found.push({ letter, shown, value: block.value(row), carried })
-        },
-      )
+      for (let row = 0; row < block.count; row++) {
+        const shown = showRecord(block, row, reader.readerOf(block, row), true)
+        const carried = carriedHeaders(block, row).map(
+          ([name, value]) => [name, value === null ? 'null' : bytesText(value)] as const,
+        )
+        found.push({ letter: deadLetterOf(block, row), shown, value: block.value(row), carried })
+      }
     }
     const [whole] = found
     if (whole === undefined)
@@ -133,10 +123,4 @@ function hexLines(bytes: Buffer): string[] {
   }
   if (bytes.length > HEX_BYTES) lines.push(`… ${bytes.length - HEX_BYTES} bytes more: kri dlq export has all of them`)
   return lines
-}
-
-function bytesText(value: Buffer | null): string {
-  if (value === null) return 'null'
-  const text = value.toString()
-  return Buffer.from(text).equals(value) ? text : `hex:${value.toString('hex')}`
 }

@@ -20,11 +20,14 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     .join('\n')
 }
 
-/** A key as text, or in hexadecimal where it is none. */
 export function keyText(key: Buffer | null): string {
-  if (key === null) return '(no key)'
-  const text = key.toString()
-  return Buffer.from(text).equals(key) ? text : `hex:${key.toString('hex')}`
+  return key === null ? '(no key)' : bytesText(key)
+}
+
+/** As text, or in hexadecimal where they are none. */
+export function bytesText(bytes: Buffer): string {
+  const text = bytes.toString()
+  return Buffer.from(text).equals(bytes) ? text : `hex:${bytes.toString('hex')}`
 }
 
 export function timeText(ms: number | null): string {

@@ -56,15 +56,11 @@ describe('a fingerprint', () => {
     assert.match(fingerprintOf({ stage: null, step: null, code: null, message: null }), /^[0-9a-f]{12}$/)
   })
 
-  it('F2 has at most 300 characters to it', () => {
-    assert.equal(normalised('word '.repeat(1_000)).length <= 300, true)
-  })
-
-  it('does not change when it is normalised again', () => {
+  it('F2 has at most 300 characters of the message to it, whatever that is', () => {
+    assert.equal(normalised('word '.repeat(1_000)).length, 300)
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), message => {
-        const once = normalised(message)
-        assert.equal(normalised(once).length <= 300, true)
+      fc.property(fc.string({ unit: 'binary', maxLength: 1_000 }), message => {
+        assert.ok(normalised(message).length <= 300)
       }),
     )
   })
