@@ -68,7 +68,8 @@ describe('kri run --workers 2', { skip }, () => {
     assertGone([...before.values(), ...pids(parent).values()])
     const topics = { in: `${prefix}replaced.in`, out: `${prefix}replaced.out` }
     assert.equal((await judgeRows(cluster.port, topics)).missing, 0)
-    assert.ok(JSON.parse(parent.output()).records > BACKLOG)
+    // What the killed one had done of its half is told by nobody.
+    assert.ok(JSON.parse(parent.output()).records >= BACKLOG / 2 + FEW)
   })
 
   it('--until-end: the parent ends when all of them have come there', async () => {
