@@ -6,10 +6,9 @@ import { caughtUp } from './caught-up.ts'
 import { type ConsumerGroup, consumerGroups } from './consumer-groups.ts'
 import { isRetriable, RunInferenceError } from './errors.ts'
 import { groupMembers, type MemberOfTopics } from './group-members.ts'
-import { shadowTopics } from './kafka/model-topics.ts'
 import type { GroupMember } from './kafka/port.ts'
 import { replayTopic } from './kafka/topic-names.ts'
-import { planTopics, requireApplied, topicNames } from './kafka/topics.ts'
+import { optionalTopics, planTopics, requireApplied, topicNames } from './kafka/topics.ts'
 import { requireResources } from './models/required-resources.ts'
 import { sleep } from './ops/clock.ts'
 import { OutageLog } from './ops/outage-log.ts'
@@ -229,7 +228,7 @@ class Running implements RunningTopology {
 
   async #requireTopics(): Promise<void> {
     const { port } = this.#parts
-    const optional = shadowTopics(this.#topology)
+    const optional = optionalTopics(this.#topology)
     const needed = topicNames(this.#topology).filter(name => !optional.includes(name))
     const described = await port.admin.describeTopics(needed)
     const brokerCount = await port.admin.brokerCount()

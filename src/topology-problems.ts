@@ -1,6 +1,7 @@
 import { codecProblems, isCodec } from './codec-problems.ts'
 import { type SinkNode, type SourceNode, stepsAbove } from './graph.ts'
 import { modelTopics, shadowTopics } from './kafka/model-topics.ts'
+import { operatorTopics } from './kafka/operator-topics.ts'
 import { deadLetterTopics, isTopicName, replayTopic } from './kafka/topic-names.ts'
 import { keyOrigins } from './key-origin.ts'
 import { nodeProblems } from './node-problems.ts'
@@ -109,7 +110,7 @@ function sinkProblems(sink: SinkNode): Problem[] {
   return problems
 }
 
-/** Dead-letter, replay and model topics: their names are made of ours, and nothing else may read or write them. */
+/** Dead-letter, replay, model and operators' topics: their names are made of ours, and nothing else may read or write them. */
 function internalTopicProblems({ name, applicationId, sources, sinks, steps }: Topology): Problem[] {
   const problems: Problem[] = []
   const deadLetters = deadLetterTopics(
@@ -118,7 +119,8 @@ function internalTopicProblems({ name, applicationId, sources, sinks, steps }: T
   )
   const replays = sources.map(({ topic }) => replayTopic(applicationId, topic))
   const models = [...modelTopics({ applicationId, steps }), ...shadowTopics({ name, steps })]
-  const tooLong = [...deadLetters, ...replays, ...models].find(topic => topic.length > 249)
+  const ofReplays = operatorTopics({ name, applicationId })
+  const tooLong = [...deadLetters, ...replays, ...models, ...ofReplays].find(topic => topic.length > 249)
   if (tooLong !== undefined) {
     problems.push({
       where: `internal topic "${tooLong}"`,
@@ -135,11 +137,13 @@ function internalTopicProblems({ name, applicationId, sources, sinks, steps }: T
       problems.push({ where, what: 'it is a dead-letter topic of this topology', remedy })
     if (replays.includes(topic)) problems.push({ where, what: 'it is a replay topic of this application', remedy })
     if (models.includes(topic)) problems.push({ where, what: OF_MODELS, remedy })
+    if (ofReplays.includes(topic)) problems.push({ where, what: OF_REPLAYS, remedy })
   }
   for (const { topic } of sources.filter(({ writtenBy }) => writtenBy === undefined)) {
     const where = `source "${topic}"`
     if (deadLetters.includes(topic)) problems.push(circle(where, 'a dead-letter topic of this topology'))
     if (models.includes(topic)) problems.push({ where, what: OF_MODELS, remedy })
+    if (ofReplays.includes(topic)) problems.push({ where, what: OF_REPLAYS, remedy })
     if (replays.includes(topic)) {
       problems.push({
         where,
@@ -152,6 +156,7 @@ function internalTopicProblems({ name, applicationId, sources, sinks, steps }: T
 }
 
 const OF_MODELS = 'it is a topic about the models of this application, which it reads and writes itself'
+const OF_REPLAYS = 'it is a topic that replays of dead letters write, for operators alone'
 
 function circle(where: string, written: string): Problem {
   return {

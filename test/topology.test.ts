@@ -68,6 +68,12 @@ const wrong: readonly (readonly [Topology, RegExp])[] = [
   [live(copy('t.model-status')), /output "t.model-status": it is a topic about the models of this application/],
   [live(copy('t.live.shadow')), /output "t.live.shadow": it is a topic about the models of this application/],
   [live(from('t.model-metadata', bytes()).to('out', bytes())), /source "t.model-metadata": it is a topic about the/],
+  [withSinks(copy('t.audit')), /output "t.audit": it is a topic that replays of dead letters write/],
+  [withSinks(copy('t.parked')), /output "t.parked": it is a topic that replays of dead letters write/],
+  [
+    withSinks(from('t.parked', bytes()).to('out', bytes())),
+    /source "t.parked": it is a topic that replays of dead letters write/,
+  ],
   [
     topology('t'.repeat(120), [source.runInference('s'.repeat(120), handler).to('out', inference())]),
     /at most 249 characters, got 259/,

@@ -2,7 +2,7 @@
 
 import { shadowTopics } from '../kafka/model-topics.ts'
 import type { KafkaAdmin, TopicDescription } from '../kafka/port.ts'
-import { planTopics, topicNames } from '../kafka/topics.ts'
+import { optionalTopics, planTopics, topicNames } from '../kafka/topics.ts'
 import type { Topology } from '../topology.ts'
 import type { Findings, TopicReport } from './report.ts'
 
@@ -23,19 +23,22 @@ export async function checkTopics(
   const [existing, brokerCount] = await Promise.all([admin.describeTopics(names), admin.brokerCount()])
   // As `run` asks: what is missing is a problem, with how many partitions it would be made is for `topics apply`.
   const plan = planTopics(topology, existing, { partitions: 1, replicationFactor: 1, minIsr: 1, brokerCount })
+  const optional = optionalTopics(topology)
   const ofShadows = shadowTopics(topology)
   for (const { name } of plan.create) {
     const where = `topic "${name}"`
     const remedy = `${apply} (with --partitions and --replication-factor as this cluster wants them)`
-    if (ofShadows.includes(name)) {
-      const what = 'it does not exist: run works without it, and no model of its step can be put on trial as a shadow'
-      findings.warning('topics', { where, what, remedy })
+    if (optional.includes(name)) {
+      const lacking = ofShadows.includes(name)
+        ? 'no model of its step can be put on trial as a shadow'
+        : 'no dead letter can be replayed'
+      findings.warning('topics', { where, what: `it does not exist: run works without it, and ${lacking}`, remedy })
     } else findings.problem('topics', 'TOPIC_MISSING', { where, what: 'it does not exist', remedy })
   }
   for (const { topic, reasons } of plan.change) {
     const where = `topic "${topic}"`
     for (const what of reasons) {
-      if (ofShadows.includes(topic)) findings.warning('topics', { where, what, remedy: apply })
+      if (optional.includes(topic)) findings.warning('topics', { where, what, remedy: apply })
       else findings.problem('topics', 'TOPIC_POLICY', { where, what, remedy: apply })
     }
   }

@@ -7,7 +7,7 @@ import { newestRanges } from '../kafka/newest-ranges.ts'
 import { utf8 } from '../kafka/plain-codecs.ts'
 import type { KafkaPort, ScanRange } from '../kafka/port.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
-import { deadLetterTopics, replayTopic } from '../kafka/topic-names.ts'
+import { auditTopic, deadLetterTopics, parkedTopic, replayTopic } from '../kafka/topic-names.ts'
 import { topicNames } from '../kafka/topics.ts'
 import { suggestion } from '../nearest-name.ts'
 import { systemClock } from '../ops/clock.ts'
@@ -119,14 +119,15 @@ function deadLettersOf({ name, steps }: Topology): readonly string[] {
 async function openTopics(names: readonly string[], connected: Connected): Promise<ConsumedTopic[]> {
   const { topology } = connected
   const parts = { ...connected, readSchema, clock: systemClock }
-  const letters = new Set(deadLettersOf(topology))
+  const letters = new Set([...deadLettersOf(topology), parkedTopic(topology.name)])
   // Of replays and dead letters too: they are records of a source, with schemas of its subjects.
   const sourceReader = sourceReaders(connected)
   const readerOf = (name: string): Promise<RecordReader> => {
     const isOf = ({ topic }: { topic: string }) => [topic, replayTopic(topology.applicationId, topic)].includes(name)
     const source = topology.sources.find(isOf)
     if (source !== undefined) return sourceReader(source.topic)
-    if (modelTopics(topology).includes(name)) return openReader(name, utf8(), json(), parts)
+    const isOfOurs = name === auditTopic(topology.applicationId) || modelTopics(topology).includes(name)
+    if (isOfOurs) return openReader(name, utf8(), json(), parts)
     // Its keys are those of any source.
     if (shadowTopics(topology).includes(name)) return openReader(name, undefined, json(), parts)
     const sink = topology.sinks.find(({ topic }) => topic === name)!

@@ -2,7 +2,7 @@
 import { consumerGroups } from '../consumer-groups.ts'
 import { type GraphNode, inputsOf } from '../graph.ts'
 import { modelTopics, shadowTopics } from '../kafka/model-topics.ts'
-import { deadLetterTopics, replayTopic } from '../kafka/topic-names.ts'
+import { auditTopic, deadLetterTopics, parkedTopic, replayTopic } from '../kafka/topic-names.ts'
 import type { ParameterDescription } from '../parameters.ts'
 import { FailurePoints } from '../pipeline/failure-points.ts'
 import { type Topology, topologyDigest } from '../topology.ts'
@@ -34,8 +34,8 @@ export interface TopologyDescription {
 
 export interface TopicDescription {
   readonly name: string
-  /** `between`: written and read by this topology (`through`, `repartition`). `models`: what is published, what instances say of it, and what shadows score. */
-  readonly role: 'source' | 'between' | 'output' | 'dead-letters' | 'replay' | 'models'
+  /** `between`: written and read by this topology (`through`, `repartition`). `models`: what is published, what instances say of it, and what shadows score. `parked`: dead letters that were replayed too often. `audit`: what replays have done. */
+  readonly role: 'source' | 'between' | 'output' | 'dead-letters' | 'replay' | 'models' | 'parked' | 'audit'
 }
 
 export function describeTopology(
@@ -80,6 +80,8 @@ function describeTopics({ name, applicationId, sources, sinks, steps }: Topology
     ['dead-letters', deadLetterTopics(name, stepNames)],
     ['replay', sources.map(({ topic }) => replayTopic(applicationId, topic))],
     ['models', [...modelTopics({ applicationId, steps }), ...shadowTopics({ name, steps })]],
+    ['parked', [parkedTopic(name)]],
+    ['audit', [auditTopic(applicationId)]],
   ]
   return roles.flatMap(([role, names]) => names.map(name => ({ name, role })))
 }

@@ -4,8 +4,9 @@
  */
 import { RunInferenceError } from '../errors.ts'
 import { modelTopicConfigs, modelTopicProblem, modelTopics, shadowTopics } from './model-topics.ts'
+import { AUDIT_LOG, operatorTopics } from './operator-topics.ts'
 import type { KafkaAdmin, NewTopic, TopicDescription } from './port.ts'
-import { deadLetterTopics, isTopicName, replayTopic } from './topic-names.ts'
+import { auditTopic, deadLetterTopics, isTopicName, parkedTopic, replayTopic } from './topic-names.ts'
 
 /** What this module reads of a topology. */
 export interface TopologyTopics {
@@ -55,7 +56,12 @@ export function topicNames(topology: TopologyTopics): readonly string[] {
 function internalNames({ applicationId, sources, ...topology }: TopologyTopics): readonly string[] {
   const replays = sources.map(({ topic }) => replayTopic(applicationId, topic))
   const models = [...modelTopics({ ...topology, applicationId }), ...shadowTopics(topology)]
-  return [...deadLettersOf(topology), ...replays, ...models]
+  return [...deadLettersOf(topology), ...replays, ...models, ...operatorTopics({ ...topology, applicationId })]
+}
+
+/** Of these, what an instance runs without. */
+export function optionalTopics(topology: Pick<TopologyTopics, 'name' | 'applicationId' | 'steps'>): readonly string[] {
+  return [...shadowTopics(topology), ...operatorTopics(topology)]
 }
 
 function deadLettersOf(topology: Pick<TopologyTopics, 'name' | 'steps' | 'whole'>): readonly string[] {
@@ -119,7 +125,7 @@ export function planTopics(
     }
   }
 
-  for (const topic of [...deadLettersOf(topology), ...shadowTopics(topology)]) {
+  for (const topic of [...deadLettersOf(topology), ...shadowTopics(topology), parkedTopic(topology.name)]) {
     const wanted = internalConfigs(maxBytes)
     need(topic, widest, wanted)
     compare(found.get(topic), wanted, plan.change, WHY_INTERNAL)
@@ -142,6 +148,9 @@ export function planTopics(
     compare(found.get(topic), wanted, plan.change, WHY_ONE_LOG)
     plan.refuse.push(...modelTopicProblem(found.get(topic)))
   }
+  const audit = auditTopic(topology.applicationId)
+  need(audit, 1, AUDIT_LOG)
+  compare(found.get(audit), AUDIT_LOG, plan.change, WHY_AUDIT)
   refuseDefaults(plan.create, defaults, plan.refuse)
   return plan
 }
@@ -224,6 +233,11 @@ const WHY_ONE_LOG: Readonly<Record<string, string>> = {
     'retention would delete what is published, or compaction never come; the newest of each key must stay',
   'segment.bytes': 'reports that newer ones have replaced would fill it, and all of them are read for the status',
   'segment.ms': 'reports that newer ones have replaced would stay for so long, and all of them are read for the status',
+}
+
+const WHY_AUDIT: Readonly<Record<string, string>> = {
+  'cleanup.policy': 'compaction would delete what replays have done',
+  'retention.ms': 'dead letters that were handled long ago would count as open again',
 }
 
 /** Where these differ nothing is lost, so instances run all the same. */

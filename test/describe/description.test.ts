@@ -104,6 +104,8 @@ describe('the description of a topology', () => {
         ),
         'replay app.in.replay',
         'replay app.other.replay',
+        'parked both.parked',
+        'audit app.audit',
       ],
     )
   })

@@ -4,9 +4,27 @@ import { avro } from '../../src/kafka/avro-codec.ts'
 import { utf8 } from '../../src/kafka/plain-codecs.ts'
 import type { KafkaAdmin } from '../../src/kafka/port.ts'
 import { registerSchemas, schemaNeeds } from '../../src/kafka/topic-schemas.ts'
-import { applyPlan, planTopics, requireApplied, type TopologyTopics, topicNames } from '../../src/kafka/topics.ts'
+import {
+  applyPlan,
+  optionalTopics,
+  planTopics,
+  requireApplied,
+  type TopologyTopics,
+  topicNames,
+} from '../../src/kafka/topics.ts'
 import { createMemoryRegistry } from '../../src/testing/memory-registry.ts'
-import { code, complete, defaults, existing, letters, replay, safe, topology } from '../support/planned-topics.ts'
+import {
+  audit,
+  code,
+  complete,
+  defaults,
+  existing,
+  letters,
+  parked,
+  replay,
+  safe,
+  topology,
+} from '../support/planned-topics.ts'
 
 suite('topic plan', () => {
   suite('of topics that the topology writes and reads again', () => {
@@ -78,12 +96,14 @@ suite('topic plan', () => {
   })
 
   test('names all topics of a topology', () => {
-    assert.deepEqual(topicNames(topology), ['images', 'predictions', ...letters, replay])
+    assert.deepEqual(topicNames(topology), ['images', 'predictions', ...letters, replay, parked, audit])
     assert.deepEqual(topicNames({ ...topology, steps: [] }), [
       'images',
       'predictions',
       'digits.failed-preprocess',
       replay,
+      parked,
+      audit,
     ])
   })
 
@@ -92,7 +112,7 @@ suite('topic plan', () => {
     const plan = planTopics(topology, [source], defaults)
     assert.deepEqual(
       plan.create.map(({ name, partitions }) => [name, partitions]),
-      [['predictions', 6], ...letters.map(name => [name, 6]), [replay, 6]],
+      [['predictions', 6], ...letters.map(name => [name, 6]), [parked, 6], [replay, 6], [audit, 1]],
     )
     assert.deepEqual(plan.create[1]!.configs, {
       'min.insync.replicas': '1',
@@ -100,7 +120,7 @@ suite('topic plan', () => {
       'message.timestamp.type': 'LogAppendTime',
       'max.message.bytes': '5065536',
     })
-    assert.equal(plan.create.at(-1)!.configs['message.timestamp.type'], 'LogAppendTime')
+    assert.equal(plan.create.at(-2)!.configs['message.timestamp.type'], 'LogAppendTime')
     assert.deepEqual([plan.change, plan.refuse], [[], []])
     assert.throws(
       () => requireApplied(plan),
@@ -148,6 +168,26 @@ suite('topic plan', () => {
     }
   })
 
+  test('what replays write is parked as dead letters are, and audited for ever; an instance runs where that is missing or otherwise', () => {
+    const { create } = planTopics(topology, [existing('images', 6)], defaults)
+    const made = (wanted: string) => create.find(({ name }) => name === wanted)!
+    assert.deepEqual(made(parked), { ...made(letters[0]!), name: parked })
+    const configs = { 'min.insync.replicas': '1', 'cleanup.policy': 'delete', 'retention.ms': '-1' }
+    assert.deepEqual(made(audit), { name: audit, partitions: 1, replicationFactor: 1, configs })
+    const older = complete().filter(({ name }) => name !== parked && name !== audit)
+    const missing = planTopics(topology, older, defaults)
+    const week = { 'cleanup.policy': 'compact', 'retention.ms': '604800000' }
+    const wrong = planTopics(topology, [...older, safe(parked), existing(audit, 1, week)], defaults)
+    assert.deepEqual(
+      wrong.change.map(({ topic, configs }) => [topic, configs]),
+      [[audit, { 'cleanup.policy': 'delete', 'retention.ms': '-1' }]],
+    )
+    for (const plan of [missing, wrong]) {
+      requireApplied(plan, optionalTopics(topology))
+      assert.throws(() => requireApplied(plan), code(plan === missing ? 'TOPIC_MISSING' : 'TOPIC_POLICY', /audit/))
+    }
+  })
+
   test('refuses what it cannot put right', () => {
     const fewer = complete().map(topic => (topic.name === replay ? safe(replay, 3) : topic))
     assert.match(planTopics(topology, fewer, defaults).refuse[0]!, /has 3 partitions and its source images 4/)
@@ -166,7 +206,10 @@ suite('topic plan', () => {
       setTopicConfigs: async (name: string, configs: object) => void calls.push([name, configs]),
     } as unknown as KafkaAdmin
     const old = existing(replay, 4, { ...safe(replay).configs, 'message.timestamp.type': 'CreateTime' })
-    await applyPlan(planTopics(topology, [...complete().slice(0, 4), old], defaults), admin)
+    await applyPlan(
+      planTopics(topology, [...complete().filter(({ name }) => ![letters[2], replay].includes(name)), old], defaults),
+      admin,
+    )
     assert.deepEqual(calls, [[letters[2]], [replay, { 'message.timestamp.type': 'LogAppendTime' }]])
     await assert.rejects(
       applyPlan(planTopics(topology, [], { ...defaults, minIsr: 2 }), admin),

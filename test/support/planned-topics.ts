@@ -25,11 +25,16 @@ export const safe = (name: string, partitions = 4) =>
   })
 export const letters = ['preprocess', 'inference', 'postprocess'].map(stage => `digits.classify.failed-${stage}`)
 export const replay = 'digits-app.images.replay'
+export const parked = 'digits.parked'
+export const audit = 'digits-app.audit'
+export const kept = () => existing(audit, 1, { 'cleanup.policy': 'delete', 'retention.ms': '-1' })
 export const complete = () => [
   existing('images'),
   existing('predictions'),
   ...letters.map(name => safe(name)),
   safe(replay),
+  safe(parked),
+  kept(),
 ]
 export const code = (expected: string, what: RegExp) => (error: unknown) => {
   const { code, message } = error as { code?: string; message: string }
