@@ -36,6 +36,8 @@ const TOPICS = [
   'digits.model-metadata',
   'digits.model-status',
   'digits.classify.shadow',
+  'digits.parked',
+  'digits.audit',
 ]
 const DEADLINE_MS = 120_000
 
