@@ -25,13 +25,13 @@ export function digitRows(): Float32Array {
   return Float32Array.from(readDigits().flatMap(({ pixels }) => pixels))
 }
 
-/** Throws when two of them agree on half of the digits. */
-export async function writeDigitModels(folder: string): Promise<readonly DigitModel[]> {
+/** The large one last. Throws when two of them agree on half of the digits. */
+export async function writeDigitModels(folder: string, withLarge = true): Promise<readonly DigitModel[]> {
   const trained = join(folder, 'digits-trained.onnx')
   const large = join(folder, 'digits-large.onnx')
   writeTrainedDigits(trained)
-  writeFileSync(large, encodeLargeDigits(trainSoftmax(readDigits()), LARGE_MIB))
-  const files = ['models/digits-mlp-v1.onnx', 'models/digits-mlp-v2.onnx', trained, large]
+  if (withLarge) writeFileSync(large, encodeLargeDigits(trainSoftmax(readDigits()), LARGE_MIB))
+  const files = ['models/digits-mlp-v1.onnx', 'models/digits-mlp-v2.onnx', trained, ...(withLarge ? [large] : [])]
   const rows = digitRows()
   const models: DigitModel[] = []
   for (const modelId of files) {

@@ -20,6 +20,7 @@ import { latency } from './latency.ts'
 import { memory } from './memory.ts'
 import { pipelineMid, pipelineSmall } from './pipeline.ts'
 import { refresh } from './refresh.ts'
+import { refreshWebgpu } from './refresh-webgpu.ts'
 import { sessions } from './sessions.ts'
 import { WrongOutput } from './setting.ts'
 import { shapes } from './shapes.ts'
@@ -39,6 +40,7 @@ const SUBJECTS = [
   idle,
   ...guarantee,
   refresh,
+  refreshWebgpu,
   memory,
   gpu,
   sessions,
@@ -61,8 +63,11 @@ const { values: options } = parseArgs({
   },
 })
 
+// What is the name of a subject means that one alone, and else all that begin so.
+const isMeant = (name: string, only: string) =>
+  SUBJECTS.some(each => each.name === only) ? name === only : name.startsWith(only)
 const chosen = SUBJECTS.filter(
-  ({ name }) => options.only.length === 0 || options.only.some(only => name.startsWith(only)),
+  ({ name }) => options.only.length === 0 || options.only.some(only => isMeant(name, only)),
 )
 if (options.help || chosen.length === 0) {
   console.log(`npm run bench [-- --json] [--only NAME]... [--quick] [--rounds N] [--lanes N] [--provenance on|off] [--profile FOLDER] [--before FOLDER]

@@ -4,16 +4,9 @@
  * the windows around a swap against latency besides. Three swaps find a canary at work: one of these makes it the stable model.
  * Then as many again without load, for the memory that stays: under load V8's heap grows for a quarter of an hour, swaps or not.
  */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { modelMetadataTopic, modelStatusTopic } from '../src/kafka/topic-names.ts'
-import { systemClock } from '../src/ops/clock.ts'
-import { readStatus } from '../src/refresh/fleet-status.ts'
-import { changeMetadata } from '../src/refresh/metadata-writer.ts'
-import { promoted, published, withCandidate } from '../src/refresh/state-changes.ts'
-import type { ModelStatus, SlotStatus } from '../src/refresh/status-record.ts'
-import type { StepModels } from '../src/refresh/step-models.ts'
 import { loadTopology } from '../src/topology-module.ts'
 import { startVariant } from './child.ts'
 import { type DigitModel, writeDigitModels } from './digit-models.ts'
@@ -22,38 +15,28 @@ import { createTopic, createTopicsOf, PLAIN_SHAPE } from './input.ts'
 import { fromSources, type Kri, startKri } from './kri.ts'
 import { untilReady } from './ready.ts'
 import { type Setting, type Subject, WrongOutput } from './setting.ts'
+import { latencies, promoteAndWait, publishAndWait, type Swap, startCanary } from './swaps.ts'
 import type { SenderOrder, Sent } from './variants/latency-sender.ts'
-import { machineNow, quantile } from './variants/pace.ts'
+import { quantile } from './variants/pace.ts'
 import type { RefreshReceived, RefreshReceiverOrder } from './variants/refresh-receiver.ts'
 
 const FILE = 'bench/variants/refresh-topology.ts'
-const SLOT = 'classify'
 const RECORDS_PER_SECOND = 2_000
 const SWAPS = 20
 const QUIET_SWAPS = 50
 /** Swaps that find a canary at work; the last of them makes it the stable model. */
 const CANARY_SWAPS = [3, 9, 15]
-const CANARY_PERCENT = 10
 const CANARY_MS = 1_000
 const QUICK = { swaps: 4, quietSwaps: 4, canarySwaps: [1, 2] }
 const WARM_UP_SECONDS = 10
-/** Each look reads all of the status topic: more often, it would be part of the load. */
-const LOOK_MS = 250
+const WARM_UP_RECORDS = RECORDS_PER_SECOND * WARM_UP_SECONDS
 /** From one publication to the next; steady latency is what lies between the windows. */
 const EVERY_MS = 5_000
-/** What came just before is still under way. */
-const WINDOW_BEFORE_MS = 100
-const WINDOW_AFTER_MS = 500
+const TOLERANCE = 1e-6
 const MOST_P99_RATIO = 2
 const MOST_GROWTH_MIB = 20
 /** One turn through all models: with the large one resident memory is another. */
 const TURN = 4
-const CURRENT_WITHIN_MS = 30_000
-
-interface Swap {
-  readonly fromMs: number
-  readonly toMs: number
-}
 
 export const refresh: Subject = {
   name: 'refresh',
@@ -75,6 +58,7 @@ export const refresh: Subject = {
     const notesFile = join(folder, 'refresh-notes.bin')
     const receiver = startVariant<RefreshReceived>('refresh-receiver', {
       ...{ brokers, topic: topics.out, records, notesFile, deadlineSeconds: WARM_UP_SECONDS + seconds + 60 },
+      tolerance: TOLERANCE,
       expected: Object.fromEntries(models.map(({ metadata, expected }) => [metadata.modelId, [...expected]])),
     } satisfies RefreshReceiverOrder)
     await receiver.ready
@@ -136,46 +120,6 @@ function startApplication({ brokers, folder }: Setting, parameters: Readonly<Rec
   return startKri(fromSources, ['run', FILE, ...flags, ...values], join(folder, 'refresh-compiled'))
 }
 
-/** From the publication until the instance says that the model serves. */
-function publishAndWait(setting: Setting, applicationId: string, { metadata }: DigitModel): Promise<Swap> {
-  return changeAndWait(setting, applicationId, state => published(state, metadata, ...act()), stableOf)
-}
-
-/** Until it has its share. */
-function startCanary(setting: Setting, applicationId: string, { metadata: model }: DigitModel): Promise<Swap> {
-  const candidate = { model, mode: 'canary', percent: CANARY_PERCENT, salt: 'bench' } as const
-  return changeAndWait(setting, applicationId, state => withCandidate(state, candidate, ...act()), candidateOf)
-}
-
-function promoteAndWait(setting: Setting, applicationId: string): Promise<Swap> {
-  return changeAndWait(setting, applicationId, state => promoted(state, ...act()), stableOf)
-}
-
-const act = () => ['bench', new Date().toISOString()] as const
-const stableOf = (status: SlotStatus | undefined): ModelStatus | undefined => status
-const candidateOf = (status: SlotStatus | undefined) => status?.candidate
-
-async function changeAndWait(
-  { port }: Setting,
-  applicationId: string,
-  change: (state: StepModels | undefined) => StepModels,
-  statusOf: (status: SlotStatus | undefined) => ModelStatus | undefined,
-): Promise<Swap> {
-  const parts = { port, applicationId, clock: systemClock, random: Math.random }
-  const fromMs = machineNow()
-  const written = await changeMetadata(parts, SLOT, change)
-  const giveUpAt = fromMs + CURRENT_WITHIN_MS
-  for (;;) {
-    const { instances } = await readStatus(port, modelStatusTopic(applicationId))
-    const slot = statusOf(instances.flatMap(({ slots }) => slots).find(each => each.slot === SLOT))
-    const hasRead = slot !== undefined && slot.metadataOffset >= written!.offset
-    if (hasRead && slot.state === 'current') return { fromMs, toMs: machineNow() }
-    if (hasRead && slot.state === 'failed') throw new Error(`refresh: a model failed: ${slot.reason}`)
-    if (machineNow() > giveUpAt) throw new Error(`refresh: a model is not current: ${slot?.reason}`)
-    await delay(LOOK_MS)
-  }
-}
-
 interface Course extends Pick<RefreshReceived, 'mislabelled' | 'duplicates' | 'byModel'> {
   readonly swaps: readonly Swap[]
   /** Of canaries. */
@@ -188,14 +132,15 @@ interface Course extends Pick<RefreshReceived, 'mislabelled' | 'duplicates' | 'b
 
 function report(course: Course, notesFile: string): Figure[] {
   const { swaps, starts, resident, lost, mislabelled, duplicates, byModel, dropped, models } = course
-  const { steady, swapping } = latencies(notesFile, [...swaps, ...starts])
+  const { steady, swapping } = latencies(notesFile, WARM_UP_RECORDS, [...swaps, ...starts])
   const [p99SteadyMs, p99SwapMs] = [quantile(steady, 0.99), quantile(swapping, 0.99)]
   const p99Ratio = round(p99SwapMs / p99SteadyMs)
   const quiet = resident.slice(swaps.length)
   const rssGrowthMiB = Math.min(...quiet.slice(-TURN)) - Math.min(...quiet.slice(0, TURN))
   const swapsTo = (isLarge: boolean) => swaps.filter((_, i) => models[(i + 1) % models.length]!.isLarge === isLarge)
   const tookMs = (isLarge: boolean) => swapsTo(isLarge).map(({ fromMs, toMs }) => toMs - fromMs)
-  const p99Of = (isLarge: boolean) => round(quantile(latencies(notesFile, swapsTo(isLarge)).swapping, 0.99))
+  const p99Of = (isLarge: boolean) =>
+    round(quantile(latencies(notesFile, WARM_UP_RECORDS, swapsTo(isLarge)).swapping, 0.99))
   return [
     {
       name: 'refresh',
@@ -212,20 +157,4 @@ function report(course: Course, notesFile: string): Figure[] {
       ...against(rssGrowthMiB, '<=', MOST_GROWTH_MIB, ' MiB over 50 swaps without load'),
     },
   ]
-}
-
-/** Of records that were meant to be sent within a window around a swap, and of the others; sorted, without the warm-up. */
-function latencies(notesFile: string, swaps: readonly Swap[]): { steady: Float64Array; swapping: Float64Array } {
-  const bytes = readFileSync(notesFile)
-  const notes = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8)
-  const steady: number[] = []
-  const swapping: number[] = []
-  for (let i = 2 * RECORDS_PER_SECOND * WARM_UP_SECONDS; i < notes.length; i += 2) {
-    const [intended, latency] = [notes[i]!, notes[i + 1]!]
-    if (Number.isNaN(intended)) continue
-    const isIn = ({ fromMs, toMs }: Swap) => intended >= fromMs - WINDOW_BEFORE_MS && intended <= toMs + WINDOW_AFTER_MS
-    if (swaps.some(isIn)) swapping.push(latency)
-    else steady.push(latency)
-  }
-  return { steady: Float64Array.from(steady).sort(), swapping: Float64Array.from(swapping).sort() }
 }

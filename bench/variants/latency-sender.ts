@@ -1,7 +1,7 @@
 /**
  * Sends records at fixed times, as a producer without linger does: each at once, and together with others only where one
  * before it is still on its way to the same partition. A record's key is the time at which it was meant to be sent, and
- * its number.
+ * its number. When the parent says stop, it sends no more.
  */
 import { RecordBatchBuilder } from '../../src/kafka/record-batch-builder.ts'
 import { connect } from '../connect.ts'
@@ -9,7 +9,7 @@ import { digitRows } from '../digit-models.ts'
 import { type FillRecord, tensorRows } from '../input.ts'
 import { SMALL_MLP } from '../make-mlp.ts'
 import { benchRecord } from './bench-record.ts'
-import { receiveOrder, reportResult } from './child.ts'
+import { receiveOrder, reportResult, untilStopped } from './child.ts'
 import { machineNow, type Pace, quantile, recordsOf, warmUpRecordsOf } from './pace.ts'
 
 export interface SenderOrder extends Pace {
@@ -31,7 +31,7 @@ const port = connect(order.brokers, 'bench-sender')
 const writer = port.writer()
 await writer.topic(order.topic)
 const { partitions } = order
-const records = recordsOf(order)
+let records = recordsOf(order)
 const late = new Float64Array(records)
 const builders = Array.from({ length: partitions }, (_, i) => new RecordBatchBuilder(order.topic, i, 900_000))
 const record = benchRecord()
@@ -81,11 +81,15 @@ function flush(partition: number): void {
   }, fail)
 }
 
+untilStopped().then(() => {
+  records = next
+  if (acknowledged === records) allSent.resolve()
+}, fail)
 sendDue()
 await allSent.promise
 await writer.close()
 await port.close()
-const measured = late.subarray(warmUpRecordsOf(order)).toSorted()
+const measured = late.subarray(warmUpRecordsOf(order), records).toSorted()
 reportResult({ records, lateP99Ms: quantile(measured, 0.99) } satisfies Sent)
 
 function digitRecords(): FillRecord {

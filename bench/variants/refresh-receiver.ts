@@ -1,16 +1,18 @@
 /** Reads results of models that change, and holds each against what the model that it names gives for its digit. */
 import { writeFileSync } from 'node:fs'
 import type { RecordBlock } from '../../src/kafka/record-block.ts'
-import { receiveOrder, reportResult } from './child.ts'
+import { receiveOrder, reportResult, untilStopped } from './child.ts'
 import { machineNow } from './pace.ts'
 import { readOutputs } from './read-outputs.ts'
 
 export interface RefreshReceiverOrder {
   readonly brokers: readonly string[]
   readonly topic: string
-  /** How many will be sent. */
+  /** How many will be sent; when the parent says stop, what is there by then is all. */
   readonly records: number
   readonly deadlineSeconds: number
+  /** How far a probability may be from the expected one. */
+  readonly tolerance: number
   /** By model id: probabilities of every digit, one behind the other. */
   readonly expected: Readonly<Record<string, readonly number[]>>
   /** For each record by its number: when it was meant to be sent, and how long it took; float64. */
@@ -26,7 +28,6 @@ export interface RefreshReceived {
 }
 
 const CLASSES = 10
-const TOLERANCE = 1e-6
 
 const order = await receiveOrder<RefreshReceiverOrder>()
 const notes = new Float64Array(2 * order.records).fill(Number.NaN)
@@ -60,11 +61,11 @@ function check(result: string, number: number): void {
   const got = probabilities.split(',').map(Number)
   const digit = expected === undefined ? 0 : number % (expected.length / CLASSES)
   const isRight = got.every(
-    (value, i) => Math.abs(value - (expected?.[digit * CLASSES + i] ?? Number.NaN)) <= TOLERANCE,
+    (value, i) => Math.abs(value - (expected?.[digit * CLASSES + i] ?? Number.NaN)) <= order.tolerance,
   )
   if (got.length !== CLASSES || !isRight) mislabelled++
 }
 
-await readOutputs({ ...order, deadlineMs: order.deadlineSeconds * 1000 }, note)
+await readOutputs({ ...order, deadlineMs: order.deadlineSeconds * 1000 }, note, untilStopped())
 writeFileSync(order.notesFile, new Uint8Array(notes.buffer))
 reportResult({ records: received, duplicates, mislabelled, byModel } satisfies RefreshReceived)

@@ -7,9 +7,11 @@ export default withParameters(
     out: text('topic of results'),
     model: text('path of the first model'),
     applicationId: text('consumer group'),
+    provider: text('execution provider', 'cpu'),
   },
-  ({ in: source, out, model, applicationId }) => {
-    const handler = onnx({ model, inputs: { x: float32(64) }, outputs: { probabilities: float32(10) } })
+  ({ in: source, out, model, applicationId, provider }) => {
+    const inputs = { x: float32(64) }
+    const handler = onnx({ model, inputs, outputs: { probabilities: float32(10) }, providers: [provider as 'cpu'] })
       .withPreprocess((x: Float32Array) => ({ x }))
       .withPostprocess(({ modelId, inference }) => `${modelId} ${Array.from(inference.probabilities).join()}`)
     const results = from(source, float32(64)).runInference('classify', handler, {
