@@ -53,6 +53,8 @@ export const refresh: Subject = {
     await createTopicsOf(port, await loadTopology(FILE, parameters))
     const kri = startApplication(setting, parameters)
     const ready = await untilReady(kri)
+    // The first transaction of a cluster has its broker make the 50 partitions of their log: once in its life, and no part of a swap.
+    await publishAndWait(setting, applicationId, first)
     const seconds = (EVERY_MS * (plan.swaps + 1)) / 1000
     const records = RECORDS_PER_SECOND * (WARM_UP_SECONDS + seconds)
     const notesFile = join(folder, 'refresh-notes.bin')

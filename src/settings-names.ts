@@ -2,7 +2,7 @@
 
 /** The environment variable of a setting: `maxInFlightRows` is KRI_MAX_IN_FLIGHT_ROWS. */
 export function settingVariable(name: string): string {
-  return `KRI_${name.replaceAll(/[A-Z]/g, letter => `_${letter}`).toUpperCase()}`
+  return `KRI_${name.replace(/[A-Z]/g, '_$&').toUpperCase()}`
 }
 
 /** The flag of a setting: `maxInFlightRows` is --max-in-flight-rows. */
