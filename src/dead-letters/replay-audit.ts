@@ -9,11 +9,14 @@ import { readSelection } from './selection-codec.ts'
 /** Where records go. `replay`: to the private replay topics of the application. `source`: to the topics that they were first read from. */
 export type ReplayTarget = { readonly kind: 'replay' | 'source' } | { readonly kind: 'topic'; readonly topic: string }
 
+/** By dead-letter topic and partition. */
+export type LetterOffsets = Readonly<Record<string, readonly number[]>>
+
 /** What is the same for the whole of a run. */
 export interface ReplayOrder {
   readonly selection: Selection
-  /** By dead-letter topic and partition: where the run ends, the offset behind its last letter. */
-  readonly bounds: Readonly<Record<string, readonly number[]>>
+  /** Where the run ends: the offsets behind its last letters. */
+  readonly bounds: LetterOffsets
   readonly target: ReplayTarget
   /** Letters that were replayed so often are parked. */
   readonly maxReplays: number
@@ -38,15 +41,29 @@ interface AuditBase {
   readonly reason?: string
 }
 
-/** `stopped`: before its end; it may be taken up again. `cancelled`: for good. */
+/**
+ * `stopped`: before its end; it may be taken up again. `cancelled`: for good. `positions`: up to where letters were looked at, which is what
+ * the run's group has committed. Brokers forget what a group without members has committed (`offsets.retention.minutes`), and what
+ * is not known to be handled counts as open: so whoever writes that a run was stopped or cancelled says it.
+ */
 export type AuditRecord =
   | (AuditBase & { readonly kind: 'started' | 'resumed'; readonly order: ReplayOrder })
-  | (AuditBase & { readonly kind: 'finished' | 'stopped' | 'cancelled'; readonly counts: ReplayCounts })
+  | (AuditBase & {
+      readonly kind: 'finished' | 'stopped' | 'cancelled'
+      readonly counts: ReplayCounts
+      readonly positions?: LetterOffsets
+    })
 
 const STARTS = ['started', 'resumed'] as const
 const ENDS = ['finished', 'stopped', 'cancelled'] as const
 /** It is part of names of a group and of a transactional id. */
 const RUN_NAME = /^[A-Za-z0-9._-]{1,100}$/
+
+const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d/
+
+function isTime(text: string): boolean {
+  return ISO_TIME.test(text) && !Number.isNaN(Date.parse(text))
+}
 
 export function isRunName(text: string): boolean {
   return RUN_NAME.test(text)
@@ -66,12 +83,15 @@ export function parseAudit(value: Buffer, where: string): AuditRecord {
     const base = {
       run: fields.matching(name('run'), of.run, 'the name of a run', isRunName),
       by: fields.text(name('by'), of.by),
-      at: fields.text(name('at'), of.at),
+      at: fields.matching(name('at'), of.at, 'a time as ISO 8601', isTime),
       ...optional('reason', of.reason, given => fields.text(name('reason'), given)),
     }
     const kind = fields.oneOf(name('kind'), of.kind, [...STARTS, ...ENDS])
     if (isStart(kind)) return { ...base, kind, order: order(fields, name('order'), of.order) }
-    return { ...base, kind, counts: counts(fields, name('counts'), of.counts) }
+    return {
+      ...{ ...base, kind, counts: counts(fields, name('counts'), of.counts) },
+      ...optional('positions', of.positions, given => letterOffsets(fields, name('positions'), given)),
+    }
   })
   return fields.done(record)
 }
@@ -83,9 +103,7 @@ function isStart(kind: string): kind is (typeof STARTS)[number] {
 function order(fields: JsonFields, at: string, value: unknown): ReplayOrder {
   return fields.object(at, value, (name, of) => ({
     selection: readSelection(fields, name('selection'), of.selection),
-    bounds: fields.values(name('bounds'), of.bounds, (of, ends) =>
-      fields.list(of, ends, (each, end) => fields.whole(each, end, 0)),
-    ),
+    bounds: letterOffsets(fields, name('bounds'), of.bounds),
     target: target(fields, name('target'), of.target),
     maxReplays: fields.whole(name('maxReplays'), of.maxReplays, 0),
     guarantee: fields.oneOf(name('guarantee'), of.guarantee, ['at_least_once', 'exactly_once']),
@@ -93,6 +111,12 @@ function order(fields: JsonFields, at: string, value: unknown): ReplayOrder {
       text === null ? null : fields.text(each, text),
     ),
   }))
+}
+
+function letterOffsets(fields: JsonFields, at: string, value: unknown): LetterOffsets {
+  return fields.values(at, value, (of, offsets) =>
+    fields.list(of, offsets, (each, offset) => fields.whole(each, offset, 0)),
+  )
 }
 
 function target(fields: JsonFields, at: string, value: unknown): ReplayTarget {

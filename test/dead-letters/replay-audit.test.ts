@@ -46,11 +46,15 @@ const started: fc.Arbitrary<AuditRecord> = fc.record(
   },
   { requiredKeys: ['run', 'by', 'at', 'kind', 'order'] },
 )
-const ended: fc.Arbitrary<AuditRecord> = fc.record({
-  ...base,
-  kind: fc.constantFrom('finished', 'stopped', 'cancelled'),
-  counts: fc.record({ replayed: whole, parked: whole, lost: whole }),
-})
+const ended: fc.Arbitrary<AuditRecord> = fc.record(
+  {
+    ...base,
+    kind: fc.constantFrom('finished', 'stopped', 'cancelled'),
+    counts: fc.record({ replayed: whole, parked: whole, lost: whole }),
+    positions: fc.dictionary(text, fc.array(whole, { maxLength: 3 })),
+  },
+  { requiredKeys: ['run', 'by', 'at', 'kind', 'counts'] },
+)
 
 /** What is said of a value. */
 function refused(value: unknown): string {
@@ -91,6 +95,9 @@ describe('the audit of a replay', () => {
     const message = refused(wrong)
     for (const field of ['run', 'order.maxReplays', 'order.target.topic'])
       assert.match(message, new RegExp(`field ${field}`))
+    const counts = { replayed: 1, parked: 0, lost: 0 }
+    const end = { kind: 'stopped', run: 'r', by: 'me', at: 'yesterday', counts, positions: { t: [-1] } }
+    for (const field of ['at', 'positions.t\\[0\\]']) assert.match(refused(end), new RegExp(`field ${field}`))
     assert.match(refused('{'), /is not JSON/)
     assert.match(refused([]), /is no audit of a replay/)
   })
