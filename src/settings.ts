@@ -32,6 +32,9 @@ type Environment = Readonly<Record<string, string | undefined>>
 const SETTINGS_FILE = 'kri.json'
 /** Read by `kri cluster`, and by tests. */
 const OTHER_VARIABLES = ['KRI_CACHE_FOLDER', 'KRI_CLUSTER', 'KRI_TEST_CLUSTER']
+/** By setting. */
+const VARIABLES = new Map(settingsHelp().map(({ name }) => [name as string, settingVariable(name)]))
+const KNOWN_VARIABLES = [...VARIABLES.values(), ...OTHER_VARIABLES]
 
 export interface SettingsSources {
   /** By setting name; undefined = not given. */
@@ -77,7 +80,7 @@ export function loadSettings(sources: SettingsSources = {}): Settings {
 }
 
 function fromEnvironment(env: Environment): Readonly<Record<string, unknown>> {
-  const values = settingsHelp().map(({ name }) => [name, env[settingVariable(name)]] as const)
+  const values = Array.from(VARIABLES, ([name, variable]) => [name, env[variable]] as const)
   // An empty variable is how compose files and charts say "not set".
   return Object.fromEntries(values.filter(([, value]) => value !== ''))
 }
@@ -133,10 +136,9 @@ function readFile(file: string, required: boolean): Record<string, unknown> {
 
 /** Variables that look like settings and are none: nothing reads them. */
 export function strayVariables(env: Environment = process.env): readonly Problem[] {
-  const known = [...settingsHelp().map(({ name }) => settingVariable(name)), ...OTHER_VARIABLES]
   return Object.keys(env)
-    .filter(name => name.startsWith('KRI_') && !known.includes(name))
-    .map(name => ({ where: name, what: 'no setting has this variable', remedy: suggestion(name, known) }))
+    .filter(name => name.startsWith('KRI_') && !KNOWN_VARIABLES.includes(name))
+    .map(name => ({ where: name, what: 'no setting has this variable', remedy: suggestion(name, KNOWN_VARIABLES) }))
 }
 
 /** Flags and environment for a process of ours: secrets go by its environment, since command lines are seen by everybody. */
