@@ -68,6 +68,16 @@ export interface GroupMemberDescription {
   readonly clientId: string
   /** Where the coordinator sees it, e.g. `/10.0.0.7`. */
   readonly host: string
+  /** Topics that it subscribes to; none while the group is not `Stable`, when the coordinator does not say. */
+  readonly topics: readonly string[]
+}
+
+/** What a group has committed of a partition. */
+export interface GroupCommit {
+  /** −1: nothing. */
+  readonly offset: number
+  /** As it was committed; '' where nothing was. */
+  readonly metadata: string
 }
 
 export interface KafkaAdmin {
@@ -84,6 +94,8 @@ export interface KafkaAdmin {
   offsets(topic: string, end?: LogEnd): Promise<readonly { readonly start: number; readonly end: number }[]>
   /** Committed offsets of a group by partition number, −1 where there is none. */
   committed(groupId: string, topic: string): Promise<readonly number[]>
+  /** The same with its metadata; what a transaction that is about to end has of it is waited for. */
+  commits(groupId: string, topic: string): Promise<readonly GroupCommit[]>
   /** Who is in a group now. A group that does not exist is `Dead`, and has no members. */
   describeGroup(groupId: string): Promise<GroupDescription>
   brokerCount(): Promise<number>
@@ -228,6 +240,8 @@ export interface TransactionalWriterOptions {
 /** The next offset to read of a partition. */
 export interface PartitionOffset extends TopicPartition {
   readonly offset: number
+  /** Kept with the offset, for whoever reads it; at most 4,096 bytes. */
+  readonly metadata?: string
 }
 
 /**

@@ -1,10 +1,10 @@
 /** Topics, settings and offsets. Each call tries again through short outages, up to a deadline, and then says what failed. */
-import type { GroupDescription, KafkaAdmin, LogEnd, NewTopic, TopicDescription } from '../kafka/port.ts'
+import type { GroupCommit, GroupDescription, KafkaAdmin, LogEnd, NewTopic, TopicDescription } from '../kafka/port.ts'
 import type { Clock } from '../ops/clock.ts'
 import { Backoff } from './backoff.ts'
 import type { Cluster } from './cluster.ts'
 import { describeGroup } from './group-description.ts'
-import { fetchCommitted } from './group-offsets.ts'
+import { fetchCommits, fetchCommitted } from './group-offsets.ts'
 import { EARLIEST, LATEST, listOffsets } from './list-offsets.ts'
 import { partitionKey } from './partition-key.ts'
 import { brokerError, clientError, errorName } from './protocol-errors.ts'
@@ -152,6 +152,15 @@ export class Admin implements KafkaAdmin {
       const partitions = await this.#partitionsOf(topic)
       const offsets = await fetchCommitted(this.#cluster, this.#purpose, groupId, new Map([[topic, partitions]]))
       return partitions.map(partition => offsets.get(partitionKey(topic, partition)) ?? -1)
+    })
+  }
+
+  commits(groupId: string, topic: string): Promise<readonly GroupCommit[]> {
+    return this.#askGroup(`Reading the committed offsets of group '${groupId}'`, groupId, async () => {
+      const partitions = await this.#partitionsOf(topic)
+      const asked = new Map([[topic, partitions]])
+      const commits = await fetchCommits(this.#cluster, this.#purpose, groupId, asked, { requireStable: true })
+      return partitions.map(partition => commits.get(partitionKey(topic, partition)) ?? { offset: -1, metadata: '' })
     })
   }
 

@@ -1,6 +1,7 @@
 import type { GroupDescription } from '../kafka/port.ts'
 import type { Caller } from './channel.ts'
 import type { CoordinatorType } from './cluster.ts'
+import { subscribedTopics } from './group-protocol.ts'
 import { assertAnswer } from './protocol-errors.ts'
 
 interface DescribeGroupsAnswer {
@@ -11,6 +12,7 @@ interface DescribeGroupsAnswer {
       readonly memberId: string
       readonly clientId: string
       readonly clientHost: string
+      readonly memberMetadata: Buffer | null
     }[]
   }[]
 }
@@ -29,6 +31,9 @@ export async function describeGroup(
   assertAnswer(errorCode, `Describing group '${groupId}'`, `Describe on group '${groupId}'`)
   return {
     state: STATES.find(each => each === state) ?? 'Unknown',
-    members: members.map(({ memberId, clientId, clientHost }) => ({ memberId, clientId, host: clientHost })),
+    members: members.map(({ memberId, clientId, clientHost, memberMetadata }) => ({
+      ...{ memberId, clientId, host: clientHost },
+      topics: memberMetadata === null ? [] : subscribedTopics(memberMetadata),
+    })),
   }
 }

@@ -1,20 +1,41 @@
+import type { GroupCommit } from '../kafka/port.ts'
 import type { Caller } from './channel.ts'
 import type { CoordinatorType } from './cluster.ts'
 import type { OffsetFetchAnswer, OffsetFetchArgs } from './offset-fetch.ts'
 import { partitionKey } from './partition-key.ts'
 import { assertAnswer } from './protocol-errors.ts'
 
+interface Groups {
+  coordinator(type: CoordinatorType, key: string, purpose: string): Promise<Caller>
+}
+
+interface CommitOptions {
+  readonly requireStable?: boolean
+}
+
 /**
  * What a group has committed, by `partitionKey`; −1 where there is nothing. With `requireStable` it rejects BROKER_UNAVAILABLE
  * while an offset that was asked for waits for the end of a transaction; else the one of before is told.
  */
 export async function fetchCommitted(
-  cluster: { coordinator(type: CoordinatorType, key: string, purpose: string): Promise<Caller> },
+  cluster: Groups,
   purpose: string,
   groupId: string,
   partitions: ReadonlyMap<string, readonly number[]>,
-  { requireStable = false }: { readonly requireStable?: boolean } = {},
+  options: CommitOptions = {},
 ): Promise<Map<string, number>> {
+  const commits = await fetchCommits(cluster, purpose, groupId, partitions, options)
+  return new Map([...commits].map(([key, { offset }]) => [key, offset]))
+}
+
+/** The same with what was committed along with the offsets. */
+export async function fetchCommits(
+  cluster: Groups,
+  purpose: string,
+  groupId: string,
+  partitions: ReadonlyMap<string, readonly number[]>,
+  { requireStable = false }: CommitOptions = {},
+): Promise<Map<string, GroupCommit>> {
   const topics = [...partitions].map(([topic, numbers]) => ({
     topic,
     partitions: numbers.map(partition => ({ partition })),
@@ -24,12 +45,12 @@ export async function fetchCommitted(
   const answer = await coordinator.call<OffsetFetchAnswer>('OffsetFetch', args)
   const what = `Reading the committed offsets of group '${groupId}'`
   assertAnswer(answer.errorCode, what, `Read on group '${groupId}'`)
-  const offsets = new Map<string, number>()
+  const commits = new Map<string, GroupCommit>()
   for (const { topic, partitions: list } of answer.responses) {
-    for (const { partition, errorCode, offset } of list) {
+    for (const { partition, errorCode, offset, metadata } of list) {
       assertAnswer(errorCode, `${what} for ${topic}/${partition}`, `Describe on topic '${topic}' (Read brings it)`)
-      offsets.set(partitionKey(topic, partition), Number(offset))
+      commits.set(partitionKey(topic, partition), { offset: Number(offset), metadata: metadata ?? '' })
     }
   }
-  return offsets
+  return commits
 }

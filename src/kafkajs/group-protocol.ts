@@ -87,6 +87,11 @@ function subscriptionIn(bytes: Buffer): { readonly topics: readonly string[]; re
   }
 }
 
+/** The topics of any member's subscription, whatever its assigner adds to it. */
+export function subscribedTopics(bytes: Buffer): readonly string[] {
+  return subscriptionIn(bytes).topics
+}
+
 /** What JoinGroup carries. */
 export function offersOf(protocols: readonly GroupProtocol[], claim: Omit<GroupMemberClaim, 'id'>) {
   return protocols.map(({ name, encodeClaim }) => ({ name, metadata: encodeClaim(claim) }))

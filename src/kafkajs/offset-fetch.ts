@@ -24,7 +24,12 @@ export interface OffsetFetchAnswer {
   readonly errorCode: number
   readonly responses: readonly {
     readonly topic: string
-    readonly partitions: readonly { readonly partition: number; readonly errorCode: number; readonly offset: string }[]
+    readonly partitions: readonly {
+      readonly partition: number
+      readonly errorCode: number
+      readonly offset: string
+      readonly metadata: string | null
+    }[]
   }[]
 }
 
@@ -71,10 +76,10 @@ function decode(payload: Buffer): OffsetFetchAnswer & { readonly clientSideThrot
       const partition = reader.int32()
       const offset = String(reader.int64())
       reader.int32() // leader epoch
-      reader.compactString() // metadata
+      const metadata = reader.compactString()
       const errorCode = reader.int16()
       reader.tags()
-      return { partition, errorCode, offset }
+      return { partition, errorCode, offset, metadata }
     })
     reader.tags()
     return { topic, partitions }

@@ -134,7 +134,10 @@ export class TransactionCoordinator {
   ): Promise<void> {
     const topics = [...Map.groupBy(offsets, o => o.topic)].map(([topic, list]) => ({
       topic,
-      partitions: list.map(({ partition, offset }) => ({ partition, offset: String(offset), metadata: null })),
+      partitions: list.map(({ partition, offset, metadata = null }) => ({
+        ...{ partition, metadata },
+        offset: String(offset),
+      })),
     }))
     await this.#ask<{ topics: PartitionAnswers }>(
       {

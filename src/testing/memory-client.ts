@@ -2,6 +2,7 @@ import { RunInferenceError } from '../errors.ts'
 import { limitBlock } from '../kafka/limited-block.ts'
 import type { KafkaAdmin, KafkaPort, NewTopic, ScanRange } from '../kafka/port.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
+import { sleep } from '../ops/clock.ts'
 import { partitionKey } from './memory-assignment.ts'
 import type { MemoryLink } from './memory-link.ts'
 import { MemoryLog } from './memory-log.ts'
@@ -11,6 +12,9 @@ import { MemoryTransactionalWriter } from './memory-transactional-writer.ts'
 import { MemoryWriter } from './memory-writer.ts'
 
 const SCAN_BYTES = 1024 * 1024
+
+/** After this time it is asked again whether a transaction is over. */
+const PENDING_RETRY_MS = 4
 
 /** Settings of a topic that is created without them. */
 const DEFAULT_CONFIGS: Readonly<Record<string, string>> = {
@@ -65,6 +69,15 @@ function memoryAdmin(state: MemoryState, link: MemoryLink): KafkaAdmin {
       await reach()
       const { offsets } = state.group(groupId)
       return state.topic(topic).partitions.map(({ partition }) => offsets.get(partitionKey(topic, partition)) ?? -1)
+    },
+    async commits(groupId, topic) {
+      await reach()
+      const { offsets, metadata } = state.group(groupId)
+      const keys = state.topic(topic).partitions.map(({ partition }) => partitionKey(topic, partition))
+      while (state.transactions.hasPending(groupId, keys)) await sleep(state.clock, PENDING_RETRY_MS)
+      return keys.map(key => {
+        return { offset: offsets.get(key) ?? -1, metadata: metadata.get(key) ?? '' }
+      })
     },
     async describeGroup(groupId) {
       await reach()

@@ -7,7 +7,7 @@
  * 3. A member that is not heard of for its session timeout is removed; the time of an outage does not count.
  * 4. A partition stays with its owner as long as the shares of two members differ by at most one.
  */
-import type { GroupDescription, StartPosition } from '../kafka/port.ts'
+import type { GroupCommit, GroupDescription, StartPosition } from '../kafka/port.ts'
 import type { Clock } from '../ops/clock.ts'
 import { type MemberClaim, shareOut } from './memory-assignment.ts'
 
@@ -47,6 +47,8 @@ interface GroupContext {
 export class MemoryGroup {
   /** Committed offsets by partition key. */
   readonly offsets = new Map<string, number>()
+  /** What was committed along with them. */
+  readonly metadata = new Map<string, string>()
   readonly #context: GroupContext
   readonly #members = new Map<string, Member>()
   #generation = 0
@@ -62,7 +64,10 @@ export class MemoryGroup {
   }
 
   describe(): GroupDescription {
-    const members = this.memberIds.map(memberId => ({ memberId, clientId: 'memory', host: '/memory' }))
+    const members = [...this.#members].map(([memberId, { claim }]) => ({
+      ...{ memberId, clientId: 'memory', host: '/memory' },
+      topics: this.#isPreparing ? [] : claim.sources.map(({ topic }) => topic),
+    }))
     if (members.length > 0) return { state: this.#isPreparing ? 'PreparingRebalance' : 'Stable', members }
     return { state: this.offsets.size > 0 ? 'Empty' : 'Dead', members }
   }
@@ -96,8 +101,13 @@ export class MemoryGroup {
     const member = this.#members.get(memberId)
     if (member === undefined || generation !== this.#generation) return 'unknown'
     if (member.answer !== undefined) return 'rebalance'
-    for (const [key, offset] of entries) this.offsets.set(key, offset)
+    for (const [key, offset] of entries) this.store(key, { offset, metadata: '' })
     return 'ok'
+  }
+
+  store(key: string, { offset, metadata }: GroupCommit): void {
+    this.offsets.set(key, offset)
+    this.metadata.set(key, metadata)
   }
 
   /** A member goes, by its own will or because it was not heard of. */

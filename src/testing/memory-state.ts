@@ -39,7 +39,7 @@ export class MemoryState {
       clock,
       faults,
       producerId: () => this.producerId(),
-      offsetsOf: groupId => this.group(groupId).offsets,
+      groupOf: groupId => this.group(groupId),
       onEnded: () => this.appended(),
     })
   }

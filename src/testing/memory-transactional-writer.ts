@@ -82,7 +82,9 @@ export class MemoryTransactionalWriter implements TransactionalWriter {
     return this.#call(async tenure => {
       if (offsets.length === 0) return
       tenure.openedAtMs ??= this.#state.clock.now()
-      const entries = offsets.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset] as const)
+      const entries = offsets.map(({ topic, partition, offset, metadata = '' }) => {
+        return [partitionKey(topic, partition), { offset, metadata }] as const
+      })
       const { transactions } = this.#state
       await this.#request(tenure, 'sendOffsets', () =>
         transactions.addOffsets(this.#options.transactionalId, tenure.identity, groupId, entries),

@@ -9,9 +9,11 @@
  * 4. A transaction that is open for longer than its time-out is aborted, and its producer refused; while there is no broker
  *    nobody looks at the clock.
  */
+import type { GroupCommit } from '../kafka/port.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { TransactionEnd } from './memory-control-batch.ts'
 import type { MemoryFaults } from './memory-faults.ts'
+import type { MemoryGroup } from './memory-group.ts'
 import type { MemoryLog } from './memory-log.ts'
 
 export interface ProducerIdentity {
@@ -31,7 +33,7 @@ interface Transactional {
   timedOutEpoch: number
   readonly logs: Set<MemoryLog>
   /** By group id and partition key; committed with the transaction. */
-  readonly offsets: Map<string, Map<string, number>>
+  readonly offsets: Map<string, Map<string, GroupCommit>>
   cancelTimeout: () => void
 }
 
@@ -39,8 +41,7 @@ interface TransactionsContext {
   readonly clock: Clock
   readonly faults: MemoryFaults
   readonly producerId: () => number
-  /** Committed offsets of a group by partition key. */
-  readonly offsetsOf: (groupId: string) => Map<string, number>
+  readonly groupOf: (groupId: string) => Pick<MemoryGroup, 'store'>
   /** The records of a transaction can be read, or never will be. */
   readonly onEnded: () => void
 }
@@ -60,12 +61,17 @@ export class MemoryTransactions {
     return [...this.#byId].flatMap(([id, { phase }]) => (phase === 'open' ? [id] : []))
   }
 
+  /** Whether one of these offsets, by partition key, is part of a transaction that has not ended. */
+  hasPending(groupId: string, keys: readonly string[]): boolean {
+    return [...this.#byId.values()].some(({ offsets }) => keys.some(key => offsets.get(groupId)?.has(key)))
+  }
+
   /** Gives the id to who asks; what is open is aborted first, and what is ending is waited for. */
   begin(transactionalId: string, timeoutMs: number): ProducerIdentity | 'CONCURRENT_TRANSACTIONS' {
     const known = this.#byId.get(transactionalId)
     if (known === undefined) {
       const identity = { producerId: this.#context.producerId(), epoch: 0 }
-      const { logs, offsets } = { logs: new Set<MemoryLog>(), offsets: new Map<string, Map<string, number>>() }
+      const { logs, offsets } = { logs: new Set<MemoryLog>(), offsets: new Map<string, Map<string, GroupCommit>>() }
       const fresh = { phase: 'idle', end: undefined, timedOutEpoch: -1, cancelTimeout: () => {} } as const
       this.#byId.set(transactionalId, { ...fresh, identity, timeoutMs, logs, offsets })
       return identity
@@ -89,11 +95,11 @@ export class MemoryTransactions {
     transactionalId: string,
     identity: ProducerIdentity,
     groupId: string,
-    entries: readonly (readonly [key: string, offset: number])[],
+    entries: readonly (readonly [key: string, commit: GroupCommit])[],
   ): TransactionError | undefined {
     return this.#join(transactionalId, identity, ({ offsets }) => {
-      const pending = offsets.get(groupId) ?? new Map<string, number>()
-      for (const [key, offset] of entries) pending.set(key, offset)
+      const pending = offsets.get(groupId) ?? new Map<string, GroupCommit>()
+      for (const [key, commit] of entries) pending.set(key, commit)
       offsets.set(groupId, pending)
     })
   }
@@ -172,13 +178,13 @@ export class MemoryTransactions {
   }
 
   async #write(known: Transactional, end: TransactionEnd): Promise<void> {
-    const { clock, faults, offsetsOf, onEnded } = this.#context
+    const { clock, faults, groupOf, onEnded } = this.#context
     await faults.passMarkers()
     for (const log of known.logs) log.endTransaction(known.identity, end, clock.wallTime())
     if (end === 'commit') {
       for (const [groupId, pending] of known.offsets) {
-        const committed = offsetsOf(groupId)
-        for (const [key, offset] of pending) committed.set(key, offset)
+        const group = groupOf(groupId)
+        for (const [key, commit] of pending) group.store(key, commit)
       }
     }
     known.logs.clear()

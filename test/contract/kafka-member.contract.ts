@@ -36,7 +36,10 @@ export function kafkaMemberContract(features: PortFeatures): void {
       const { members: seen } = await described()
       const ids = members.flatMap(({ member }) => member.memberIds()).toSorted()
       assert.deepEqual(seen.map(({ memberId }) => memberId).toSorted(), ids)
-      for (const { clientId, host } of seen) assert.ok(clientId !== '' && host.startsWith('/'), `${clientId} ${host}`)
+      for (const { clientId, host, topics } of seen) {
+        assert.ok(clientId !== '' && host.startsWith('/'), `${clientId} ${host}`)
+        assert.deepEqual(topics, [topic])
+      }
       for (const { member } of members) await member.stop()
       assert.deepEqual(
         members.flatMap(({ member }) => member.memberIds()),

@@ -37,6 +37,26 @@ export function kafkaTransactionsContract(features: PortFeatures): void {
       await seen(h, two, 0, ['0:0'])
     })
 
+    test('offsets keep what was committed along with them; what is pending is waited for', async t => {
+      const h = await Harness.open(features, t)
+      const [topic, group] = [await h.topic('in', 3), h.name('group')]
+      const writer = await fenced(h, h.name('id'))
+      const commits = async () => await h.port.admin.commits(group, topic)
+      const nothing = { offset: -1, metadata: '' }
+      assert.deepEqual(await commits(), [nothing, nothing, nothing])
+      await writer.sendOffsets(group, [
+        { topic, partition: 0, offset: 3, metadata: 'füße' },
+        { topic, partition: 2, offset: 1 },
+      ])
+      const waiting = commits()
+      await writer.commit()
+      const all = [{ offset: 3, metadata: 'füße' }, nothing, { offset: 1, metadata: '' }]
+      assert.deepEqual(await waiting, all)
+      await writer.sendOffsets(group, [{ topic, partition: 0, offset: 9, metadata: 'never' }])
+      await writer.abort()
+      assert.deepEqual(await commits(), all)
+    })
+
     test('what is not committed yet is not seen, nor is what others have written behind it', async t => {
       const h = await Harness.open(features, t)
       const topic = await h.topic('open')
