@@ -9,8 +9,9 @@ const node = (...args: readonly string[]) => [process.execPath, '--conditions=kr
 const steps: readonly (readonly [name: string, command: readonly string[]])[] = [
   ['format and lint', ['node_modules/.bin/biome', 'check', '--error-on-warnings']],
   ['types', ['node_modules/.bin/tsc', '-p', '.']],
+  ['types of the console’s page', ['node_modules/.bin/tsc', '-p', 'src/console/page']],
   ['tests', node('scripts/test.ts')],
-  ['build', ['node_modules/.bin/tsc', '-p', 'tsconfig.build.json']],
+  ['build', ['npm', 'run', 'build']],
   ['the built command line', [process.execPath, 'dist/cli/bin.js', '--version']],
 ]
 

@@ -101,6 +101,8 @@ export const ERROR_CODES = {
   STALLED: entry('application', 'A main loop of this process has stopped advancing.'),
   CLOSED: entry('application', 'The object was closed.'),
   INSTANCE_UNAVAILABLE: entry('application', 'No instance answers at the address of its health and metrics.'),
+  CONSOLE_REFUSED: entry('application', 'The console does not answer this request: host, origin, token or address.'),
+  CONSOLE_BUSY: outage('The console does as much as it may at one time.'),
   CLUSTER_UNAVAILABLE: entry('application', 'No local cluster can be started on this machine.'),
   BUG: entry('application', 'An invariant of this project does not hold; please report it.'),
 } as const satisfies Record<string, CodeEntry>

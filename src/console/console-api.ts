@@ -2,8 +2,12 @@
  * What the console's server and its page tell each other: JSON, over `GET` and `POST` under `/console/api/`, and events of
  * `GET /console/api/events` (server-sent). The page reads nothing else.
  */
-import type { FailedStage } from '../kafka/topic-names.ts'
-import type { RefreshState } from '../refresh/status-record.ts'
+
+/** As in the names of dead-letter topics. */
+export type FailedStage = 'preprocess' | 'inference' | 'postprocess'
+
+/** As instances tell it: what became of the newest record of a slot. */
+export type RefreshState = 'loading' | 'ready' | 'current' | 'failed'
 
 /** `GET /console/api/about`: what does not change while the server runs. */
 export interface ConsoleAbout {
@@ -44,6 +48,7 @@ export interface GraphEdge {
 }
 
 /**
+ * Event `problem` has a `ProblemView` instead, where none could be made; the next one may be.
  * Event `snapshot`, once a second from an instance, every two from an application, only while a page listens. What is not known
  * in this scope is undefined, never 0.
  */
