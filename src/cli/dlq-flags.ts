@@ -1,11 +1,14 @@
 /** What people write to say which dead letters they mean. */
+import { stepsOf } from '../dead-letters/letter-topics.ts'
 import type { OffsetRange, Selection } from '../dead-letters/selection.ts'
 import { RunInferenceError } from '../errors.ts'
-import { deadLetterTopics, FAILED_STAGES, type FailedStage } from '../kafka/topic-names.ts'
+import { FAILED_STAGES, type FailedStage } from '../kafka/topic-names.ts'
 import { suggestion } from '../nearest-name.ts'
 import type { Topology } from '../topology.ts'
 import { type OptionSpec, wholeNumber } from './command.ts'
 import type { TopologyFlags } from './connect.ts'
+
+export { selectedTopics } from '../dead-letters/letter-topics.ts'
 
 export interface SelectionFlags extends TopologyFlags {
   readonly stage?: readonly FailedStage[]
@@ -90,18 +93,6 @@ export function selectionOf(flags: SelectionFlags, topology: Topology, module: s
     ...{ minReplays: flags.minReplays, maxReplays: flags.maxReplays },
   }
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Selection
-}
-
-/** The topics that such letters may be in. */
-export function selectedTopics(topology: Topology, { stages, steps }: Selection): readonly string[] {
-  const own = stepsOf(topology)
-  const all = deadLetterTopics(topology.name, own.length === 0 ? [] : (steps ?? own))
-  if (stages === undefined) return all
-  return all.filter(topic => FAILED_STAGES.some(stage => stages.includes(stage) && topic.endsWith(`.failed-${stage}`)))
-}
-
-function stepsOf(topology: Topology): readonly string[] {
-  return (topology.whole ?? topology).steps.map(({ step }) => step)
 }
 
 function collect<T>(parse: (text: string) => T) {

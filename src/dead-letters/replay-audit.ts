@@ -6,8 +6,13 @@ import { JsonFields, optional } from '../json-fields.ts'
 import type { Selection } from './selection.ts'
 import { readSelection } from './selection-codec.ts'
 
-/** Where records go. `replay`: to the private replay topics of the application. `source`: to the topics that they were first read from. */
-export type ReplayTarget = { readonly kind: 'replay' | 'source' } | { readonly kind: 'topic'; readonly topic: string }
+/**
+ * Where records go. `replay`: to the private replay topics of the application. `source`: to the topics that they were first read from.
+ * `parked`: all of them to the topic that is for people only.
+ */
+export type ReplayTarget =
+  | { readonly kind: 'replay' | 'source' | 'parked' }
+  | { readonly kind: 'topic'; readonly topic: string }
 
 /** By dead-letter topic and partition. */
 export type LetterOffsets = Readonly<Record<string, readonly number[]>>
@@ -23,6 +28,8 @@ export interface ReplayOrder {
   readonly guarantee: 'at_least_once' | 'exactly_once'
   /** In place of headers of these names, or besides; null takes a header away. */
   readonly setHeaders: Readonly<Record<string, string | null>>
+  /** Outputs may be compacted: what is computed again may replace what is newer. */
+  readonly allowStale?: true
 }
 
 /** Letters, counted by what became of them. */
@@ -41,21 +48,47 @@ interface AuditBase {
   readonly reason?: string
 }
 
+export interface AuditStart extends AuditBase {
+  readonly kind: 'started' | 'resumed'
+  readonly order: ReplayOrder
+}
+
 /**
  * `stopped`: before its end; it may be taken up again. `cancelled`: for good. `positions`: up to where letters were looked at, which is what
  * the run's group has committed. Brokers forget what a group without members has committed (`offsets.retention.minutes`), and what
  * is not known to be handled counts as open: so whoever writes that a run was stopped or cancelled says it.
  */
-export type AuditRecord =
-  | (AuditBase & { readonly kind: 'started' | 'resumed'; readonly order: ReplayOrder })
-  | (AuditBase & {
-      readonly kind: 'finished' | 'stopped' | 'cancelled'
-      readonly counts: ReplayCounts
-      readonly positions?: LetterOffsets
-    })
+export interface AuditEnd extends AuditBase {
+  readonly kind: 'finished' | 'stopped' | 'cancelled'
+  /** Since the run was started, whoever has run it. */
+  readonly counts: ReplayCounts
+  readonly positions?: LetterOffsets
+  /** Why it was stopped, where nobody asked for it. */
+  readonly problem?: string
+}
+
+/** One letter was written again as somebody has edited it. The letter itself stays. */
+export interface AuditEdit extends AuditBase {
+  readonly kind: 'edited'
+  readonly letter: LetterPlace
+  /** Topic and partition that the edited record was written to. */
+  readonly target: Pick<LetterPlace, 'topic' | 'partition'>
+  /** What is not as it was: `key`, `value`, `header <name>`. */
+  readonly changed: readonly string[]
+}
+
+/** Where a dead letter is. */
+export interface LetterPlace {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+export type AuditRecord = AuditStart | AuditEnd | AuditEdit
 
 const STARTS = ['started', 'resumed'] as const
 const ENDS = ['finished', 'stopped', 'cancelled'] as const
+const EDIT = 'edited'
 /** It is part of names of a group and of a transactional id. */
 const RUN_NAME = /^[A-Za-z0-9._-]{1,100}$/
 
@@ -86,11 +119,13 @@ export function parseAudit(value: Buffer, where: string): AuditRecord {
       at: fields.matching(name('at'), of.at, 'a time as ISO 8601', isTime),
       ...optional('reason', of.reason, given => fields.text(name('reason'), given)),
     }
-    const kind = fields.oneOf(name('kind'), of.kind, [...STARTS, ...ENDS])
+    const kind = fields.oneOf(name('kind'), of.kind, [...STARTS, ...ENDS, EDIT])
     if (isStart(kind)) return { ...base, kind, order: order(fields, name('order'), of.order) }
+    if (kind === EDIT) return { ...base, kind, ...edit(fields, name, of) }
     return {
       ...{ ...base, kind, counts: counts(fields, name('counts'), of.counts) },
       ...optional('positions', of.positions, given => letterOffsets(fields, name('positions'), given)),
+      ...optional('problem', of.problem, given => fields.text(name('problem'), given)),
     }
   })
   return fields.done(record)
@@ -110,7 +145,29 @@ function order(fields: JsonFields, at: string, value: unknown): ReplayOrder {
     setHeaders: fields.values(name('setHeaders'), of.setHeaders, (each, text) =>
       text === null ? null : fields.text(each, text),
     ),
+    ...optional('allowStale', of.allowStale, given => {
+      return given === true ? given : fields.wrong<true>(name('allowStale'), 'true', given)
+    }),
   }))
+}
+
+function edit(
+  fields: JsonFields,
+  name: (field: string) => string,
+  of: Readonly<Record<string, unknown>>,
+): Pick<AuditEdit, 'letter' | 'target' | 'changed'> {
+  const partition = (name: (field: string) => string, of: Readonly<Record<string, unknown>>) => ({
+    topic: fields.text(name('topic'), of.topic),
+    partition: fields.whole(name('partition'), of.partition, 0),
+  })
+  return {
+    letter: fields.object(name('letter'), of.letter, (name, of) => ({
+      ...partition(name, of),
+      offset: fields.whole(name('offset'), of.offset, 0),
+    })),
+    target: fields.object(name('target'), of.target, partition),
+    changed: fields.list(name('changed'), of.changed, (each, text) => fields.text(each, text)),
+  }
 }
 
 function letterOffsets(fields: JsonFields, at: string, value: unknown): LetterOffsets {
@@ -121,7 +178,7 @@ function letterOffsets(fields: JsonFields, at: string, value: unknown): LetterOf
 
 function target(fields: JsonFields, at: string, value: unknown): ReplayTarget {
   return fields.object(at, value, (name, of) => {
-    const kind = fields.oneOf(name('kind'), of.kind, ['replay', 'source', 'topic'])
+    const kind = fields.oneOf(name('kind'), of.kind, ['replay', 'source', 'parked', 'topic'])
     return kind === 'topic' ? { kind, topic: fields.text(name('topic'), of.topic) } : { kind }
   })
 }

@@ -18,7 +18,8 @@ export interface PlaceOptions extends Pick<ReplayOrder, 'target' | 'maxReplays'>
 export function replayPlace({ original, replayCount }: DeadLetter, options: PlaceOptions): ReplayPlace {
   const { target, maxReplays, applicationId, topology, sources } = options
   const partition = original.partition !== null && original.partition >= 0 ? original.partition : undefined
-  if (replayCount >= maxReplays) return { what: 'parked', topic: parkedTopic(topology), partition }
+  if (target.kind === 'parked' || replayCount >= maxReplays)
+    return { what: 'parked', topic: parkedTopic(topology), partition }
   if (target.kind === 'topic') return { what: 'replayed', topic: target.topic, partition: undefined }
   const source = original.topic
   if (source === null) return { what: 'lost', why: 'it does not say which topic it was first read from' }
