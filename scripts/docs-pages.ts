@@ -9,6 +9,7 @@ const HELP_WIDTH = 110
 const GROUPS: Readonly<Record<SettingGroup, string>> = {
   connection: 'Connections and log: every command that talks to a cluster',
   run: '`kri run` and `kri check`',
+  console: '`kri run` and `kri console`',
   models: 'Where models come from: every command that loads them',
   topics: '`kri topics plan` and `kri topics apply`',
 }

@@ -12,6 +12,7 @@ import type { SettingName, Settings } from './settings-schema.ts'
 export type Given = { readonly value: unknown; readonly origin: string }
 
 const SECRETS = [
+  'consoleToken',
   'tlsKeyPassword',
   'saslPassword',
   'registryPassword',

@@ -1,6 +1,6 @@
 /** Which settings belong together: in help and documents, and by the commands that take them. */
 
-export type SettingGroup = 'connection' | 'topics' | 'run' | 'models'
+export type SettingGroup = 'connection' | 'topics' | 'run' | 'console' | 'models'
 
 /** How Kafka and the registry are reached. */
 const CONNECTION = [
@@ -46,9 +46,12 @@ const MODELS = [
   's3SessionTokenFile',
 ] as const
 
+const CONSOLE = ['console', 'consoleHosts', 'consoleToken', 'consoleTokenFile'] as const
+
 const GROUPS: readonly (readonly [SettingGroup, readonly string[]])[] = [
   ['connection', CONNECTION],
   ['topics', TOPICS],
+  ['console', CONSOLE],
   ['models', MODELS],
 ]
 

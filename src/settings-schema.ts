@@ -47,6 +47,14 @@ const roots = z
     z.array(z.string(ROOTS).refine(isModelRoot, ROOTS), ROOTS),
   )
   .meta({ takes: 'places' })
+const NAMES = 'names of hosts, without ports, separated by commas'
+const hostNames = z
+  .preprocess(
+    value => (typeof value === 'string' ? value.split(',').map(name => name.trim()) : value),
+    z.array(z.string(NAMES).regex(/^[\w-]+(\.[\w-]+)*$/, NAMES), NAMES),
+  )
+  .meta({ takes: 'names' })
+const TOKEN = 'at least 16 characters, no spaces among them'
 const ORIGIN = 'an http or https URL of a host alone'
 const origin = z.string(ORIGIN).refine(isOrigin, ORIGIN).meta({ takes: 'url' }).optional()
 const ENDPOINT = 'an http or https URL without user and query'
@@ -155,6 +163,18 @@ export const settingsSchema = z.strictObject({
     .meta({ takes: 'port' })
     .default(8080)
     .describe('their port; 0 = any free one, off = none'),
+  console: oneOf(['on', 'off'], 'on or off')
+    .optional()
+    .describe('whether kri run has the console there, under /console/ (default: on where httpHost is loopback)'),
+  consoleHosts: hostNames
+    .default([])
+    .describe('names, beside localhost and addresses, under which browsers find the console, comma-separated'),
+  consoleToken: z
+    .string(TOKEN)
+    .regex(/^[\x21-\x7e]{16,}$/, TOKEN)
+    .optional()
+    .describe('who has it may replay and publish in the console; without it, nobody; better in a file'),
+  consoleTokenFile: secretFile.describe(HOLDS_IT),
 
   modelRoots: roots
     .optional()

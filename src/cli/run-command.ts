@@ -14,7 +14,7 @@ export const runCommand: CommandSpec = {
     },
     { flags: '--as-worker <index>', help: 'one of several', parse: wholeNumber(0, 255), hidden: true },
   ],
-  settings: ['connection', 'run', 'models'],
+  settings: ['connection', 'run', 'console', 'models'],
   details:
     'Several instances of one topology share its partitions, on one machine (--workers) or on many. --start only matters to a ' +
     'group that has never committed: afterwards it goes on where it was.',

@@ -1,6 +1,6 @@
 /**
- * The addresses for whoever runs an instance: `/livez` (restart me?), `/readyz` (send me work?), `/metrics`, and `POST /resume`,
- * which ends a halt. They answer on loopback unless another address is asked for, since nothing here asks who is calling.
+ * The addresses for whoever runs an instance: `/livez` (restart me?), `/readyz` (send me work?), `/metrics`, `POST /resume`, which
+ * ends a halt, and the console. They answer on loopback unless another address is asked for, since nothing here asks who is calling.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -16,6 +16,8 @@ export interface OpsServerOptions {
   /** False: there was no halt. */
   readonly resume: () => boolean | Promise<boolean>
   readonly metrics: { readonly contentType: string; text(): Promise<string> }
+  /** Answers all below `/console`; undefined: nothing is there. */
+  readonly console?: (request: IncomingMessage, response: ServerResponse) => void
 }
 
 export interface OpsServer {
@@ -24,13 +26,19 @@ export interface OpsServer {
 }
 
 /** Answers one request; never throws, and a report that cannot be made is a 500. */
-export type OpsListener = (request: OpsRequest, response: ServerResponse) => void
-type OpsRequest = Pick<IncomingMessage, 'method' | 'url' | 'headers'>
+export type OpsListener = (request: IncomingMessage, response: ServerResponse) => void
 
 /** What the server does with each request. */
-export function opsListener(options: Pick<OpsServerOptions, 'health' | 'resume' | 'metrics'>): OpsListener {
+export function opsListener(options: Pick<OpsServerOptions, 'health' | 'resume' | 'metrics' | 'console'>): OpsListener {
   return (request, response) => {
     const path = request.url?.split('?')[0]
+    if (options.console !== undefined) {
+      if (path === '/console' || path?.startsWith('/console/')) return options.console(request, response)
+      if (path === '/' && request.method === 'GET') {
+        response.writeHead(302, { location: '/console/' }).end()
+        return
+      }
+    }
     if (path === '/resume') {
       answerResume(request, response, options.resume)
       return
@@ -78,7 +86,11 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
   }
 }
 
-function answerResume(request: OpsRequest, response: ServerResponse, resume: OpsServerOptions['resume']): void {
+function answerResume(
+  request: Pick<IncomingMessage, 'method' | 'headers'>,
+  response: ServerResponse,
+  resume: OpsServerOptions['resume'],
+): void {
   if (request.method !== 'POST') respond(response, 405, { error: 'POST resumes what the flood guard has halted' })
   // A page in a browser on this machine can send such a request; it cannot leave out where it comes from.
   else if (request.headers.origin !== undefined) respond(response, 403, { error: 'not from a web page' })

@@ -16,7 +16,7 @@ import { settingsHelp } from '../../src/settings-schema.ts'
 const folder = mkdtempSync(join(tmpdir(), 'kri-secrets-'))
 after(() => rmSync(folder, { recursive: true }))
 
-const SECRET = 'swordfish'
+const SECRET = 'swordfish-and-salt'
 const LOGIN = { KRI_BROKERS: 'a:1', KRI_SASL_MECHANISM: 'plain', KRI_SASL_USERNAME: 'me' }
 
 function file(name: string, content: string): string {
@@ -57,7 +57,7 @@ describe('a secret in a file', () => {
   it('may be given for every secret', () => {
     const path = file('every', SECRET)
     const passwords = ['tlsKeyPassword', 'saslPassword', 'registryPassword'] as const
-    const secrets = [...passwords, 'modelToken', 's3SecretAccessKey', 's3SessionToken'] as const
+    const secrets = [...passwords, 'consoleToken', 'modelToken', 's3SecretAccessKey', 's3SessionToken'] as const
     const flags = Object.fromEntries(secrets.map(name => [`${name}File`, path]))
     const others = { KRI_REGISTRY_USERNAME: 'me', KRI_MODEL_TOKEN_ORIGIN: 'https://h', KRI_S3_ACCESS_KEY_ID: 'me' }
     const settings = loadSettings({ flags, env: { ...LOGIN, ...others } })
