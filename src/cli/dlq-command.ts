@@ -10,6 +10,11 @@ const SELECTED =
   'Conditions may be combined: a dead letter has to meet all that are given, and of one that is repeated any of its values. ' +
   'Reads without a group, up to what was there at the begin: nothing is committed, and running instances notice nothing.'
 
+const OPEN = {
+  flags: '--open',
+  help: 'only those that no replay has handled',
+} as const
+
 export const dlqLsCommand: CommandSpec = {
   name: 'dlq ls',
   summary: 'count dead letters, and show the newest',
@@ -17,6 +22,7 @@ export const dlqLsCommand: CommandSpec = {
   argument,
   options: [
     ...SELECTION_OPTIONS,
+    OPEN,
     { flags: '--limit <count>', help: 'the newest so many; default: 20', parse: wholeNumber(0, 10_000) },
     { flags: '--ndjson', help: 'all that are selected, a line each, as they are found' },
   ],
@@ -35,10 +41,11 @@ export const dlqStatsCommand: CommandSpec = {
   summary: 'count dead letters by what made them fail',
   details: `One line for each fingerprint: stage, step, code, and the message without what differs from record to record. ${SELECTED}`,
   argument,
-  options: SELECTION_OPTIONS,
+  options: [...SELECTION_OPTIONS, OPEN],
   settings: ['connection'],
   examples: [
     ['dlq stats topologies/digits.ts', 'the reasons, the most frequent first, with an example each'],
+    ['dlq stats topologies/digits.ts --open', 'the reasons of what has not been replayed yet'],
     ['dlq stats topologies/digits.ts --model models/digits-v2.onnx --json', 'what failed under one model'],
   ],
   json: 'one object: seen (letters looked at), count (selected), groups: fingerprint, count, stage, step, code, message, firstSeen, lastSeen (ms), attempts, replayed, mostReplays, modelIds, example; others: letters beyond 10,000 reasons',
@@ -66,6 +73,7 @@ export const dlqExportCommand: CommandSpec = {
   argument,
   options: [
     ...SELECTION_OPTIONS,
+    OPEN,
     { flags: '--out <file>', help: 'a new file; default: standard output', completes: 'file' },
   ],
   settings: ['connection'],

@@ -1,15 +1,21 @@
+import { printable } from '../check/showable.ts'
 import { type LetterRange, letterRanges } from '../dead-letters/letter-scan.ts'
-import type { Selection } from '../dead-letters/selection.ts'
+import { openLetters } from '../dead-letters/open-letters.ts'
+import type { Selection, Selects } from '../dead-letters/selection.ts'
+import type { RunInferenceError } from '../errors.ts'
 import { type CommandSession, unlessInterrupted, withSession } from './command-session.ts'
 import { type SelectionFlags, selectedTopics, selectionOf } from './dlq-flags.ts'
 
 export interface DlqFlags extends SelectionFlags {
+  readonly open?: boolean
   readonly json?: boolean
 }
 
 /** What every command about dead letters works with. */
 export interface DlqSession extends CommandSession {
   readonly selection: Selection
+  /** With `--open`: whether no replay has handled a letter. */
+  readonly isOpen?: Selects
   /** Dead-letter topics that selected letters may be in. */
   readonly topics: readonly string[]
   /** What was there at the begin. */
@@ -34,6 +40,13 @@ export async function withDeadLetters(
         `reading dead letters: ${done.toLocaleString('en')} of ${all.toLocaleString('en')} offsets`,
         done / all,
       )
-    await work({ ...session, selection, topics, ranges, onProgress })
+    const isOpen = flags.open === true ? await openOf(session, topics) : undefined
+    await work({ ...session, selection, topics, ranges, onProgress, ...(isOpen && { isOpen }) })
   })
+}
+
+function openOf({ topology, port, signal }: CommandSession, topics: readonly string[]): Promise<Selects> {
+  // What it says of letters is missing, so more of them count as open.
+  const onBad = (error: RunInferenceError) => console.error(error.message.split('\n').map(printable).join('\n'))
+  return unlessInterrupted(signal, openLetters({ port, applicationId: topology.applicationId, topics, signal, onBad }))
 }

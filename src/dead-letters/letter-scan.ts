@@ -1,7 +1,7 @@
 import type { KafkaPort, ScanRange } from '../kafka/port.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
 import { type DeadLetter, deadLetterOf } from './dead-letter.ts'
-import { type OffsetRange, type Selection, selects } from './selection.ts'
+import { type OffsetRange, type Selection, type Selects, selects } from './selection.ts'
 
 /** Offsets of one dead-letter topic; `to` is not included. */
 export type LetterRange = ScanRange & { readonly from: number; readonly to: number }
@@ -10,6 +10,8 @@ export interface LetterScan {
   readonly port: Pick<KafkaPort, 'scan'>
   readonly ranges: readonly LetterRange[]
   readonly selection: Selection
+  /** Of those that are selected, these alone. */
+  readonly isOpen?: Selects
   readonly signal: AbortSignal
   /** With each block: of how many offsets how many are behind. */
   readonly onProgress?: (done: number, all: number) => void
@@ -38,7 +40,7 @@ export async function letterRanges(
  * next one is read: what is kept of a row has to be copied. How many letters were looked at.
  */
 export async function scanLetters(
-  { port, ranges, selection, signal, onProgress, behindBlock }: LetterScan,
+  { port, ranges, selection, isOpen, signal, onProgress, behindBlock }: LetterScan,
   visit: (letter: DeadLetter, block: RecordBlock, row: number) => unknown,
 ): Promise<number> {
   const isSelected = selects(selection)
@@ -52,7 +54,8 @@ export async function scanLetters(
     for (let row = 0; row < block.count; row++) {
       seen++
       const letter = deadLetterOf(block, row)
-      if (isSelected(letter, block, row) && visit(letter, block, row) === false) return seen
+      if (!isSelected(letter, block, row) || isOpen?.(letter, block, row) === false) continue
+      if (visit(letter, block, row) === false) return seen
     }
     onProgress?.(Math.min(done, all), all)
     await behindBlock?.()

@@ -31,6 +31,11 @@ export function auditTopic(applicationId: string): string {
   return `${applicationId}.audit`
 }
 
+/** The group whose committed offsets are the progress of a run of a replay, and the transactional id that a run has. */
+export function replayGroup(applicationId: string, run: string): string {
+  return `${applicationId}.replay.${run}`
+}
+
 /** What is published about the models of an application: one partition, compacted; the key is the text of a slot. */
 export function modelMetadataTopic(applicationId: string): string {
   return `${applicationId}.model-metadata`

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import { type AuditRecord, encodeAudit } from '../../src/dead-letters/replay-audit.ts'
+import { replayGroup } from '../../src/kafka/topic-names.ts'
 import { topicNames } from '../../src/kafka/topics.ts'
 import { loadTopology } from '../../src/topology-module.ts'
 import { root } from '../repo/source-files.ts'
@@ -115,6 +117,41 @@ describe('kri dlq on a cluster', { skip: cluster.skip, timeout: 120_000 }, () =>
     )
     const again = await json<{ count: number }>('ls', module, '--fingerprint', groups[0]!.fingerprint)
     assert.equal(again.count, 30)
+  })
+
+  it('--open leaves out what a replay has handled: what its audit says, or its group has committed', async () => {
+    const kept = { target: { kind: 'replay' }, maxReplays: 3, guarantee: 'exactly_once', setHeaders: {} } as const
+    const order = { ...kept, selection: { stages: ['inference'] }, bounds: { [inference]: [20, 0] } }
+    const base = { run: 'night', by: 'me', at: new Date().toISOString() }
+    const audit = (...records: readonly AuditRecord[]) =>
+      sealedBatch(
+        records.map(record => ({
+          timestamp: Date.now(),
+          key: Buffer.from(record.run),
+          value: encodeAudit(record),
+          headers: [],
+        })),
+        `${name}.audit`,
+        0,
+      )
+    const counted = async (...flags: readonly string[]) =>
+      (await json<{ topics: Record<string, number> }>('ls', module, '--limit', '0', ...flags)).topics
+    const transactionalId = replayGroup(name, 'night')
+    const run = app.port.transactionalWriter({ transactionalId, timeoutMs: 10_000 })
+    await run.fence()
+    await run.send([audit({ ...base, kind: 'started', order })])
+    await run.sendOffsets(transactionalId, [{ topic: inference, partition: 0, offset: 12 }])
+    await run.commit()
+    const other = { [preprocess]: 1, [`${name}.classify.failed-postprocess`]: 0 }
+    assert.deepEqual(await counted('--open'), { ...other, [inference]: 18 })
+    const counts = { replayed: 20, parked: 0, lost: 0 }
+    await run.send([audit({ ...base, kind: 'finished', counts })])
+    await run.commit()
+    await run.close()
+    assert.deepEqual(await counted('--open'), { ...other, [inference]: 10 })
+    assert.deepEqual(await counted(), { ...other, [inference]: 30 })
+    const [audited] = (await kri('consume', module, `${name}.audit`, '--limit', '1', '--json')).stdout.split('\n')
+    assert.partialDeepStrictEqual(JSON.parse(audited!), { key: 'night', value: { kind: 'finished', counts } })
   })
 
   it('show has the failure whole, and hex with the reason where a value cannot be decoded', async () => {
