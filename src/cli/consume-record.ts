@@ -45,14 +45,6 @@ export interface ShownRecord {
   readonly deadLetter?: ShownDeadLetter
 }
 
-/** The text of the last header of this name; undefined where there is none. */
-export function headerText(block: RecordBlock, row: number, name: string): string | undefined {
-  return block
-    .headers(row)
-    .findLast(([other]) => other === name)?.[1]
-    ?.toString()
-}
-
 export function showRecord(block: RecordBlock, row: number, reader: RecordReader, isDeadLetter: boolean): ShownRecord {
   const [key, value] = [reader.key(block, row), reader.value(block, row)]
   return {

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { openReader, type RecordReader, readableCodec } from '../check/readers.ts'
+import { openLetterReader, sourceReaders } from '../dead-letters/letter-reader.ts'
 import { RunInferenceError } from '../errors.ts'
 import { json } from '../kafka/json-codec.ts'
 import { modelTopics, shadowTopics } from '../kafka/model-topics.ts'
@@ -14,7 +15,6 @@ import { systemClock } from '../ops/clock.ts'
 import type { Topology } from '../topology.ts'
 import { type Connected, connect, readSchema, type TopologyFlags } from './connect.ts'
 import { recordAsJson, recordAsText, showRecord } from './consume-record.ts'
-import { openLetterReader, sourceReaders } from './letter-reader.ts'
 
 const LIMIT_FOR_PEOPLE = 20
 const INTERRUPTED = 130
@@ -121,7 +121,7 @@ async function openTopics(names: readonly string[], connected: Connected): Promi
   const parts = { ...connected, readSchema, clock: systemClock }
   const letters = new Set([...deadLettersOf(topology), parkedTopic(topology.name)])
   // Of replays and dead letters too: they are records of a source, with schemas of its subjects.
-  const sourceReader = sourceReaders(connected)
+  const sourceReader = sourceReaders(topology, parts)
   const readerOf = (name: string): Promise<RecordReader> => {
     const isOf = ({ topic }: { topic: string }) => [topic, replayTopic(topology.applicationId, topic)].includes(name)
     const source = topology.sources.find(isOf)
@@ -135,7 +135,7 @@ async function openTopics(names: readonly string[], connected: Connected): Promi
   }
   const open = async (name: string): Promise<ConsumedTopic> => {
     if (letters.has(name)) {
-      return { name, isDeadLetter: true, ...(await openLetterReader(connected, sourceReader)) }
+      return { name, isDeadLetter: true, ...(await openLetterReader(topology, sourceReader)) }
     }
     const reader = await readerOf(name)
     return { name, isDeadLetter: false, readers: [reader], readerOf: () => reader }

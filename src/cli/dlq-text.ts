@@ -1,6 +1,9 @@
 /** Dead letters as people read them, in columns that no byte of a record can break. */
 import { cut, printable } from '../check/showable.ts'
 import type { DeadLetter } from '../dead-letters/dead-letter.ts'
+import { bytesText, isoTime } from '../dead-letters/letter-text.ts'
+
+export { bytesText, originalOf, placeOf } from '../dead-letters/letter-text.ts'
 
 const CELL_CHARS = 60
 
@@ -24,24 +27,8 @@ export function keyText(key: Buffer | null): string {
   return key === null ? '(no key)' : bytesText(key)
 }
 
-/** As text, or in hexadecimal where they are none. */
-export function bytesText(bytes: Buffer): string {
-  const text = bytes.toString()
-  return Buffer.from(text).equals(bytes) ? text : `hex:${bytes.toString('hex')}`
-}
-
 export function timeText(ms: number | null): string {
-  if (ms === null) return '?'
-  const date = new Date(ms)
-  return Number.isNaN(date.getTime()) ? `time ${ms}` : date.toISOString()
-}
-
-export function placeOf({ topic, partition, offset }: Pick<DeadLetter, 'topic' | 'partition' | 'offset'>): string {
-  return `${topic}/${partition}/${offset}`
-}
-
-export function originalOf({ original: { topic, partition, offset } }: DeadLetter): string {
-  return `${topic ?? '?'}/${partition ?? '?'}/${offset ?? '?'}`
+  return ms === null ? '?' : (isoTime(ms) ?? `time ${ms}`)
 }
 
 /** Which function, of which step. */

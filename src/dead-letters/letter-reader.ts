@@ -1,9 +1,10 @@
 import { openReader, type RecordReader } from '../check/readers.ts'
 import { KRI_ORIGINAL_TOPIC } from '../kafka/headers.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
-import { systemClock } from '../ops/clock.ts'
-import { type Connected, readSchema } from './connect.ts'
-import { headerText } from './consume-record.ts'
+import type { Topology } from '../topology.ts'
+
+/** With what codecs are opened. */
+export type ReaderParts = Parameters<typeof openReader>[3]
 
 /** Reads dead letters: each is a record of the source that it came from, with schemas of that one's subjects. */
 export interface LetterReader {
@@ -12,11 +13,10 @@ export interface LetterReader {
 }
 
 /** What is opened of sources is opened once. */
-export function sourceReaders(connected: Connected): (topic: string) => Promise<RecordReader> {
-  const parts = { ...connected, readSchema, clock: systemClock }
+export function sourceReaders(topology: Topology, parts: ReaderParts): (topic: string) => Promise<RecordReader> {
   const opened = new Map<string, Promise<RecordReader>>()
   return topic => {
-    const node = connected.topology.sources.find(source => source.topic === topic)!
+    const node = topology.sources.find(source => source.topic === topic)!
     const reader = opened.get(topic) ?? openReader(topic, node.key, node.value, parts)
     opened.set(topic, reader)
     return reader
@@ -24,14 +24,22 @@ export function sourceReaders(connected: Connected): (topic: string) => Promise<
 }
 
 export async function openLetterReader(
-  { topology }: Connected,
+  { sources }: Topology,
   readerOfSource: (topic: string) => Promise<RecordReader>,
 ): Promise<LetterReader> {
   const readers = new Map<string | undefined, RecordReader>()
-  for (const { topic } of topology.sources) readers.set(topic, await readerOfSource(topic))
+  for (const { topic } of sources) readers.set(topic, await readerOfSource(topic))
   const [first] = readers.values()
   return {
     readers: [...readers.values()],
-    readerOf: (block, row) => readers.get(headerText(block, row, KRI_ORIGINAL_TOPIC)) ?? first!,
+    readerOf: (block, row) => readers.get(originalTopic(block, row)) ?? first!,
   }
+}
+
+/** As the last header of this name says; undefined where there is none. */
+function originalTopic(block: RecordBlock, row: number): string | undefined {
+  return block
+    .headers(row)
+    .findLast(([name]) => name === KRI_ORIGINAL_TOPIC)?.[1]
+    ?.toString()
 }
