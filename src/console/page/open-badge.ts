@@ -1,0 +1,48 @@
+/**
+ * How many dead letters are open, in the navigation. It is counted by a scan when the page is opened and when a replay has ended;
+ * in between what comes to the topics is added. Of very many a scan is made where a person asks for it, and until then all count.
+ */
+import type { ConsoleSnapshot } from '../console-api.ts'
+import { readGroups } from './api.ts'
+import { el, unseen } from './elements.ts'
+import { count } from './format.ts'
+import { morph } from './morph.ts'
+
+const SCANNED_RECORDS = 100_000
+
+export interface OpenBadge {
+  readonly element: HTMLElement
+  update(snapshot: ConsoleSnapshot): void
+}
+
+export function openBadge(): OpenBadge {
+  const element = el('span', { class: 'badge', hidden: true })
+  let counted: { readonly open: number; readonly records: number } | undefined
+  let ended = -1
+  let records = 0
+  const show = () => {
+    const open = counted === undefined ? records : Math.max(0, counted.open + records - counted.records)
+    element.hidden = open === 0
+    morph(element, ' ', count(open), unseen(counted === undefined ? ' in all' : ' open'))
+  }
+  const scan = async (at: number) => {
+    try {
+      const groups = await readGroups({ open: true })
+      counted = { open: groups.reduce((sum, group) => sum + group.open, 0), records: at }
+      show()
+    } catch {
+      // The scan can be refused where others run: all letters are shown, until the next replay ends.
+      counted = undefined
+    }
+  }
+  return {
+    element,
+    update({ deadLetters, replays }) {
+      records = deadLetters.reduce((sum, topic) => sum + topic.records, 0)
+      const endedNow = replays.filter(({ state }) => state !== 'running').length
+      if (endedNow !== ended && records > 0 && records <= SCANNED_RECORDS) void scan(records)
+      ended = endedNow
+      show()
+    },
+  }
+}
