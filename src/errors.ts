@@ -81,6 +81,7 @@ export const ERROR_CODES = {
     'A record of the model-metadata topic cannot be read, or what is asked for does not fit what is published.',
   ),
   AUDIT_INVALID: entry('application', 'A record of the audit of replays cannot be read.'),
+  REPLAY_REFUSED: entry('application', 'A replay is not what may be run, or not now; nothing was written.'),
   RESOURCES_MISSING: entry('application', 'The machine lacks memory or an accelerator that resource hints ask for.'),
   MODEL_OUTAGE: outage(
     'The control batch, known to be good, fails on this lane; or a model cannot be fetched for now.',

@@ -9,21 +9,22 @@
  * R4. What cannot be written again is left where it is, counted, and told.
  * R5. Memory is that of a few blocks, however many letters there are.
  */
-import { isRetriable, RunInferenceError } from '../errors.ts'
-import type { KafkaPort, TransactionalWriter } from '../kafka/port.ts'
+import { isRetriable, type RunInferenceError } from '../errors.ts'
+import type { KafkaPort, SendResult } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
+import { replayGroup } from '../kafka/topic-names.ts'
 import { type Clock, sleep } from '../ops/clock.ts'
-import { type DeadLetter, deadLetterOf } from './dead-letter.ts'
+import { deadLetterOf } from './dead-letter.ts'
 import type { LetterRange } from './letter-scan.ts'
-import { OriginalValues } from './original-values.ts'
-import type { ReplayCounts, ReplayOrder } from './replay-audit.ts'
-import { type OutputTopic, ReplayOutputs } from './replay-outputs.ts'
-import { type PlaceOptions, type ReplayPlace, replayPlace } from './replay-place.ts'
-import { replayedRecord } from './replay-record.ts'
+import type { LetterOffsets, ReplayCounts } from './replay-audit.ts'
+import type { ReplayClaim } from './replay-claim.ts'
+import { NO_LETTERS, plus, type ReplayProgress, tallyText } from './replay-progress.ts'
+import { ReplaySlice, type SliceParts } from './replay-slice.ts'
 import { type Selects, selects } from './selection.ts'
 
-const TRANSACTION_TIMEOUT_MS = 60_000
+export { replayGroup } from '../kafka/topic-names.ts'
+
 /** Letters that are written and committed together, at most. */
 const SLICE_LETTERS = 10_000
 /** With a rate: so many slices in a second. */
@@ -31,225 +32,207 @@ const SLICES_PER_SECOND = 4
 const FIRST_RETRY_MS = 200
 const MAX_RETRY_MS = 10_000
 
-export interface ReplayRunParts extends Omit<PlaceOptions, 'target' | 'maxReplays'> {
+export interface ReplayRunParts extends SliceParts {
   readonly port: KafkaPort
+  /** Has the run; whoever gave it closes it. */
+  readonly claim: Pick<ReplayClaim, 'writer' | 'hold'>
+  /** How far the run is; asked behind `hold`. */
+  readonly progress: () => Promise<ReplayProgress>
   readonly run: string
-  readonly order: ReplayOrder
-  /** Every topic that is written to. */
-  readonly topics: ReadonlyMap<string, OutputTopic>
   readonly clock: Clock
   readonly random: () => number
-  readonly signal: AbortSignal
-  /** Letters a second, and of this run altogether, at most. */
+  /** What is being written is not waited for any more. */
+  readonly givenUp?: AbortSignal
+  /** Letters a second, and altogether until it stops, at most. */
   readonly rate?: number
   readonly limit?: number
+  /** Waited for before a topic is written to for the first time; rejects where it must not be. */
+  readonly admit?: (topic: string) => Promise<void>
   /** Offsets that are behind, of how many, with each commit. */
   readonly onProgress?: (done: number, all: number, counts: ReplayCounts) => void
-  /** A letter that is left where it is. */
-  readonly onLost?: (letter: DeadLetter, why: string) => void
 }
 
 export interface ReplayResult {
   /** `stopped`: before the bounds. */
   readonly end: 'finished' | 'stopped'
+  /** Since the run was started, whoever has run it. */
   readonly counts: ReplayCounts
+  readonly positions: LetterOffsets
 }
 
-/** The group whose committed offsets are the progress of a run, and the transactional id that a run has. */
-export function replayGroup(applicationId: string, run: string): string {
-  return `${applicationId}.replay.${run}`
-}
+/** A slice that was refused is written again in smaller ones. */
+class Refused extends Error {}
 
 /** Rejects TRANSACTION_FENCED when another run of this name has begun, and with what is final for the broker. */
 export async function runReplay(parts: ReplayRunParts): Promise<ReplayResult> {
-  const { applicationId, clock, port, random, run, signal } = parts
-  const transactionalId = replayGroup(applicationId, run)
-  const writer = port.transactionalWriter({ transactionalId, timeoutMs: TRANSACTION_TIMEOUT_MS })
-  const course = new Course(parts, writer)
+  const { clock, random, signal } = parts
+  const course = new Course(parts)
+  parts.givenUp?.addEventListener('abort', () => void course.close(), { once: true })
   try {
     for (let losses = 0; ; losses++) {
       try {
         return await course.run()
       } catch (error) {
-        if (!isRetriable(error) || codeOf(error) === 'TRANSACTION_FENCED' || signal.aborted) throw error
+        if (error instanceof Refused) continue
+        if ((error as RunInferenceError).code === 'TRANSACTION_FENCED') throw error
+        if (signal.aborted && course.hasBegun) return course.stopped()
+        if (signal.aborted || !isRetriable(error)) throw error
         await sleep(clock, Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** losses) * (0.5 + random() / 2), signal)
       }
     }
   } finally {
-    await writer.close()
     await course.close()
   }
 }
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof RunInferenceError ? error.code : undefined
-}
-
 class Course {
   readonly #parts: ReplayRunParts
-  readonly #writer: TransactionalWriter
   readonly #plain
   readonly #isSelected: Selects
-  readonly #outputs: ReplayOutputs
-  readonly #originals: OriginalValues
-  readonly #counts = { replayed: 0, parked: 0, lost: 0 }
-  #slice = { replayed: 0, parked: 0, lost: 0 }
+  readonly #slice: ReplaySlice
+  readonly #admitted = new Set<string>()
+  #sliceLetters = SLICE_LETTERS
+  #progress: ReplayProgress | undefined
+  #positions = new Map<string, number>()
+  #tallies = new Map<string, ReplayCounts>()
+  /** Letters that had been written when this began. */
+  #writtenBefore: number | undefined
   #began: number | undefined
 
-  constructor(parts: ReplayRunParts, writer: TransactionalWriter) {
+  constructor(parts: ReplayRunParts) {
     this.#parts = parts
-    this.#writer = writer
     this.#plain = parts.order.guarantee === 'at_least_once' ? parts.port.writer() : undefined
     this.#isSelected = selects(parts.order.selection)
-    this.#outputs = new ReplayOutputs(parts.topics)
-    this.#originals = new OriginalValues(parts.port, parts.signal)
+    this.#slice = new ReplaySlice(parts)
   }
 
   /** From what is committed to the bounds. */
   async run(): Promise<ReplayResult> {
-    const { port, signal, onProgress, clock } = this.#parts
-    await this.#writer.fence()
-    const { ranges, all, before } = await this.#ranges()
-    const behind = new Map(ranges.map(({ topic, partition, from }) => [`${topic}/${partition}`, from]))
+    const { port, signal, onProgress, clock, claim, progress } = this.#parts
+    await claim.hold()
+    const ranges = this.#begin(await progress())
     this.#began ??= clock.now()
-    this.#forgetSlice()
-    let done = before
-    const result = (end: ReplayResult['end']) => ({ end, counts: { ...this.#counts } })
+    let { done } = this.#progress!
+    const { all } = this.#progress!
     for await (const block of port.scan(ranges, { signal })) {
       for (let row = 0; ; ) {
         row = await this.#addSlice(block, row)
         const isWhole = row >= block.count
         const next = isWhole ? block.nextOffset : block.offset(row)
+        const behind = this.#positions.get(`${block.topic}/${block.partition}`)!
         await this.#deliver(block, next)
-        const place = `${block.topic}/${block.partition}`
-        done += next - behind.get(place)!
-        behind.set(place, next)
-        onProgress?.(done, all, this.#counts)
-        if (this.#left() === 0 && !(isWhole && done >= all)) return result('stopped')
-        if (signal.aborted) return result('stopped')
+        done += next - behind
+        onProgress?.(done, all, this.#counts())
+        if (this.#left() === 0 && !(isWhole && done >= all)) return this.stopped()
+        if (signal.aborted) return this.stopped()
         await this.#pace()
         if (isWhole) break
       }
     }
-    return result(signal.aborted ? 'stopped' : 'finished')
+    return signal.aborted ? this.stopped() : { ...this.stopped(), end: 'finished' }
+  }
+
+  get hasBegun(): boolean {
+    return this.#progress !== undefined
+  }
+
+  stopped(): ReplayResult {
+    const { bounds } = this.#parts.order
+    const positions = Object.entries(bounds).map(([topic, ends]) => {
+      return [topic, ends.map((_, partition) => this.#positions.get(`${topic}/${partition}`) ?? 0)]
+    })
+    return { end: 'stopped', counts: this.#counts(), positions: Object.fromEntries(positions) }
   }
 
   async close(): Promise<void> {
     await this.#plain?.close()
   }
 
-  /** What is left to look at, and how much of all is behind. */
-  async #ranges(): Promise<{ readonly ranges: readonly LetterRange[]; readonly all: number; readonly before: number }> {
-    const { applicationId, order, port, run } = this.#parts
+  /** What is left to look at. */
+  #begin(progress: ReplayProgress): readonly LetterRange[] {
+    this.#slice.clear()
+    this.#progress = progress
+    this.#tallies = new Map(progress.tallies)
+    this.#writtenBefore ??= written(progress.counts)
     const ranges: LetterRange[] = []
-    let [all, before] = [0, 0]
-    for (const [topic, ends] of Object.entries(order.bounds)) {
-      const committed = await port.admin.committed(replayGroup(applicationId, run), topic)
-      const offsets = await port.admin.offsets(topic)
+    for (const [topic, ends] of Object.entries(this.#parts.order.bounds))
       for (const [partition, to] of ends.entries()) {
-        const start = Math.min(to, offsets[partition]?.start ?? to)
-        const from = Math.min(to, Math.max(start, committed[partition] ?? -1))
-        all += to - start
-        before += from - start
+        const from = progress.positions[topic]?.[partition] ?? 0
+        this.#positions.set(`${topic}/${partition}`, from)
         if (from < to) ranges.push({ topic, partition, from, to })
       }
-    }
-    return { ranges, all, before }
+    return ranges
+  }
+
+  #counts(): ReplayCounts {
+    return [...this.#tallies.values()].reduce(plus, this.#progress?.untold ?? NO_LETTERS)
   }
 
   /** Letters that may still be written. */
   #left(): number {
     const { limit = Number.POSITIVE_INFINITY } = this.#parts
-    return limit - this.#counts.replayed - this.#counts.parked
+    return limit - (written(this.#counts()) - this.#writtenBefore!)
   }
 
   /** Adds letters from this row on to what is written next; the row behind the last one that was looked at. */
   async #addSlice(block: RecordBlock, first: number): Promise<number> {
     const { rate = Number.POSITIVE_INFINITY } = this.#parts
-    const room = Math.min(this.#left(), SLICE_LETTERS, Math.max(1, Math.ceil(rate / SLICES_PER_SECOND)))
+    const room = Math.min(this.#left(), this.#sliceLetters, Math.max(1, Math.ceil(rate / SLICES_PER_SECOND)))
     let row = first
     for (let added = 0; row < block.count && added < room; row++) {
       const letter = deadLetterOf(block, row)
-      if (this.#isSelected(letter, block, row) && (await this.#add(letter, block, row))) added++
+      if (this.#isSelected(letter, block, row) && (await this.#slice.add(letter, block, row))) added++
     }
     return row
   }
 
-  async #add(letter: DeadLetter, block: RecordBlock, row: number): Promise<boolean> {
-    const { order, onLost } = this.#parts
-    const place = replayPlace(letter, { ...this.#parts, ...order })
-    const lost = (why: string) => {
-      this.#slice.lost++
-      onLost?.(letter, why)
-      return false
-    }
-    if (place.what === 'lost') return lost(place.why)
-    if (letter.leftOut !== null && place.what === 'replayed') {
-      const original = await this.#originals.of(letter)
-      if ('why' in original) return lost(original.why)
-      this.#write(letter, block, row, place, original.value)
-    } else this.#write(letter, block, row, place)
-    this.#slice[place.what]++
-    return true
-  }
-
-  #write(
-    letter: DeadLetter,
-    block: RecordBlock,
-    row: number,
-    place: ReplayPlace & { what: 'replayed' | 'parked' },
-    value?: Buffer | null,
-  ) {
-    const { order } = this.#parts
-    const isPrivate = place.what === 'parked' || order.target.kind === 'replay'
-    const setHeaders = place.what === 'parked' ? {} : order.setHeaders
-    if (isPrivate && value === undefined && Object.keys(setHeaders).length === 0)
-      this.#outputs.addRow(place.topic, place.partition, block, row, letter.original.timestamp ?? letter.writtenAt)
-    else {
-      const record = replayedRecord(letter, block, row, {
-        isPrivate,
-        setHeaders,
-        ...(value === undefined ? {} : { value }),
-      })
-      this.#outputs.add(place.topic, place.partition, record)
-    }
-  }
-
   /** R1 */
   async #deliver({ topic, partition }: RecordBlock, offset: number): Promise<void> {
-    const { applicationId, run } = this.#parts
-    for (const round of this.#outputs.take()) await this.#send(round)
-    await this.#writer.sendOffsets(replayGroup(applicationId, run), [{ topic, partition, offset }])
-    await this.#writer.commit()
-    for (const what of ['replayed', 'parked', 'lost'] as const) this.#counts[what] += this.#slice[what]
-    this.#slice = { replayed: 0, parked: 0, lost: 0 }
+    const { applicationId, run, claim } = this.#parts
+    for (const round of this.#slice.batches()) await this.#send(round)
+    const place = `${topic}/${partition}`
+    const tally = plus(this.#tallies.get(place) ?? NO_LETTERS, this.#slice.counts)
+    const metadata = tallyText(tally)
+    await claim.writer.sendOffsets(replayGroup(applicationId, run), [{ topic, partition, offset, metadata }])
+    await claim.writer.commit()
+    this.#positions.set(place, offset)
+    this.#tallies.set(place, tally)
+    this.#slice.clear()
+    this.#sliceLetters = Math.min(SLICE_LETTERS, 2 * this.#sliceLetters)
   }
 
   async #send(round: readonly SealedBatch[]): Promise<void> {
-    const results = await (this.#plain ?? this.#writer).send(round)
-    for (const [i, result] of results.entries()) {
-      if (result.outcome === 'acknowledged') continue
-      const { topic, partition, count } = round[i]!
-      if (this.#plain === undefined) await this.#writer.abort()
-      const what = `${topic}/${partition} refuses ${count} records: ${result.outcome === 'refused' ? result.reason : result.outcome}`
-      throw new RunInferenceError(
-        'BROKER_REFUSED',
-        `${what}. Look at max.message.bytes of the topic; nothing behind them was committed`,
-      )
+    const { admit, claim } = this.#parts
+    for (const { topic } of round) {
+      if (this.#admitted.has(topic)) continue
+      await admit?.(topic)
+      this.#admitted.add(topic)
     }
+    const results = await (this.#plain ?? claim.writer).send(round)
+    const refused = results.findIndex(({ outcome }) => outcome !== 'acknowledged')
+    if (refused < 0) return
+    if (this.#plain === undefined) await claim.writer.abort()
+    this.#refuse(round[refused]!, results[refused] as Exclude<SendResult, { outcome: 'acknowledged' }>)
   }
 
-  #forgetSlice(): void {
-    this.#outputs.take()
-    this.#slice = { replayed: 0, parked: 0, lost: 0 }
+  /** R4: halves what is written together, down to the letter that is refused alone. */
+  #refuse({ topic, partition }: SealedBatch, { reason }: { readonly reason: string }): never {
+    const letters = written(this.#slice.counts)
+    if (letters === 1) this.#slice.refuse(`${topic}/${partition} refuses it: ${reason}`)
+    this.#sliceLetters = Math.max(1, Math.floor(letters / 2))
+    throw new Refused()
   }
 
   /** Waits until so many letters are due. */
   async #pace(): Promise<void> {
     const { clock, rate, signal } = this.#parts
     if (rate === undefined) return
-    const written = this.#counts.replayed + this.#counts.parked
-    const dueMs = this.#began! + (written / rate) * 1_000
+    const letters = written(this.#counts()) - this.#writtenBefore!
+    const dueMs = this.#began! + (letters / rate) * 1_000
     if (dueMs > clock.now()) await sleep(clock, dueMs - clock.now(), signal)
   }
+}
+
+function written({ replayed, parked }: ReplayCounts): number {
+  return replayed + parked
 }

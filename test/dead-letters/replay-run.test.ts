@@ -5,6 +5,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { letterRanges } from '../../src/dead-letters/letter-scan.ts'
 import type { ReplayOrder } from '../../src/dead-letters/replay-audit.ts'
+import { readProgress } from '../../src/dead-letters/replay-progress.ts'
 import { type ReplayResult, type ReplayRunParts, replayGroup, runReplay } from '../../src/dead-letters/replay-run.ts'
 import { RunInferenceError } from '../../src/errors.ts'
 import type { Header } from '../../src/kafka/record-block.ts'
@@ -52,27 +53,30 @@ async function setUp(letters: readonly TestLetter[]) {
     return found
   }
 
-  function start(order: Partial<ReplayOrder> = {}, parts: Partial<ReplayRunParts> = {}): Promise<ReplayResult> {
-    return runReplay({
-      ...{
-        port,
-        run: RUN,
-        applicationId: 'shop',
-        topology: 'shop',
-        sources: new Set(['orders']),
-        clock,
-        random: () => 0.5,
-      },
-      topics: new Map(
-        [REPLAY, PARKED, 'orders', 'elsewhere'].map(name => [name, { partitions: 3, maxMessageBytes: 1e6 }]),
-      ),
-      signal: new AbortController().signal,
-      order: {
-        ...{ selection: {}, bounds: { [LETTERS]: ends }, target: { kind: 'replay' }, maxReplays: 3 },
-        ...{ guarantee: 'exactly_once', setHeaders: {}, ...order },
-      },
-      ...parts,
-    })
+  async function start(
+    order: Partial<ReplayOrder> = {},
+    parts: Partial<ReplayRunParts> = {},
+    outputs: Readonly<Record<string, number>> = {},
+  ): Promise<ReplayResult> {
+    const whole: ReplayOrder = {
+      ...{ selection: {}, bounds: { [LETTERS]: ends }, target: { kind: 'replay' }, maxReplays: 3 },
+      ...{ guarantee: 'exactly_once', setHeaders: {}, ...order },
+    }
+    const claimed = port.transactionalWriter({ transactionalId: replayGroup('shop', RUN), timeoutMs: 60_000 })
+    const topics = [REPLAY, PARKED, 'orders', 'elsewhere'].map(
+      name => [name, { partitions: 3, maxMessageBytes: outputs[name] ?? 1e6 }] as const,
+    )
+    try {
+      return await runReplay({
+        ...{ port, run: RUN, applicationId: 'shop', topology: 'shop', sources: new Set(['orders']), clock },
+        ...{ random: () => 0.5, topics: new Map(topics), signal: new AbortController().signal, order: whole },
+        claim: { writer: claimed, hold: () => claimed.fence() },
+        progress: () => readProgress(port, 'shop', RUN, whole),
+        ...parts,
+      })
+    } finally {
+      await claimed.close()
+    }
   }
 
   /** Lets time pass until it is over. */
@@ -113,8 +117,9 @@ describe('a run of a replay', () => {
       assert.deepEqual(keysOf(found), [...selection.keys].sort())
       for (const { key, place } of found) assert.equal(place, `${REPLAY}/${Number(key.slice(1)) % 3}`)
       assert.deepEqual(await port.admin.committed(replayGroup('shop', RUN), LETTERS), [7, 7, 6])
-      // Of that name there is nothing left to do.
-      assert.deepEqual((await run({ guarantee, selection })).counts, { replayed: 0, parked: 0, lost: 0 })
+      // Of that name there is nothing left to do, and what was done is known.
+      assert.deepEqual((await run({ guarantee, selection })).counts, { replayed: 10, parked: 0, lost: 0 })
+      assert.equal((await written(REPLAY)).length, 10)
     })
 
   it('R1 goes on where it was ended, in any steps, and writes every letter once', async () => {

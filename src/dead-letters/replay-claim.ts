@@ -1,0 +1,170 @@
+/**
+ * Who has a run. Whoever takes its transactional id over and then says so in the audit has it, and everything that a run writes, to
+ * topics, to its group and to the audit, is written under that id.
+ *
+ * K1. The newest start in the audit has the run. All writers of one name are fenced by it, so its records are in one order.
+ * K2. A run that lost its id to an outage takes it back only while it is the newest; one that was fenced is over.
+ * K3. What is decided is decided on what the audit says under the fence; where it is not known whether a record was written,
+ *     reading tells: it is there, or it never will be.
+ */
+import { isRetriable, RunInferenceError } from '../errors.ts'
+import type { KafkaPort, TransactionalWriter } from '../kafka/port.ts'
+import { emptyRecord, RecordBatchBuilder, type SealedBatch } from '../kafka/record-batch-builder.ts'
+import { auditTopic, replayGroup } from '../kafka/topic-names.ts'
+import { type Clock, sleep } from '../ops/clock.ts'
+import { type AuditRecord, encodeAudit } from './replay-audit.ts'
+import { type ReplayRun, readReplayRuns } from './replay-runs.ts'
+
+const TRANSACTION_TIMEOUT_MS = 60_000
+const FIRST_RETRY_MS = 50
+const MAX_RETRY_MS = 1_000
+/** How long a record of the audit is tried to be written. */
+const PATIENCE_MS = 30_000
+const MAX_BATCH_BYTES = 64 * 1024 * 1024
+
+export interface ReplayClaimParts {
+  readonly port: KafkaPort
+  readonly applicationId: string
+  readonly run: string
+  readonly clock: Clock
+  /** Numbers in [0, 1), for jitter. */
+  readonly random: () => number
+  /** Ends what is under way. */
+  readonly signal: AbortSignal
+}
+
+/** What is to be written, by what the audit says of the run; what it throws is thrown. */
+export type AuditDecision = (run: ReplayRun | undefined) => AuditRecord | Promise<AuditRecord>
+
+/** A record of ours whose commit has begun. */
+interface Written {
+  readonly offset: number
+  readonly text: string
+}
+
+export class ReplayClaim {
+  readonly writer: TransactionalWriter
+  readonly #parts: ReplayClaimParts
+  readonly #topic: string
+  /** Offset of our start in the audit. */
+  #claimedAt: number | undefined
+  #isFenced = false
+
+  constructor(parts: ReplayClaimParts) {
+    this.#parts = parts
+    this.#topic = auditTopic(parts.applicationId)
+    const transactionalId = replayGroup(parts.applicationId, parts.run)
+    this.writer = parts.port.transactionalWriter({ transactionalId, timeoutMs: TRANSACTION_TIMEOUT_MS })
+  }
+
+  /** Takes the run over, from whoever has it, and writes what `decide` makes of it, with `along`. A start makes it ours. */
+  async begin(decide: AuditDecision, along: readonly SealedBatch[] = []): Promise<void> {
+    this.#isFenced = false
+    this.#claimedAt = await this.#write(decide, { takesOver: true, along })
+    this.#isFenced = true
+  }
+
+  /** Makes sure that the writer is ours, and ends what it left open. Rejects TRANSACTION_FENCED when another one has the run (K2). */
+  async hold(): Promise<void> {
+    if (this.#isFenced) {
+      this.#isFenced = false
+      return
+    }
+    await this.#confirm()
+    await this.writer.fence()
+    await this.#confirm()
+  }
+
+  /** Writes how it ended, unless another one has it by now. */
+  async end(record: AuditRecord): Promise<void> {
+    this.#isFenced = true
+    await this.#write(run => {
+      this.#requireOurs(run)
+      return record
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.writer.close()
+  }
+
+  async #write(
+    decide: AuditDecision,
+    { takesOver = false, along = [] }: { readonly takesOver?: boolean; readonly along?: readonly SealedBatch[] } = {},
+  ): Promise<number> {
+    const { clock, random, signal } = this.#parts
+    const deadlineMs = clock.now() + PATIENCE_MS
+    let uncertain: Written | undefined
+    for (let tries = 1; ; tries++) {
+      try {
+        if (!this.#isFenced) {
+          if (uncertain !== undefined && (await this.#has(uncertain))) return uncertain.offset
+          if (!takesOver) await this.#confirm()
+          await this.writer.fence()
+          if (uncertain !== undefined && (await this.#has(uncertain))) return uncertain.offset
+        }
+        const text = encodeAudit(await decide(await this.#read())).toString()
+        uncertain = { offset: await this.#send(text, along), text }
+        await this.writer.commit()
+        return uncertain.offset
+      } catch (error) {
+        const isTaken = !takesOver && (error as RunInferenceError).code === 'TRANSACTION_FENCED'
+        if (!isRetriable(error) || isTaken || signal.aborted || clock.now() >= deadlineMs) throw error
+        this.#isFenced = false
+        await sleep(clock, Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** tries) * (0.5 + random() / 2), signal)
+      }
+    }
+  }
+
+  async #send(text: string, along: readonly SealedBatch[]): Promise<number> {
+    const batches = [this.#batch(text), ...along]
+    const results = await this.writer.send(batches)
+    const refused = results.findIndex(({ outcome }) => outcome !== 'acknowledged')
+    const [own] = results
+    if (refused < 0 && own!.outcome === 'acknowledged') return own!.baseOffset
+    await this.writer.abort()
+    const result = results[refused]!
+    const why = result.outcome === 'acknowledged' ? '' : result.reason
+    const what = `the broker refuses the record of run ${this.#parts.run} in ${batches[refused]!.topic}: ${why}`
+    throw new RunInferenceError('BROKER_REFUSED', `${what}. Look at max.message.bytes of the topic`)
+  }
+
+  #batch(text: string): SealedBatch {
+    const { run, clock } = this.#parts
+    const builder = new RecordBatchBuilder(this.#topic, 0, MAX_BATCH_BYTES)
+    const [key, value] = [Buffer.from(run), Buffer.from(text)]
+    const record = { ...emptyRecord(), timestamp: clock.wallTime(), key, keyEnd: key.length }
+    builder.append({ ...record, value, valueEnd: value.length })
+    return builder.seal()
+  }
+
+  async #confirm(): Promise<void> {
+    this.#requireOurs(await this.#read())
+  }
+
+  #requireOurs(run: ReplayRun | undefined): void {
+    if (run?.claimedAt === this.#claimedAt && run?.state === 'running') return
+    const { run: name } = this.#parts
+    const what =
+      run?.state === 'cancelled'
+        ? `${run.lastEnd?.by ?? 'somebody'} has cancelled it`
+        : `${run?.claimedBy ?? 'somebody'} has taken it up`
+    throw new RunInferenceError('TRANSACTION_FENCED', `replay ${name} is not run here any more: ${what}`)
+  }
+
+  async #read(): Promise<ReplayRun | undefined> {
+    const { port, applicationId, run, signal } = this.#parts
+    const { runs, unreadable } = await readReplayRuns(port, applicationId, signal)
+    const bad = unreadable.get(run)
+    if (bad) throw bad
+    return runs.get(run)
+  }
+
+  async #has({ offset, text }: Written): Promise<boolean> {
+    const range = { topic: this.#topic, partition: 0, from: offset, to: 'end' as const }
+    for await (const block of this.#parts.port.scan([range], { signal: this.#parts.signal }))
+      for (let row = 0; row < block.count; row++)
+        if (block.offset(row) === offset) return block.value(row)?.toString() === text
+    return false
+  }
+}

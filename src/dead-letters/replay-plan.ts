@@ -1,0 +1,115 @@
+/** What a replay would do. Nothing is written and nothing committed; memory is that of a few blocks and of the groups. */
+import { type LetterGroup, LetterGroups } from './letter-groups.ts'
+import { type LetterRange, scanLetters } from './letter-scan.ts'
+import type { ReplayOrder } from './replay-audit.ts'
+import { boundsNow, checkWish, newOrder, orderOf, type ReplayWish } from './replay-order.ts'
+import type { ReplayParts } from './replay-parts.ts'
+import { replayPlace } from './replay-place.ts'
+import { type ReplayProgress, readProgress } from './replay-progress.ts'
+import { type ReplayRun, readReplayRuns } from './replay-runs.ts'
+import { outputTopics, readersRefusal, sourcesFor, targetRefusal } from './replay-targets.ts'
+
+/** Reasons beyond these are counted and not told apart. */
+const MAX_REASONS = 50
+const OTHER_REASONS = 'other reasons'
+
+export interface ReplayPlan {
+  readonly name: string
+  readonly order: ReplayOrder
+  /** The run that is taken up again, and how far it is; undefined: it is a new one. */
+  readonly resumes?: { readonly run: ReplayRun; readonly progress: ReplayProgress }
+  /** Letters that are left to look at, and how many of them are selected. */
+  readonly seen: number
+  readonly selected: number
+  /** By topic that they would go to. */
+  readonly replayed: Readonly<Record<string, number>>
+  readonly parked: number
+  readonly lost: number
+  /** Why letters would be left where they are. */
+  readonly lostBecause: Readonly<Record<string, number>>
+  /** Of those that go on: their values were too large to keep, and are read where they were first read. */
+  readonly valuesElsewhere: number
+  readonly groups: readonly LetterGroup[]
+  /** Letters of groups beyond 10,000. */
+  readonly others: number
+  /** Why it cannot be run now; undefined: it can. */
+  readonly refusal?: string
+}
+
+export interface PlanOptions {
+  /** Of how many offsets how many are behind. */
+  readonly onProgress?: (done: number, all: number) => void
+}
+
+/**
+ * Reads every letter that is selected. Rejects REPLAY_REFUSED for a name or headers that cannot be, a run that is over or began otherwise,
+ * and TOPIC_MISSING.
+ */
+export async function planReplay(
+  parts: ReplayParts,
+  wish: ReplayWish,
+  { onProgress }: PlanOptions = {},
+): Promise<ReplayPlan> {
+  const { port, signal } = parts
+  const topology = parts.topology.whole ?? parts.topology
+  const { order, resumes } = await orderFor({ ...parts, topology }, wish)
+  await outputTopics({ port, topology }, order.target)
+  const options = { ...order, applicationId: topology.applicationId, topology: topology.name }
+  const sources = sourcesFor(order.target, topology)
+  const [groups, replayed, lostBecause] = [new LetterGroups(), new Map<string, number>(), new Map<string, number>()]
+  let [parked, lost, valuesElsewhere] = [0, 0, 0]
+  const ranges = await rangesOf(port, order, resumes?.progress)
+  const { selection } = order
+  const seen = await scanLetters({ port, ranges, selection, signal, ...(onProgress && { onProgress }) }, letter => {
+    groups.add(letter)
+    const place = replayPlace(letter, { ...options, sources })
+    if (place.what === 'parked') parked++
+    else if (place.what === 'lost') {
+      lost++
+      const reason = lostBecause.has(place.why) || lostBecause.size < MAX_REASONS ? place.why : OTHER_REASONS
+      lostBecause.set(reason, (lostBecause.get(reason) ?? 0) + 1)
+    } else {
+      replayed.set(place.topic, (replayed.get(place.topic) ?? 0) + 1)
+      if (letter.leftOut !== null) valuesElsewhere++
+    }
+  })
+  const refusal =
+    (await targetRefusal({ ...parts, topology }, order)) ??
+    (order.target.kind === 'replay' ? await readersRefusal({ ...parts, topology }, [...replayed.keys()]) : undefined)
+  return {
+    ...{ name: wish.name, order, ...(resumes && { resumes }), seen, selected: groups.count },
+    ...{ replayed: Object.fromEntries(replayed), parked, lost, lostBecause: Object.fromEntries(lostBecause) },
+    ...{ valuesElsewhere, groups: groups.list(), others: groups.others, ...(refusal !== undefined && { refusal }) },
+  }
+}
+
+/** That of the run of this name, or a new one. */
+export async function orderFor(parts: ReplayParts, wish: ReplayWish): Promise<Pick<ReplayPlan, 'order' | 'resumes'>> {
+  checkWish(wish)
+  const { port, topology, signal, guarantee } = parts
+  const { runs, unreadable } = await readReplayRuns(port, topology.applicationId, signal)
+  const bad = unreadable.get(wish.name)
+  if (bad) throw bad
+  const run = runs.get(wish.name)
+  if (run === undefined)
+    return { order: newOrder(wish, { bounds: await boundsNow(port, topology, wish.selection ?? {}), guarantee }) }
+  const order = orderOf(run, wish)
+  const progress = await readProgress(port, topology.applicationId, wish.name, order, run.lastEnd)
+  return { order, resumes: { run, progress } }
+}
+
+async function rangesOf(
+  { admin }: ReplayParts['port'],
+  { bounds }: ReplayOrder,
+  progress: ReplayProgress | undefined,
+): Promise<readonly LetterRange[]> {
+  const ranges: LetterRange[] = []
+  for (const [topic, ends] of Object.entries(bounds)) {
+    const offsets = await admin.offsets(topic)
+    for (const [partition, to] of ends.entries()) {
+      const from = progress?.positions[topic]?.[partition] ?? offsets[partition]?.start ?? to
+      if (from < to) ranges.push({ topic, partition, from, to })
+    }
+  }
+  return ranges
+}
