@@ -46,12 +46,13 @@ export class LetterGroups {
   #all = 0
   #others = 0
 
-  add(letter: DeadLetter): void {
+  /** The fingerprint of the letter. */
+  add(letter: DeadLetter): string {
     this.#all++
     const seenAt = letter.failedAt ?? letter.writtenAt
     const fingerprint = fingerprintOf(letter)
     const group = this.#groups.get(fingerprint) ?? this.#open(fingerprint, letter, seenAt)
-    if (!group) return
+    if (!group) return fingerprint
     group.count++
     group.firstSeen = Math.min(group.firstSeen, seenAt)
     if (seenAt >= group.lastSeen) {
@@ -62,6 +63,7 @@ export class LetterGroups {
     if (letter.replayCount > 0) group.replayed++
     group.mostReplays = Math.max(group.mostReplays, letter.replayCount)
     if (letter.modelId !== null && group.modelIds.size < MAX_MODELS) group.modelIds.add(letter.modelId)
+    return fingerprint
   }
 
   /** All letters. */

@@ -12,6 +12,7 @@ export interface WholeLetter {
   readonly letter: DeadLetter
   readonly key: ReadField
   readonly value: ReadField
+  readonly keyBytes: Buffer | null
   readonly valueBytes: Buffer | null
   /** Of the source record; bytes that are no text in hexadecimal. */
   readonly carried: readonly (readonly [name: string, value: string])[]
@@ -58,11 +59,11 @@ export async function readWholeLetter(
 
 function wholeLetter(block: RecordBlock, row: number, reader: LetterReader): WholeLetter {
   const own = reader.readerOf(block, row)
-  const value = block.value(row)
+  const copied = (bytes: Buffer | null) => (bytes === null ? null : Buffer.from(bytes))
   return {
     letter: deadLetterOf(block, row),
     ...{ key: own.key(block, row), value: own.value(block, row) },
-    valueBytes: value === null ? null : Buffer.from(value),
+    ...{ keyBytes: copied(block.key(row)), valueBytes: copied(block.value(row)) },
     carried: carriedHeaders(block, row).map(
       ([name, bytes]) => [name, bytes === null ? 'null' : bytesText(bytes)] as const,
     ),
