@@ -143,9 +143,8 @@ export class ModelSet implements ChangingModels {
     this.#swaps.promote(cohort)
   }
 
-  /** Where the candidate of this cohort is loaded; none where there is no candidate. */
   candidateLanes(cohort: number): readonly Lane[] {
-    return this.#swaps.candidateOf(cohort)?.lanes ?? []
+    return this.#swaps.candidateLanes(cohort)
   }
 
   dropCandidate(cohort: number): void {

@@ -76,6 +76,10 @@ export class ModelSwaps implements ChangingModels {
     return candidate === lanes.versionOf(cohort) ? undefined : candidate
   }
 
+  candidateLanes(cohort: number): readonly Lane[] {
+    return this.candidateOf(cohort)?.lanes ?? []
+  }
+
   admit(cohort: number): void {
     const candidate = this.candidateOf(cohort)
     if (candidate) this.#parts.lanes.admit(candidate)

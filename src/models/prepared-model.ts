@@ -72,6 +72,8 @@ export interface ChangingModels {
   admit(cohort: number): void
   /** Makes the lanes of the candidate the stable ones, without a load. Throws BUG where there is no candidate. */
   promote(cohort: number): void
+  /** Where the candidate of this cohort is loaded; none where there is no candidate. */
+  candidateLanes(cohort: number): readonly Lane[]
   /** Rows of the candidate go to the stable model again; its lanes drain and end. Without a candidate: nothing. */
   dropCandidate(cohort: number): void
   /** The spec that serves now, by cohort; of a candidate too. Undefined: there is no such candidate. */

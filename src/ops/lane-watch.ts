@@ -2,8 +2,8 @@ import type { Lane } from '../models/executor.ts'
 import type { Clock } from './clock.ts'
 import { killThisProcess } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
+import { lookEverySecond } from './steady-looks.ts'
 
-const CHECK_MS = 1_000
 /** For probes to see that health is red before the process is gone. */
 const GRACE_MS = 5_000
 
@@ -25,13 +25,9 @@ export interface LaneWatchOptions {
  * is looked at again when it has had time to go on. The returned function ends the watch.
  */
 export function startLaneWatch({ lanes, stuckMs, clock, logger, die = killThisProcess }: LaneWatchOptions): () => void {
-  let cancel = () => {}
-  let dueMs = clock.now() + CHECK_MS
-  const check = () => {
-    const stoodStill = clock.now() - dueMs > CHECK_MS
-    dueMs = clock.now() + CHECK_MS
+  return lookEverySecond(clock, () => {
     for (const lane of lanes) {
-      if (lane.isolation === 'process' || stoodStill) continue
+      if (lane.isolation === 'process') continue
       const busyMs = Math.round(lane.busyMs())
       if (busyMs <= stuckMs + GRACE_MS) continue
       logger.error(
@@ -39,10 +35,8 @@ export function startLaneWatch({ lanes, stuckMs, clock, logger, die = killThisPr
         'a lane is stuck in native code: the process ends',
       )
       die()
-      return
+      return true
     }
-    cancel = clock.after(CHECK_MS, check)
-  }
-  cancel = clock.after(CHECK_MS, check)
-  return () => cancel()
+    return false
+  })
 }

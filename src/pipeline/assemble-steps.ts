@@ -101,7 +101,7 @@ export function buildSteps(
     })
     const { length: cohorts } = node.handler.cohorts
     const trials = stepTrials({ cohorts, models, input, sizes, watches, newAdaptive, shadows })
-    return { step, breaker, trials, shadows }
+    return { step, breaker, cohorts, trials, shadows }
   })
 }
 

@@ -111,6 +111,16 @@ export class BatchRecovery {
     this.#failRange(batch, model, wholeOf(batch), error, ++lastBatch)
   }
 
+  /**
+   * True where results of these rows count for the rule of a trial, and not for the flood guard, which would halt the step for what
+   * the rule ends; also where they come when it has. `by`: what ran them, if anything did.
+   */
+  isOnTrial(cohort: number, by: ModelVersion | undefined): boolean {
+    const { strays, watches } = this.#options
+    if (!strays.isOfCandidate(cohort)) return false
+    return by?.isReplaced === true || (watches.isJudged(cohort) && (by === undefined || by.cohort === cohort))
+  }
+
   /** Rows of this cohort have run. */
   worked(cohort: number): void {
     if (this.#refused.size > 0) this.#refused.delete(cohort)
@@ -188,10 +198,11 @@ export class BatchRecovery {
     this.#fail(segments, reason, {})
   }
 
-  #fail(segments: readonly RunSegment[], reason: RunInferenceError, about: FailureFacts, by?: ModelVersion): void {
+  #fail(segments: readonly RunSegment[], reason: RunInferenceError, facts: FailureFacts, by?: ModelVersion): void {
     const { failures, watches } = this.#options
     const isWatched = failures.listeners.length > 0
     for (const { run, from, to } of segments) {
+      const about = this.isOnTrial(run.cohort, by) ? { ...facts, isOnTrial: true } : facts
       if (!by || isItsOwn(by, run.cohort)) watches.failed(run.cohort, to - from)
       if (run.broughtBy !== undefined) {
         const value = isWatched ? Array.from({ length: run.count }, (_, i) => elementOf(run, i)) : undefined

@@ -6,6 +6,8 @@
  *
  * P1. The main thread never runs a model (I6): it fills slots and goes on.
  * P2. While a step's breaker is open nothing of it is dispatched; its rows stay queued (I10).
+ *     What the breaker, and the rests of an outage, are told of is the step's own models: one on trial that works does not say that
+ *     these do, and one that does not is somebody else's to judge.
  * P3. No more lanes run at once than the executor was made for, also while lanes come and go.
  * P4. Work is looked for once per turn of the event loop, however many blocks came with it.
  */
@@ -29,6 +31,8 @@ const NO_LANES: readonly Lane[] = []
 export interface DispatcherStep {
   readonly step: InferenceStep
   readonly breaker: Breaker
+  /** Models of the step's handler; those on trial are numbered behind them. */
+  readonly cohorts: number
 }
 
 export interface DispatcherOptions {
@@ -172,7 +176,7 @@ export class Dispatcher {
     for (let i = 0; i < steps.length; i++) {
       const next = steps[(this.#turn + i) % steps.length]!
       if (!this.#mayRun(next, lane)) continue
-      const { step, breaker } = next
+      const { step, breaker, cohorts } = next
       const mayBePart = this.#served !== undefined && this.#served !== step && step.waitedMs(now) >= PATIENCE_MS
       const batch = step.take(lane, mayBePart ? 'idle' : place, idle, first, now)
       if (!batch) continue
@@ -184,10 +188,12 @@ export class Dispatcher {
       this.#turn = (this.#turn + i + 1) % steps.length
       this.#served = step
       this.#running++
-      breaker
-        .run(() => step.run(slot, batch))
+      const isOnTrial = slot.version.cohort >= cohorts
+      const run = () => step.run(slot, batch)
+      const ran = isOnTrial ? run() : breaker.run(run)
+      ran
         .then(
-          () => this.#recovered(step),
+          () => isOnTrial || this.#recovered(step),
           (error: unknown) => this.#rest(step, error),
         )
         .finally(() => {

@@ -31,7 +31,7 @@ export function failurePolicy(
   const isCounted = stage === 'postprocess' || step === undefined || isAside
   const isPerBatch = stage === 'inference' && failureUnit === 'batch'
   let lastBatch: number | undefined
-  return (work, element, failure, { batch }) => {
+  return (work, element, failure, { batch, isOnTrial }) => {
     if (only && isUnhandled(failure.error, only)) {
       onFatal(unhandled(work, element, failure, only))
       return 'ends'
@@ -39,7 +39,7 @@ export function failurePolicy(
     // Rows that fail with their batch are one.
     const isSame = isPerBatch && batch !== undefined && batch === lastBatch
     lastBatch = batch
-    meter?.failed(work, isSame ? 0 : 1, isCounted, failure.error)
+    if (!isOnTrial) meter?.failed(work, isSame ? 0 : 1, isCounted, failure.error)
     return 'dead-letter'
   }
 }

@@ -11,6 +11,7 @@
  *     does at the end of a bundle. `floodRatio` is not: a block of one bad record would halt an instance that nobody asked to.
  * F4. It is told once; then nothing is, until `reset`, which forgets what was counted.
  * F5. Nothing is done per record but for those that fail or are dropped, and nothing at all where the limit is 1.
+ * F6. What a model on trial does in inference is counted neither way where a rule ends the trial: one bad canary halts nothing.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { StepNode } from '../graph.ts'

@@ -278,7 +278,8 @@ export class InferenceStep {
   ): void {
     const { failureUnit, meters, metrics, models, watches } = this.#options
     const { cohort, work } = batch.segments[0]!.run
-    meters.inference?.passed(work, failureUnit === 'batch' ? 1 : rows, rows)
+    const units = failureUnit === 'batch' ? 1 : rows
+    if (!this.#recovery.isOnTrial(cohort, version)) meters.inference?.passed(work, units, rows)
     meters.postprocess?.passed(work, rows, rows)
     models.outageOver(cohort)
     this.#recovery.worked(cohort)

@@ -49,6 +49,8 @@ export interface FailureFacts {
   readonly batch?: number
   /** How often inference of its batch was tried, from 1; default 1. */
   readonly attempt?: number
+  /** On a model on trial, for whose rule it is to judge: it says nothing of the step. */
+  readonly isOnTrial?: boolean
 }
 
 /** What a dead letter is made from when its turn in the outbox comes. */

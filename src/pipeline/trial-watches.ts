@@ -39,6 +39,13 @@ export class TrialWatches {
     watch?.failed(side!, rows)
   }
 
+  /** True for a candidate whose trial has a rule. */
+  isJudged(cohort: number): boolean {
+    if (this.#watched.size === 0) return false
+    const { watch, side } = this.#watched.get(cohort) ?? {}
+    return side === 'candidate' && watch!.judges
+  }
+
   /** A batch met an outage, and its rows were put back. True: it was one of the candidate, which somebody takes care of. */
   lost(cohort: number, error: RunInferenceError): boolean {
     const { watch, side } = this.#watched.get(cohort) ?? {}

@@ -37,6 +37,8 @@ export interface SlotModels {
   promote(model: ModelMetadata, modelId: string): Readonly<Record<string, number>>
   /** The model on trial is unloaded. */
   dropCandidate(): void
+  /** How long the model on trial has been at the call that it runs now, where no worker of it can be ended; 0: at none. */
+  candidateBusyMs(): number
   /** Where its lanes are: a cohort of the step's models. */
   readonly candidateCohort: number
   /** Undefined until the lanes of the step are open. */
@@ -63,6 +65,7 @@ export interface LiveModelsParts {
   readonly whyIgnored: (key: string) => string | undefined
   /** As of `LiveTrialParts`. */
   readonly trialWindowMs: number
+  readonly stuckMs: number
   readonly endTrial: LiveTrialParts['abort']
   readonly clock: Clock
   readonly random: () => number

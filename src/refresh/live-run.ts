@@ -87,6 +87,7 @@ export function createLiveRun(topology: Topology, parts: LiveRunParts): LiveRun 
     topic: modelMetadataTopic(topology.applicationId),
     slots: loaders,
     trialWindowMs: parts.settings.trialWindowMs,
+    stuckMs: parts.settings.stuckMs,
     endTrial: trialEnder({ ...parts, applicationId: topology.applicationId, instance }),
     whyIgnored: key => whyIgnored(topology, key),
     onChange: () => reporter.changed(),

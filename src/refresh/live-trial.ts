@@ -8,10 +8,13 @@
  * T3. When it becomes the stable model, its lanes do: nothing is loaded.
  * T4. Where a rule says so it is judged, anew with each record. When it is given up it has no more rows here, at once, and then
  *     the trial is ended for all.
+ * T5. A canary that is stuck in native code of a thread takes the instance with it (lane-watch.ts), rule or not. Its trial is ended for
+ *     all before: else whoever starts next would load it again, and end in the same way.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Logger } from '../ops/logger.ts'
+import { lookEverySecond } from '../ops/steady-looks.ts'
 import type { LiveModelMetrics, SlotModels } from './live-models.ts'
 import { LiveSlot, type PreparedVersion } from './live-slot.ts'
 import { RolloutJudge, type Verdict } from './rollout-judge.ts'
@@ -37,6 +40,8 @@ export interface LiveTrialParts {
   readonly metrics: LiveModelMetrics
   /** Over which time the two are compared. */
   readonly windowMs: number
+  /** How long one call into native code may take. */
+  readonly stuckMs: number
   /** Ends the trial for all instances, whatever that takes; gives up with the signal. */
   readonly abort: (trial: Trial, reason: string, signal: AbortSignal) => void
   readonly onChange: () => void
@@ -51,6 +56,7 @@ export class LiveTrial {
   /** Why a shadow scores nothing now. */
   #shadowProblem: string | undefined
   #isClosed = false
+  #endLooks = () => {}
   /** Ends what is done about a verdict. */
   #judged = new AbortController()
 
@@ -115,6 +121,7 @@ export class LiveTrial {
   /** Nothing is loaded any more, also of what is lost from now on; what serves is left alone. */
   close(): void {
     this.#isClosed = true
+    this.#endLooks()
     this.#judged.abort()
     this.#slot.close()
   }
@@ -141,6 +148,8 @@ export class LiveTrial {
     const isCanary = mode === 'canary'
     trials.setSplit(cohort, isCanary ? new Split(candidate) : undefined)
     trials.setWatch(cohort, this.#watch())
+    this.#endLooks()
+    this.#endLooks = isCanary ? this.#lookForStuck() : () => {}
     const onProblem = (reason: string | undefined) => {
       this.#shadowProblem = reason
       onChange()
@@ -154,6 +163,7 @@ export class LiveTrial {
 
   /** All rows are the stable model's again. */
   #takeBack(): void {
+    this.#endLooks()
     const { models, metrics } = this.#parts
     const { cohort, step } = models.slot
     const trials = models.trials!
@@ -181,6 +191,7 @@ export class LiveTrial {
       if (verdict) this.#giveUp(verdict)
     }
     return {
+      judges: judge !== undefined,
       ran(side, rows, callMs) {
         judge?.ran(side, rows, callMs)
         if (judge) look(side)
@@ -197,13 +208,29 @@ export class LiveTrial {
   }
 
   #giveUp({ about, reason }: Verdict): void {
-    const { abort, metrics, models } = this.#parts
+    const { metrics, models } = this.#parts
     const { cohort, step } = models.slot
+    metrics.modelTrialGivenUp(step, cohort, about)
+    this.#endForAll(`given up by the rule of its trial: ${reason}`, reason)
+  }
+
+  #lookForStuck(): () => void {
+    const { clock, models, stuckMs } = this.#parts
+    return lookEverySecond(clock, () => {
+      const busyMs = Math.round(models.candidateBusyMs())
+      if (busyMs <= stuckMs) return false
+      const reason = `a call of the candidate has been inside native code for ${busyMs} ms, and stuckMs is ${stuckMs}`
+      this.#endForAll(`given up before it ends this instance: ${reason}`, reason)
+      return true
+    })
+  }
+
+  /** `told`: in the status of this instance. */
+  #endForAll(told: string, reason: string): void {
     const trial = this.#trial!
     this.#drop()
-    metrics.modelTrialGivenUp(step, cohort, about)
-    this.#slot.gaveUp(new RunInferenceError('MODEL_UNUSABLE', `given up by the rule of its trial: ${reason}`))
-    abort(trial, reason, this.#judged.signal)
+    this.#slot.gaveUp(new RunInferenceError('MODEL_UNUSABLE', told))
+    this.#parts.abort(trial, reason, this.#judged.signal)
   }
 
   #failed({ modelId }: ModelMetadata, { code, message }: RunInferenceError): void {

@@ -121,6 +121,12 @@ export class SlotLoader implements SlotModels {
     this.#candidateFile = undefined
   }
 
+  candidateBusyMs(): number {
+    const lanes = this.#opened!.models.candidateLanes(this.slot.cohort)
+    const threads = lanes.filter(({ isolation }) => isolation !== 'process')
+    return Math.max(0, ...threads.map(lane => lane.busyMs()))
+  }
+
   async #prepare(model: ModelMetadata, signal: AbortSignal, cohort: number): Promise<PreparedVersion> {
     const { wantedFile, files, specOf } = this.#parts
     const wanted = wantedFile(model)

@@ -22,6 +22,8 @@ export interface ShadowTrial {
 
 /** Told by the batch of what the stable model and its candidate do. */
 export interface TrialWatch {
+  /** It has a rule, and ends the trial when the candidate fails too often. */
+  readonly judges: boolean
   /** A call gave results for so many rows, and took so long inside the model. */
   ran(side: Side, rows: number, callMs: number): void
   /** So many rows have failed in inference for good. */

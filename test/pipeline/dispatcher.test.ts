@@ -26,7 +26,7 @@ function setUp(lanes: readonly FakeLane[], steps: readonly FakeStep[]) {
         states.push(state)
         if (state === 'closed') dispatcher.resume(step)
       })
-      return { step, breaker }
+      return { step, breaker, cohorts: 1 }
     }),
     clock,
     random: () => 0.5,

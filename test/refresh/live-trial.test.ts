@@ -156,6 +156,28 @@ describe('a trial in an instance', () => {
     assert.equal(signal.aborted, true)
   })
 
+  it('T5: a canary whose thread is stuck is given up, here and for all, without a rule too', async () => {
+    const { aborts, clock, step, trial, update, told } = await running()
+    step.busyMs = 10_000
+    await clock.advance(5_000)
+    assert.equal(aborts.length, 0)
+    step.busyMs = 10_001
+    await clock.advance(1_000)
+    assert.deepEqual([step.candidate, told(), aborts.length], [undefined, '2 failed undefined', 1])
+    assert.match(trial.status()!.reason!, /given up before it ends this instance: .*inside native code for 10001 ms/)
+    await clock.advance(60_000)
+    await update(published(3, 'a'), 2)
+    assert.equal(aborts.length, 1)
+    assert.equal(clock.nextTimerMs(), undefined)
+  })
+
+  it('T5: a shadow is none of those that end an instance', async () => {
+    const { aborts, clock, step } = await running('b', { mode: 'shadow' })
+    step.busyMs = 1_000_000
+    await clock.advance(60_000)
+    assert.equal(aborts.length, 0)
+  })
+
   it('T4: without a rule it is not judged, and each record is judged anew', async () => {
     const { aborts, step, update } = await running()
     step.watch!.failed('candidate', 1_000)

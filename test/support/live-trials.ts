@@ -26,6 +26,8 @@ export interface ToldStep {
   split: Parameters<StepTrials['setSplit']>[1]
   shadow: ShadowTrial | undefined
   watch: TrialWatch | undefined
+  /** Of the candidate, in native code. */
+  busyMs: number
 }
 
 export function slotOnTrial() {
@@ -34,7 +36,7 @@ export function slotOnTrial() {
   const log: string[] = []
   const aborts: { readonly trial: Trial; readonly reason: string; readonly signal: AbortSignal }[] = []
   const step: ToldStep = {
-    ...{ stable: undefined, candidate: undefined, split: undefined, shadow: undefined, watch: undefined },
+    ...{ stable: undefined, candidate: undefined, split: undefined, shadow: undefined, watch: undefined, busyMs: 0 },
   }
   let open = 0
   const load = (isCandidate: boolean) => async (model: { readonly modelId: string }, signal: AbortSignal) => {
@@ -65,6 +67,7 @@ export function slotOnTrial() {
     slot: { text: 's', step: 's', cohort: 0, keys: undefined },
     hasOwn: true,
     candidateCohort: 1,
+    candidateBusyMs: () => step.busyMs,
     prepare: load(false),
     prepareCandidate: load(true),
     promote({ modelId }) {
@@ -99,7 +102,7 @@ export function slotOnTrial() {
   const ignore = () => {}
   const common = { clock, random: () => 0, onOutage: ignore, onRecovered: ignore, onChange: ignore }
   const trial = new LiveTrial({
-    ...{ ...common, models, logger: silentLogger, metrics: nullMetrics, windowMs: 60_000 },
+    ...{ ...common, models, logger: silentLogger, metrics: nullMetrics, windowMs: 60_000, stuckMs: 10_000 },
     abort: (of, reason, signal) => void aborts.push({ trial: of, reason, signal }),
   })
   const slot = new LiveSlot({
