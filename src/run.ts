@@ -39,6 +39,8 @@ export interface RunningTopology {
   /** Resolves after `stop`; rejects with the reason when the topology had to end by itself. */
   readonly finished: Promise<void>
   health(): HealthReport
+  /** Where reading of each partition stands that this instance has now, by `topic/partition`. */
+  positions(): Readonly<Record<string, number>>
   /** Lets the application go on after the flood guard has halted it; false: it was not halted. */
   resume(): boolean
   /** Stops fetching, finishes what is in flight within the budget, commits, leaves. Safe to call twice. */
@@ -110,6 +112,10 @@ class Running implements RunningTopology {
     return this.#health.report(this.#member)
   }
 
+  positions(): Readonly<Record<string, number>> {
+    return this.#assembly?.pipeline.positions() ?? {}
+  }
+
   resume(): boolean {
     const { logger } = this.#parts
     if (!this.#halted || this.#stopping !== undefined) return false
@@ -146,7 +152,7 @@ class Running implements RunningTopology {
     const live = createLiveRun(this.#topology, {
       ...{ ...this.#parts, ...told },
       memberIds: () => this.#member?.memberIds() ?? [],
-      positions: () => this.#assembly?.pipeline.positions() ?? {},
+      positions: () => this.positions(),
     })
     this.#live = live
     if (live) this.#health.watchSlots(() => live.slots())
@@ -281,10 +287,8 @@ class Running implements RunningTopology {
     logger.error({ code: reason.code, err: reason.message, stack: reason.stack }, 'the topology ends')
     this.#failure = reason
     this.#health.failed(reason)
-    this.#stopping = this.#close().then(
-      () => this.#stopped.reject(reason),
-      () => this.#stopped.reject(reason),
-    )
+    const end = () => this.#stopped.reject(reason)
+    this.#stopping = this.#close().then(end, end)
   }
 
   async #close(): Promise<void> {

@@ -70,6 +70,8 @@ export interface GroupMemberDescription {
   readonly host: string
   /** Topics that it subscribes to; none while the group is not `Stable`, when the coordinator does not say. */
   readonly topics: readonly string[]
+  /** Those that it was given; none while the group is not `Stable`. */
+  readonly partitions: readonly TopicPartition[]
 }
 
 /** What a group has committed of a partition. */

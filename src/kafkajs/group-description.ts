@@ -1,7 +1,7 @@
 import type { GroupDescription } from '../kafka/port.ts'
 import type { Caller } from './channel.ts'
 import type { CoordinatorType } from './cluster.ts'
-import { subscribedTopics } from './group-protocol.ts'
+import { sharedPartitions, subscribedTopics } from './group-protocol.ts'
 import { assertAnswer } from './protocol-errors.ts'
 
 interface DescribeGroupsAnswer {
@@ -13,6 +13,7 @@ interface DescribeGroupsAnswer {
       readonly clientId: string
       readonly clientHost: string
       readonly memberMetadata: Buffer | null
+      readonly memberAssignment: Buffer | null
     }[]
   }[]
 }
@@ -31,9 +32,10 @@ export async function describeGroup(
   assertAnswer(errorCode, `Describing group '${groupId}'`, `Describe on group '${groupId}'`)
   return {
     state: STATES.find(each => each === state) ?? 'Unknown',
-    members: members.map(({ memberId, clientId, clientHost, memberMetadata }) => ({
+    members: members.map(({ memberId, clientId, clientHost, memberMetadata, memberAssignment }) => ({
       ...{ memberId, clientId, host: clientHost },
       topics: memberMetadata === null ? [] : subscribedTopics(memberMetadata),
+      partitions: memberAssignment === null ? [] : sharedPartitions(memberAssignment),
     })),
   }
 }

@@ -11,6 +11,7 @@
  *    share a group, and the broker refuses the one that comes later.
  */
 
+import type { TopicPartition } from '../kafka/port.ts'
 import { AnswerReader } from './answer-reader.ts'
 import { assignPartitions, type GroupMemberClaim, type Partitions } from './assigner.ts'
 import { MemberAssignment, MemberMetadata } from './internals.ts'
@@ -66,10 +67,9 @@ const stickyV1: GroupProtocol = {
   decodeShare(bytes) {
     if (bytes.length === 0) return { partitions: new Map(), freshTopics: new Set() }
     const reader = new AnswerReader(bytes)
-    reader.int16() // version of the envelope
-    const partitions = reader.array(() => [reader.string(), reader.array(() => reader.int32())] as const)
+    const partitions = partitionsIn(reader)
     const { fresh } = fieldsOf(reader.bytes())
-    return { partitions: new Map(partitions), freshTopics: new Set(namesOf(fresh)) }
+    return { partitions, freshTopics: new Set(namesOf(fresh)) }
   },
 }
 
@@ -87,9 +87,25 @@ function subscriptionIn(bytes: Buffer): { readonly topics: readonly string[]; re
   }
 }
 
+function partitionsIn(reader: AnswerReader): ReadonlyMap<string, readonly number[]> {
+  reader.int16() // version of the envelope
+  return new Map(reader.array(() => [reader.string(), reader.array(() => reader.int32())] as const))
+}
+
 /** The topics of any member's subscription, whatever its assigner adds to it. */
 export function subscribedTopics(bytes: Buffer): readonly string[] {
   return subscriptionIn(bytes).topics
+}
+
+/** What any member was given, whatever its assigner adds to it. */
+export function sharedPartitions(bytes: Buffer): readonly TopicPartition[] {
+  try {
+    return [...partitionsIn(new AnswerReader(bytes))].flatMap(([topic, partitions]) =>
+      partitions.map(partition => ({ topic, partition })),
+    )
+  } catch {
+    return [] // Empty while the group rebalances, or no consumer's.
+  }
 }
 
 /** What JoinGroup carries. */

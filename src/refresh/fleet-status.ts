@@ -4,6 +4,7 @@
  */
 import { RunInferenceError } from '../errors.ts'
 import type { KafkaPort } from '../kafka/port.ts'
+import type { RecordBlock } from '../kafka/record-block.ts'
 import { type InstanceStatus, parseStatus, type SlotStatus } from './status-record.ts'
 import type { StepModels } from './step-models.ts'
 
@@ -56,33 +57,54 @@ export interface Fleet {
 /** How long after its last record an instance that is not a member counts as one that is starting: three times the reporter's period. */
 export const STARTING_MS = 90_000
 
+/** What the records of a status topic come to, one behind the other. */
+export class StatusTable {
+  readonly #instances = new Map<string, InstanceStatus>()
+  readonly #problems = new Map<string, string>()
+  #nextOffset: number | 'earliest' = 'earliest'
+
+  /** Reads on to what is the end now. Rejects as `KafkaPort.scan`. */
+  async readOn(port: Pick<KafkaPort, 'scan'>, topic: string, signal?: AbortSignal): Promise<void> {
+    const range = { topic, partition: 0, from: this.#nextOffset, to: 'end' } as const
+    for await (const block of port.scan([range], signal ? { signal } : {})) {
+      for (let i = 0; i < block.count; i++) this.#read(block, i)
+      this.#nextOffset = block.nextOffset
+    }
+  }
+
+  snapshot(): StatusSnapshot {
+    const byId = ([a]: [string, unknown], [b]: [string, unknown]) => (a < b ? -1 : 1)
+    return {
+      instances: [...this.#instances].sort(byId).map(([, status]) => status),
+      problems: new Map(this.#problems),
+    }
+  }
+
+  #read(block: RecordBlock, i: number): void {
+    const key = block.key(i)?.toString() ?? ''
+    const value = block.value(i)
+    this.#instances.delete(key)
+    this.#problems.delete(key)
+    if (value === null) return
+    try {
+      this.#instances.set(key, parseStatus(value, `record ${block.topic}/0/${block.offset(i)}`))
+    } catch (error) {
+      // The others count; this one is shown with its reason.
+      if (!(error instanceof RunInferenceError)) throw error
+      this.#problems.set(key, error.message)
+    }
+  }
+}
+
 /** Reads the topic to its end. Rejects as `KafkaPort.scan`. */
 export async function readStatus(
   port: Pick<KafkaPort, 'scan'>,
   topic: string,
   signal?: AbortSignal,
 ): Promise<StatusSnapshot> {
-  const instances = new Map<string, InstanceStatus>()
-  const problems = new Map<string, string>()
-  const range = { topic, partition: 0, from: 'earliest', to: 'end' } as const
-  for await (const block of port.scan([range], signal ? { signal } : {})) {
-    for (let i = 0; i < block.count; i++) {
-      const key = block.key(i)?.toString() ?? ''
-      const value = block.value(i)
-      instances.delete(key)
-      problems.delete(key)
-      if (value === null) continue
-      try {
-        instances.set(key, parseStatus(value, `record ${topic}/0/${block.offset(i)}`))
-      } catch (error) {
-        // The others count; this one is shown with its reason.
-        if (!(error instanceof RunInferenceError)) throw error
-        problems.set(key, error.message)
-      }
-    }
-  }
-  const byId = ([a]: [string, unknown], [b]: [string, unknown]) => (a < b ? -1 : 1)
-  return { instances: [...instances].sort(byId).map(([, status]) => status), problems }
+  const table = new StatusTable()
+  await table.readOn(port, topic, signal)
+  return table.snapshot()
 }
 
 /** `memberIds`: of all groups of the application now. `published`: by slot. `nowMs`: wall time. */

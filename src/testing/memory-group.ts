@@ -9,7 +9,7 @@
  */
 import type { GroupCommit, GroupDescription, StartPosition } from '../kafka/port.ts'
 import type { Clock } from '../ops/clock.ts'
-import { type MemberClaim, shareOut } from './memory-assignment.ts'
+import { type MemberClaim, partitionOfKey, shareOut } from './memory-assignment.ts'
 
 export interface JoinRequest {
   readonly memberId: string
@@ -31,6 +31,8 @@ export type Standing = 'ok' | 'rebalance' | 'unknown'
 
 interface Member {
   claim: JoinRequest
+  /** Keys of partitions, of the last generation. */
+  share: readonly string[]
   /** Set while it waits for the rebalance to end; undefined = the group went on without it. */
   answer: ((answer: JoinAnswer | undefined) => void) | undefined
   cancelExpiry: () => void
@@ -64,9 +66,10 @@ export class MemoryGroup {
   }
 
   describe(): GroupDescription {
-    const members = [...this.#members].map(([memberId, { claim }]) => ({
+    const members = [...this.#members].map(([memberId, { claim, share }]) => ({
       ...{ memberId, clientId: 'memory', host: '/memory' },
       topics: this.#isPreparing ? [] : claim.sources.map(({ topic }) => topic),
+      partitions: this.#isPreparing ? [] : share.map(partitionOfKey),
     }))
     if (members.length > 0) return { state: this.#isPreparing ? 'PreparingRebalance' : 'Stable', members }
     return { state: this.offsets.size > 0 ? 'Empty' : 'Dead', members }
@@ -84,7 +87,7 @@ export class MemoryGroup {
     member?.answer?.(undefined)
     member?.cancelExpiry()
     return new Promise(resolve => {
-      this.#members.set(claim.memberId, { claim, answer: resolve, cancelExpiry: () => {} })
+      this.#members.set(claim.memberId, { claim, share: [], answer: resolve, cancelExpiry: () => {} })
       this.rebalance()
       this.#completeIfAllJoined()
     })
@@ -171,8 +174,9 @@ export class MemoryGroup {
     for (const member of members) {
       const { answer } = member
       member.answer = undefined
+      member.share = shares.get(member.claim.memberId) ?? []
       this.#expectLife(member)
-      answer?.({ generation: this.#generation, partitions: shares.get(member.claim.memberId) ?? [] })
+      answer?.({ generation: this.#generation, partitions: member.share })
     }
   }
 }

@@ -40,6 +40,8 @@ export function kafkaMemberContract(features: PortFeatures): void {
         assert.ok(clientId !== '' && host.startsWith('/'), `${clientId} ${host}`)
         assert.deepEqual(topics, [topic])
       }
+      const given = seen.flatMap(({ partitions }) => partitions.map(each => `${each.topic}/${each.partition}`))
+      assert.deepEqual(given.toSorted(), [`${topic}/0`, `${topic}/1`])
       for (const { member } of members) await member.stop()
       assert.deepEqual(
         members.flatMap(({ member }) => member.memberIds()),
