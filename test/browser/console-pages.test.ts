@@ -43,8 +43,7 @@ describe('pages of the console', { skip: noBrowser }, () => {
       const { page } = watched
       await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor()
       await page.getByText('live', { exact: true }).waitFor()
-      for (const text of texts)
-        await page.locator('body').filter({ hasText: text }).waitFor()
+      for (const text of texts) await page.locator('body').filter({ hasText: text }).waitFor()
       const links = await page.evaluate(
         '[...document.querySelectorAll("[href]:not(link)")].map(a => a.getAttribute("href"))',
       )

@@ -19,6 +19,8 @@ export interface Chart {
 }
 
 const HEIGHT_PX = 150
+/** A page that was just opened shows so much, and more as it comes. */
+const LEAST_SECONDS = 60
 const DASH_PX = [5, 4]
 
 /** `write`: a value as text, with its unit. */
@@ -96,11 +98,11 @@ function options(lines: readonly ChartLine[], write: (value: number) => string, 
     cursor: { show: false },
     padding: [8, 8, 0, 0],
     scales: {
-      x: { range: (_, __, max) => [max - KEPT_SECONDS, max] },
+      x: { range: (_, min, max) => [Math.max(max - KEPT_SECONDS, Math.min(min, max - LEAST_SECONDS)), max] },
       y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1e-6) || 1] },
     },
     axes: [
-      { ...axis, values: (_, at) => at.map(clock), space: 70, size: 24 },
+      { ...axis, values: (_, at) => at.map(clock), space: 90, size: 24 },
       { ...axis, values: (_, at) => at.map(value => (value === 0 ? '0' : write(value))), size: 62, space: 34 },
     ],
     series: [
@@ -117,7 +119,7 @@ function options(lines: readonly ChartLine[], write: (value: number) => string, 
 }
 
 function clock(seconds: number): string {
-  return new Date(seconds * 1000).toTimeString().slice(0, 5)
+  return new Date(seconds * 1000).toTimeString().slice(0, 8)
 }
 
 function summary(values: readonly (number | null)[]) {

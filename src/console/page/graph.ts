@@ -8,7 +8,7 @@ import type { OpenPage } from './page.ts'
 import { table } from './table.ts'
 
 const MARGIN = 12
-const LABEL_LETTERS = 24
+const LABEL_LETTERS = 23
 
 const KINDS: Readonly<Record<GraphNode['kind'], string>> = {
   source: 'source',
@@ -101,7 +101,6 @@ function drawEdge(edge: GraphEdge, points: readonly Point[], isDeadLetters: bool
     })
     .join('')
   const end = points.at(-1)!
-  const from = points.at(-2)!
   const dead = isDeadLetters ? ' dead' : ''
   return {
     edge,
@@ -111,14 +110,16 @@ function drawEdge(edge: GraphEdge, points: readonly Point[], isDeadLetters: bool
       svg('path', { d: path }),
       svg('path', { class: 'head', d: `M${end.x} ${end.y}l-8 -4.5v9z` }),
     ),
-    label: svg('text', { class: `rate${dead}`, x: (from.x + end.x) / 2, y: (from.y + end.y) / 2 - 6 }),
+    label: svg('text', { class: `rate${dead}`, x: end.x - 12, y: end.y - 6 }),
   }
 }
 
-/** The whole text is the title of the node, and in the list. */
+/** Without its middle: names of topics differ at their ends. The whole text is the title of the node, and in the list. */
 function shortened(text: string): string {
   const letters = [...text]
-  return letters.length <= LABEL_LETTERS ? text : `${letters.slice(0, LABEL_LETTERS - 1).join('')}…`
+  return letters.length <= LABEL_LETTERS
+    ? text
+    : `${letters.slice(0, 6).join('')}…${letters.slice(7 - LABEL_LETTERS).join('')}`
 }
 
 function listOf({ nodes, edges }: GraphView, { rates }: ConsoleSnapshot): HTMLElement {

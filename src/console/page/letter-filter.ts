@@ -1,6 +1,6 @@
 /** The form that selects: what `kri dlq ls` has as flags. It only changes the address. */
 import type { ConsoleAbout, SelectionQuery } from '../console-api.ts'
-import { button, el } from './elements.ts'
+import { button, el, unseen } from './elements.ts'
 import { numberField, selectField, textField } from './field.ts'
 import { go } from './go.ts'
 import { fromParameters, type RepeatedField, toParameters } from './selection.ts'
@@ -56,7 +56,7 @@ export function filterForm({ graph }: ConsoleAbout, selection: SelectionQuery): 
     event.preventDefault()
     go('#/dead-letters', toParameters(fromParameters(new FormData(form))))
   })
-  return el('details', { class: 'card', open: true }, el('summary', {}, 'Filter'), form)
+  return el('details', { class: 'card', open: Object.keys(selection).length > 0 }, el('summary', {}, 'Filter'), form)
 }
 
 /** A field of which any value may be met, one in each input. */
@@ -70,10 +70,8 @@ function repeated(label: string, name: RepeatedField, selection: SelectionQuery,
     return made
   }
   for (const value of values.length === 0 ? [''] : values) add(value)
-  const another = button('or …', () => add('').querySelector('input')?.focus(), {
-    class: 'quiet',
-    'aria-label': `Another ${label.toLowerCase()}`,
-  })
+  const another = button('or …', () => add('').querySelector('input')?.focus(), { class: 'quiet' })
+  another.append(unseen(` another ${label.toLowerCase()}`))
   return el('div', { class: 'repeatable' }, fields, another)
 }
 

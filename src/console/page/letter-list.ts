@@ -24,7 +24,7 @@ export function letterTable(letters: readonly LetterView[]): HTMLElement {
           class: 'place',
         }),
         time(letter.failedAt),
-        letter.code ?? unknown(),
+        el('span', { class: 'failure' }, letter.code ?? unknown()),
         el('span', { class: 'message' }, letter.message ?? unknown()),
         letter.key === null ? el('span', { class: 'note' }, 'no key') : el('code', {}, letter.key),
         letter.modelId === null ? unknown() : el('code', {}, letter.modelId),

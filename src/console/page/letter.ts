@@ -11,7 +11,7 @@ import { facts, table } from './table.ts'
 
 export const openLetter: OpenPage = ({ about, parameters }) => {
   const place = parameters.get('place') ?? ''
-  const shown = el('div', { 'aria-busy': 'true' }, el('p', { class: 'empty' }, 'Reading the letter.'))
+  const shown = el('div', { class: 'stack', 'aria-busy': 'true' }, el('p', { class: 'empty' }, 'Reading the letter.'))
   const draw = async () => {
     try {
       setChildren(shown, ...contentOf(await readLetter(place)))

@@ -14,7 +14,13 @@ const MODES = [
 
 export function askPublish({ slot, stable }: SlotView): Promise<unknown> {
   const mode = selectField('It is to', 'mode', MODES)
-  const share = numberField('Share of the keys in percent', { name: 'percent', min: 1, max: 100, value: 10 })
+  const share = numberField('Share of the keys in percent', {
+    name: 'percent',
+    min: 0.01,
+    max: 100,
+    step: 'any',
+    value: 10,
+  })
   share.hidden = true
   mode.addEventListener('change', event => {
     share.hidden = (event.target as HTMLSelectElement).value !== 'canary'

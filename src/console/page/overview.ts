@@ -62,10 +62,10 @@ function tilesOf({ throughput, lag, latency, batches }: ConsoleSnapshot): readon
     tile('Out', rate(throughput.outPerSecond), 'records/s'),
     tile('Failed', rate(throughput.failedPerSecond), 'records/s', throughput.failedPerSecond > 0),
     tile('Lag', count(lag.records), 'records'),
-    tile('Oldest waits', lag.seconds === undefined ? unknown() : seconds(lag.seconds), ''),
-    tile('In the queue', ...quantiles(latency?.queue)),
-    tile('In the model', ...quantiles(latency?.compute)),
-    tile('Fetch to acknowledgement', ...quantiles(latency?.total)),
+    tile('Oldest waits', lag.seconds === undefined ? unknown() : seconds(lag.seconds), 'for its turn'),
+    tile('In the queue, p50', ...quantiles(latency?.queue)),
+    tile('In the model, p50', ...quantiles(latency?.compute)),
+    tile('In all, p50', ...quantiles(latency?.total)),
     tile(
       'Batches',
       batches === undefined ? unknown() : rate(batches.perSecond),
@@ -80,7 +80,7 @@ function tilesOf({ throughput, lag, latency, batches }: ConsoleSnapshot): readon
 }
 
 function quantiles(of: Quantiles | undefined): [Child, string] {
-  return of === undefined ? [unknown(), ''] : [milliseconds(of.p50), `p50 · p99 ${milliseconds(of.p99)}`]
+  return of === undefined ? [unknown(), ''] : [milliseconds(of.p50), `p99 ${milliseconds(of.p99)}`]
 }
 
 function tile(name: string, value: Child, unit: string, isBad = false): HTMLElement {
@@ -88,7 +88,7 @@ function tile(name: string, value: Child, unit: string, isBad = false): HTMLElem
     'div',
     { class: isBad ? 'tile bad' : 'tile', 'data-id': name },
     el('h2', {}, name),
-    el('p', {}, el('b', {}, value), unit === '' ? false : el('span', {}, ` ${unit}`)),
+    el('p', {}, el('b', {}, value), unit !== '' && el('span', {}, ` ${unit}`)),
   )
 }
 

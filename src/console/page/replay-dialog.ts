@@ -18,6 +18,12 @@ export function openReplay(selection: SelectionQuery): void {
     'form',
     { class: 'stack' },
     selectionText(selection),
+    el(
+      'label',
+      { class: 'check' },
+      el('input', { type: 'checkbox', name: 'open', value: 'true', checked: true }),
+      el('span', {}, 'Only those not yet taken by a replay'),
+    ),
     textField('Reason', { name: 'reason', autofocus: true }, 'Kept in the audit'),
     el(
       'details',
@@ -100,11 +106,13 @@ function requestOf(form: HTMLFormElement, selection: SelectionQuery): ReplayRequ
     const value = givenNumber(data, name)
     return value === undefined ? [] : [[name, value] as const]
   })
-  return { selection, ...Object.fromEntries(texts), ...Object.fromEntries(numbers) }
+  const { open: _, ...whole } = selection
+  const chosen = data.has('open') ? { ...whole, open: true } : whole
+  return { selection: chosen, ...Object.fromEntries(texts), ...Object.fromEntries(numbers) }
 }
 
 function selectionText(selection: SelectionQuery): HTMLElement {
-  const selected = conditions(selection)
+  const selected = conditions({ ...selection, open: false })
   if (selected.length === 0) return el('p', {}, 'All dead letters of this topology.')
   return el('ul', { class: 'selected', 'aria-label': 'Selection' }, ...selected.map(each => el('li', {}, each)))
 }
