@@ -11,6 +11,7 @@ const GROUPS: Readonly<Record<SettingGroup, string>> = {
   run: '`kri run` and `kri check`',
   console: '`kri run` and `kri console`',
   models: 'Where models come from: every command that loads them',
+  replay: '`kri dlq replay` and the console',
   topics: '`kri topics plan` and `kri topics apply`',
 }
 

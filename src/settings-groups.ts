@@ -1,6 +1,6 @@
 /** Which settings belong together: in help and documents, and by the commands that take them. */
 
-export type SettingGroup = 'connection' | 'topics' | 'run' | 'console' | 'models'
+export type SettingGroup = 'connection' | 'topics' | 'run' | 'console' | 'models' | 'replay'
 
 /** How Kafka and the registry are reached. */
 const CONNECTION = [
@@ -48,11 +48,15 @@ const MODELS = [
 
 const CONSOLE = ['console', 'consoleHosts', 'consoleToken', 'consoleTokenFile'] as const
 
+/** What replays of dead letters may do. */
+const REPLAY = ['replayTargets'] as const
+
 const GROUPS: readonly (readonly [SettingGroup, readonly string[]])[] = [
   ['connection', CONNECTION],
   ['topics', TOPICS],
   ['console', CONSOLE],
   ['models', MODELS],
+  ['replay', REPLAY],
 ]
 
 export function groupOf(name: string): SettingGroup {

@@ -2,10 +2,10 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import type { StartPosition } from './kafka/port.ts'
+import { isTopicName } from './kafka/topic-names.ts'
 import { DEFAULT_RUN_SETTINGS as RUN } from './run-settings.ts'
 import { groupOf, type SettingGroup } from './settings-groups.ts'
 import { isEndpoint, isModelRoot, isOrigin } from './settings-places.ts'
-import { brokenRules } from './settings-rules.ts'
 
 const whole = (min: number, max = Number.MAX_SAFE_INTEGER) => {
   const expected =
@@ -55,6 +55,13 @@ const hostNames = z
   )
   .meta({ takes: 'names' })
 const TOKEN = 'at least 16 characters, no spaces among them'
+const TOPICS = 'names of topics, separated by commas'
+const topics = z
+  .preprocess(
+    value => (typeof value === 'string' ? value.split(',').map(topic => topic.trim()) : value),
+    z.array(z.string(TOPICS).refine(isTopicName, TOPICS), TOPICS),
+  )
+  .meta({ takes: 'topics' })
 const ORIGIN = 'an http or https URL of a host alone'
 const origin = z.string(ORIGIN).refine(isOrigin, ORIGIN).meta({ takes: 'url' }).optional()
 const ENDPOINT = 'an http or https URL without user and query'
@@ -218,6 +225,10 @@ export const settingsSchema = z.strictObject({
     .describe('of temporary credentials; better in a file or KRI_S3_SESSION_TOKEN'),
   s3SessionTokenFile: secretFile.describe(HOLDS_IT),
 
+  replayTargets: topics
+    .default([])
+    .describe('topics that dead letters may be replayed to with --to topic:<name>, comma-separated (default: none)'),
+
   partitions: whole(1).default(4).describe('of source topics that do not exist yet'),
   replicationFactor: whole(1, 100).default(1).describe('of topics that do not exist yet'),
   minIsr: whole(1, 100).default(1).describe('min.insync.replicas of topics that do not exist yet'),
@@ -263,37 +274,4 @@ function valuesOf(kind: unknown): Pick<SettingHelp, 'takes' | 'choices'> {
   if (kind instanceof z.ZodDefault || kind instanceof z.ZodOptional) return valuesOf(kind.unwrap())
   const { takes = 'text', choices } = (kind as z.ZodType).meta() ?? {}
   return { takes: takes as string, choices: choices as readonly string[] | undefined }
-}
-
-export interface ParsedProblem {
-  readonly name: string
-  /** Undefined: there is no such setting. */
-  readonly expected: string | undefined
-}
-
-export type ParsedSettings = { readonly settings: Settings } | { readonly problems: readonly ParsedProblem[] }
-
-/** Checks everything and names every problem. */
-export function parseSettings(values: Readonly<Record<string, unknown>>): ParsedSettings {
-  const result = settingsSchema.safeParse(values)
-  const wrong = (result.error?.issues ?? []).flatMap((issue): ParsedProblem[] =>
-    issue.code === 'unrecognized_keys'
-      ? issue.keys.map(name => ({ name, expected: undefined }))
-      : [{ name: String(issue.path[0]), expected: issue.message }],
-  )
-  const settings = result.data ?? (fieldByField(values) as Settings)
-  const broken = brokenRules(
-    settings,
-    wrong.map(({ name }) => name),
-  )
-  // One per setting: several brokers may each be wrong in the same way.
-  const problems = [...wrong, ...broken].filter(({ name }, i, all) => all.findIndex(other => other.name === name) === i)
-  return problems.length === 0 ? { settings: Object.freeze(settings) } : { problems }
-}
-
-/** What is right by itself, when not everything is. */
-function fieldByField(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(settingsSchema.shape).map(([name, field]) => [name, field.safeParse(values[name]).data]),
-  )
 }

@@ -21,7 +21,8 @@ import {
   withoutVisibleSecrets,
 } from './secret-settings.ts'
 import { settingFlag, settingVariable } from './settings-names.ts'
-import { type ParsedProblem, parseSettings, type Settings, settingsHelp } from './settings-schema.ts'
+import { type ParsedProblem, parseSettings } from './settings-parsing.ts'
+import { type Settings, settingsHelp } from './settings-schema.ts'
 
 export { describeSettings, visibleSecrets } from './secret-settings.ts'
 export type { Settings } from './settings-schema.ts'

@@ -62,6 +62,7 @@ const refused: Readonly<Record<SettingName, readonly string[]>> = {
   consoleToken: ['', 'fifteen-letters', 'sixteen and spaces'],
   consoleTokenFile: [''],
   modelRoots: ['', 'a,', 'gs://bucket', 'https://u:p@h/x', 'https://h/x?y', 's3://B', 'ftp://h'],
+  replayTargets: ['', 'a,', 'a b', 'a/b', '..'],
   maxModelBytes: ['0', '2GB', '-1'],
   modelFetchTimeoutMs: ['999', '5m'],
   modelLoadTimeoutMs: ['0', '5m'],

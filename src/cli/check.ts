@@ -17,12 +17,13 @@ import { createLogger, type Logger, silentLogger } from '../ops/logger.ts'
 import { describeParameters, type ParameterDescription } from '../parameters.ts'
 import { badValue } from '../problem.ts'
 import { loadSettings, type Settings, strayVariables, visibleSecrets } from '../settings.ts'
-import { parseSettings } from '../settings-schema.ts'
+import { parseSettings } from '../settings-parsing.ts'
 import { createMemoryRegistry } from '../testing/memory-registry.ts'
 import type { Topology } from '../topology.ts'
 import { importTopology } from '../topology-module.ts'
 import { prepareConnections, type TopologyFlags } from './connect.ts'
 import { modelSourceOf } from './model-access.ts'
+import { shellLine } from './shell-words.ts'
 
 const NOTHING: Checked = { models: [], topics: [], schemas: [], examples: [] }
 /** Not asked, where there is no cluster; the setting must be there. */
@@ -176,13 +177,12 @@ async function checkWith(
   return await checkTopology(topology, parts, findings)
 }
 
-/** As a shell takes them. */
 function argumentsOf(module: string, parameters: TopologyFlags['param'] = {}): string {
   const given = Object.entries(parameters).map(([name, value]) =>
     typeof value === 'string' ? `${name}=${value}` : name,
   )
   const words = [module, ...given.flatMap(text => ['--param', text])]
-  return words.map(word => (/^[\w./:=@,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ')
+  return shellLine(words)
 }
 
 /** Offline, and where the settings name files that cannot be read, the project's own schemas stand for a registry. */

@@ -6,6 +6,7 @@ import { completionCommand } from './completion-command.ts'
 import { consumeCommand } from './consume-command.ts'
 import { describeCommand } from './describe-command.ts'
 import { dlqExportCommand, dlqLsCommand, dlqShowCommand, dlqStatsCommand } from './dlq-command.ts'
+import { dlqParkCommand, dlqReplayCommand } from './dlq-replay-command.ts'
 import { initCommand } from './init-command.ts'
 import {
   modelsAbortCommand,
@@ -45,6 +46,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   dlqStatsCommand,
   dlqShowCommand,
   dlqExportCommand,
+  dlqReplayCommand,
+  dlqParkCommand,
   produceCommand,
   consumeCommand,
   completionCommand(
@@ -58,7 +61,7 @@ export const COMMAND_GROUPS: Readonly<Record<string, string>> = {
   cluster: 'a local cluster of real parts, for development and tests',
   topics: 'the topics that a topology needs',
   models: 'the models that its steps run: publish, try, watch, go back',
-  dlq: 'what failed: find it, and understand why',
+  dlq: 'what failed: find it, understand why, and let it be processed again',
 }
 
 /** The command that these words begin with. */

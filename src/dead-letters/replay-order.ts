@@ -59,6 +59,16 @@ export function newOrder(
   }
 }
 
+/** A name that nobody else has chosen: when it was, and who it is. */
+export function newRunName(by: string, wallTimeMs: number): string {
+  const time = new Date(wallTimeMs).toISOString().replace(/[-:Z]/g, '').replace(/[T.]/g, '-')
+  const who = by
+    .split('@')[0]!
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .slice(0, 40)
+  return `${time}-${who || 'somebody'}`
+}
+
 /** Throws REPLAY_REFUSED for what can never be right, whatever is in Kafka. */
 export function checkWish({ name, setHeaders = {} }: ReplayWish): void {
   if (!isRunName(name))
