@@ -25,6 +25,10 @@ const DIFFERING: readonly (readonly [pattern: RegExp, mark: string])[] = [
   [/(?<![\w<.])-?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?/gi, '<n>'],
 ]
 
+/** Digests of what was asked for lately: reasons are few, and letters many. */
+const MAX_DIGESTS = 10_000
+const digests = new Map<string, string>()
+
 /** The message without what differs from record to record (F1, F2). */
 export function normalised(message: string): string {
   let text = message.slice(0, READ_CHARS).split('\n', 1)[0]!
@@ -39,6 +43,11 @@ export function fingerprintOf({
   code,
   message,
 }: Pick<DeadLetter, 'stage' | 'step' | 'code' | 'message'>): string {
-  const parts = [stage ?? '', step ?? '', code ?? '', normalised(message ?? '')]
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, DIGITS)
+  const parts = JSON.stringify([stage ?? '', step ?? '', code ?? '', normalised(message ?? '')])
+  const known = digests.get(parts)
+  if (known !== undefined) return known
+  const digest = createHash('sha256').update(parts).digest('hex').slice(0, DIGITS)
+  if (digests.size >= MAX_DIGESTS) digests.clear()
+  digests.set(parts, digest)
+  return digest
 }

@@ -86,7 +86,7 @@ export function withoutPrefix(
 }
 
 /** Steps over headers; after `next` the four positions describe one. */
-class HeaderWalk {
+export class HeaderWalk {
   readonly #bytes: Buffer
   readonly #end: number
   readonly #cursor: VarintCursor
