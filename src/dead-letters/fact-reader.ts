@@ -34,7 +34,7 @@ export class FactReader {
   readonly #facts = new Map<string, Fact>()
   readonly #all: readonly Fact[]
   #first: Fact | undefined
-  #bytes = Buffer.alloc(0)
+  #bytes: Buffer = Buffer.alloc(0)
 
   constructor(known: readonly string[]) {
     for (const name of known) {
