@@ -10,6 +10,7 @@ import { check } from './check.ts'
 import { profileInto } from './child.ts'
 import { conditions, DEFAULT_LANES } from './conditions.ts'
 import { benchLogger, connect } from './connect.ts'
+import { deadLetters } from './dead-letters.ts'
 import { digits } from './digits.ts'
 import { type Figure, table } from './figures.ts'
 import { gpu } from './gpu.ts'
@@ -41,6 +42,7 @@ const SUBJECTS = [
   ...guarantee,
   refresh,
   refreshWebgpu,
+  deadLetters,
   memory,
   gpu,
   sessions,
