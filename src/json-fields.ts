@@ -78,8 +78,10 @@ export class JsonFields {
     return this.number(at, value, `a whole number from ${min}`, n => Number.isSafeInteger(n) && n >= min)
   }
 
+  /** Zero is one number here: JSON can be read with a negative one, and cannot be written with it. */
   number(at: string, value: unknown, expected: string, holds: (n: number) => boolean): number {
-    return typeof value === 'number' && Number.isFinite(value) && holds(value) ? value : this.wrong(at, expected, value)
+    const isFine = typeof value === 'number' && Number.isFinite(value) && holds(value)
+    return isFine ? value + 0 : this.wrong(at, expected, value)
   }
 
   wrong<T>(at: string, expected: string, value: unknown): T {

@@ -146,7 +146,7 @@ class Reader {
   }
 
   whole(at: string, value: unknown, min: number): number {
-    if (Number.isSafeInteger(value) && (value as number) >= min) return value as number
+    if (Number.isSafeInteger(value) && (value as number) >= min) return (value as number) + 0
     throw this.wrong(at, `a whole number from ${min}`, value)
   }
 

@@ -12,6 +12,16 @@ async function faultOf(run: Target['run']) {
   return (await execute(targetOf(run), input)).fault
 }
 
+/** Takes that much processor time. */
+function spin(ms: number): void {
+  const before = process.cpuUsage()
+  // Asking is itself work of the system, and most of it.
+  for (let spentUs = 0; spentUs < ms * 1000; ) {
+    const { user, system } = process.cpuUsage(before)
+    spentUs = user + system
+  }
+}
+
 test('what is refused with a code that fits is no fault, and what is taken neither', async () => {
   assert.deepEqual(
     await execute(
@@ -57,18 +67,16 @@ test('inputs that differ in numbers and quoted text only show one fault', async 
 })
 
 test('time out of proportion is a fault when it is the processor’s own', async () => {
-  const spin = () => {
-    const before = process.cpuUsage()
-    // Asking is itself work of the system, and most of it.
-    for (let spentUs = 0; spentUs < (MAX_CPU_MS + 50) * 1000; ) {
-      const { user, system } = process.cpuUsage(before)
-      spentUs = user + system
-    }
-  }
-  assert.equal((await faultOf(spin))?.kind, 'slow')
+  assert.equal((await faultOf(() => spin(MAX_CPU_MS + 50)))?.kind, 'slow')
   const nobody = new Int32Array(new SharedArrayBuffer(4))
   const wait = () => void Atomics.wait(nobody, 0, 0, MAX_CPU_MS + 50)
   assert.equal(await faultOf(wait), undefined, 'waiting is none')
+})
+
+test('an input of four times 64 KiB may take four times as long', async () => {
+  const work = () => spin(MAX_CPU_MS * 1.5)
+  assert.equal((await execute(targetOf(work), Buffer.alloc(4 * 65_536))).fault, undefined)
+  assert.equal((await execute(targetOf(work), Buffer.alloc(65_536))).fault?.kind, 'slow')
 })
 
 test('memory out of proportion is a fault', async () => {

@@ -118,6 +118,12 @@ describe('the value of a state', () => {
     assert.throws(() => parseStepModels(Buffer.alloc(0), WHERE), /\[METADATA_INVALID\]/)
   })
 
+  it('has one zero: a size of -0 is 0 (found by fuzzing model-metadata)', () => {
+    const read = parseStepModels(Buffer.from(JSON.stringify(state).replace('"sizeBytes":10', '"sizeBytes":-0')), WHERE)
+    assert.equal(read.stable.sizeBytes, 0)
+    assert.deepEqual(parseStepModels(encodeStepModels(read), WHERE), read)
+  })
+
   it('is never written where it could not be read', () => {
     const wrong = { ...state, revision: 0 }
     assert.throws(
