@@ -97,9 +97,9 @@ function publicationText({ modelId, outcome, reason }: Publication): string {
 }
 
 /** Writes records of these numbers, the last one excluded. */
-type Write = (from: number, to: number, onProgress?: (acknowledged: number) => void) => Promise<void>
+export type Write = (from: number, to: number, onProgress?: (acknowledged: number) => void) => Promise<void>
 
-async function openInput({
+export async function openInput({
   topology,
   images,
   port,

@@ -7,10 +7,10 @@
  */
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import type { Cluster } from '../src/cluster/cluster.ts'
 import { RunInferenceError } from '../src/errors.ts'
 import { BadFlag, type DemoFlags, HELP, parseFlags } from './flags.ts'
 import { createKeptLog } from './kept-log.ts'
+import { lookAround } from './look-around.ts'
 import { runMainJob } from './main-job.ts'
 import { createScreen } from './screen.ts'
 import { holds, jsonOf, textOf } from './summary.ts'
@@ -62,10 +62,14 @@ async function demo(flags: DemoFlags): Promise<number> {
   const job = runMainJob({ flags, screen, logger, signal, resources })
   try {
     const result = await Promise.race([job, interrupted])
-    await close(resources)
+    if (!flags.keep) await close(resources)
     screen.line(textOf(result, flags.records, out))
-    if (flags.keep) screen.line(howToGoOn(result.cluster))
     if (flags.json) process.stdout.write(`${jsonOf(result)}\n`)
+    if (flags.keep) {
+      await lookAround(result.parts)
+      screen.line('Ending it')
+      await close(resources)
+    }
     return holds(result, flags.records) ? 0 : 1
   } catch (error) {
     screen.clear()
@@ -118,12 +122,6 @@ function endAtOnce(why: string): never {
   process.stderr.write(`\n${why}: ending at once\n`)
   process.kill(process.pid, 'SIGKILL')
   throw new Error('killed')
-}
-
-function howToGoOn({ brokers, registryUrl, local }: Cluster): string {
-  const environment = `export KRI_BROKERS=${brokers.join(',')} KRI_REGISTRY_URL=${registryUrl}`
-  const how = local === undefined ? '' : 'The cluster goes on until you stop it:  npm run kri cluster down\n'
-  return `${how}To look into its topics:  ${environment}\n`
 }
 
 function describe(error: unknown): string {

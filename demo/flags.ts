@@ -22,7 +22,7 @@ Exit code 0 only when all of that holds.
   --records N      how many records to write, 2 to 5,000,000 (default 54,000)
   --partitions N   of every topic, 1 to 100 (default 4)
   --json           nothing but one JSON object on standard output; progress goes to standard error
-  --keep           leave the cluster and its topics for a look, and say how to stop it
+  --keep           then stay up with an instance and its console open for a look around, until Ctrl-C
   --help           this text
 `
 

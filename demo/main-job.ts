@@ -4,7 +4,6 @@
  * Everything that has to be ended is put on the stack of resources as soon as it exists, whatever happens after.
  */
 import type { DigitPrediction } from '../schemas/types.ts'
-import { clusterStatus, keepCluster } from '../src/cluster/background.ts'
 import { type Cluster, startCluster } from '../src/cluster/cluster.ts'
 import { RunInferenceError } from '../src/errors.ts'
 import { avro } from '../src/kafka/avro-codec.ts'
@@ -28,7 +27,7 @@ import { codecContext, type Job, type Parts } from './parts.ts'
 import { readTopic } from './read-back.ts'
 import { type DemoResult, failedTopic, whole } from './summary.ts'
 
-export async function runMainJob(job: Job): Promise<DemoResult & { readonly cluster: Cluster }> {
+export async function runMainJob(job: Job): Promise<DemoResult & { readonly parts: Parts }> {
   const { signal, resources, logger } = job
   const topology = await loadTopology('topologies/digits.ts')
   const images = await readDigitImages()
@@ -47,36 +46,22 @@ export async function runMainJob(job: Job): Promise<DemoResult & { readonly clus
   await applyTopics(parts)
   const course = await runCourse(parts)
   const verdict = await readAndCheck(parts)
-  return { topology, images, cluster, verdict, ...course, seconds: performance.now() / 1000 }
+  return { topology, images, parts, verdict, ...course, seconds: performance.now() / 1000 }
 }
 
-async function openCluster({ screen, signal, resources, flags, logger }: Job): Promise<Cluster> {
+async function openCluster({ screen, resources, logger }: Job): Promise<Cluster> {
   const step = screen.step('cluster')
-  const environment = clusterEnvironment()
-  if (flags.keep && (await clusterStatus(environment)) !== undefined) throw keptAlready()
   const onProgress = ({ text }: { readonly text: string }) => step.progress(text)
   const cluster = await startCluster({
     brokers: 1,
     registry: true,
-    outlive: flags.keep,
     logger,
     onProgress,
-    environment,
+    environment: clusterEnvironment(),
   })
-  resources.defer(async () => {
-    if (flags.keep && !signal.aborted && cluster.local !== undefined) await keepCluster(cluster, environment)
-    else await cluster.stop()
-  })
+  resources.defer(() => cluster.stop())
   step.done(`Kafka at ${cluster.brokers.join(', ')}, schema registry at ${cluster.registryUrl}`)
   return cluster
-}
-
-function keptAlready(): RunInferenceError {
-  return new RunInferenceError(
-    'CLUSTER_UNAVAILABLE',
-    'a cluster was left running before (npm run kri cluster status), and one can be kept at a time. ' +
-      'Stop it first (npm run kri cluster down), or leave out --keep',
-  )
 }
 
 async function applyTopics({ cluster, topology, port, registry, screen, flags }: Parts): Promise<void> {

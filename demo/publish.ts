@@ -1,12 +1,8 @@
-/** Publishes a model as an operator does: `kri models publish`, in a process of its own, which waits for the fleet. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+/** Publishes a model as an operator does: `kri models publish`, which waits for the fleet. */
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import type { WaitResult } from '../src/refresh/fleet-wait.ts'
+import { startKri } from './kri.ts'
 
-const KRI = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
-const END_WITH_PARENT = new URL('../scripts/end-with-parent.mjs', import.meta.url).href
 const WAIT_SECONDS = 60
 
 /** What the fleet made of a model that was published. */
@@ -34,16 +30,8 @@ export async function publish({ brokers, modelId, unchecked, resources }: Publis
   const startedAtMs = performance.now()
   const flags = ['--brokers', brokers.join(), '--wait', String(WAIT_SECONDS), '--log-level', 'error', '--json']
   const words = ['models', 'publish', 'topologies/digits.ts', modelId, ...flags, ...(unchecked ? ['--no-check'] : [])]
-  const child = spawn(process.execPath, ['--conditions=kri-source', `--import=${END_WITH_PARENT}`, KRI, ...words], {
-    // The channel closes when this process dies, however it does, and the command ends.
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  })
-  const ended = once(child, 'close') as Promise<[number | null]>
-  resources.defer(async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
-    await ended
-  })
-  const [output, problem, [code]] = await Promise.all([text(child.stdout!), text(child.stderr!), ended])
+  const { child, ended } = startKri(words, resources)
+  const [output, problem, code] = await Promise.all([text(child.stdout!), text(child.stderr!), ended])
   if (output === '') throw new Error(`kri ${words.join(' ')} ended with ${code ?? child.signalCode}: ${problem}`)
   const { state, waited } = JSON.parse(output) as {
     readonly state: { readonly revision: number }
