@@ -8,7 +8,7 @@
 import type { GraphView } from '../console-api.ts'
 
 export const NODE = { width: 172, height: 54 } as const
-const GAP = { x: 132, y: 22 } as const
+const GAP = { x: 120, y: 22 } as const
 const EDGE_PLACE_HEIGHT = 18
 const SWEEPS = 6
 

@@ -8,7 +8,9 @@ import type { OpenPage } from './page.ts'
 import { table } from './table.ts'
 
 const MARGIN = 12
-const LABEL_LETTERS = 23
+/** Beyond that letters would be too small to read: it is scrolled then. */
+const LEAST_SCALE = 0.75
+const LABEL_LETTERS = 21
 
 const KINDS: Readonly<Record<GraphNode['kind'], string>> = {
   source: 'source',
@@ -58,13 +60,15 @@ function draw(graph: GraphView, topology: string): Drawing {
   const element = svg(
     'svg',
     {
-      ...{ role: 'img', viewBox: `${-MARGIN} ${-MARGIN} ${width} ${height}`, width, height },
+      ...{ role: 'img', viewBox: `${-MARGIN} ${-MARGIN} ${width} ${height}` },
       'aria-label': `Topology ${topology}: ${graph.nodes.length} nodes, ${graph.edges.length} edges. The list below says the same.`,
     },
     ...edges.map(({ element: drawn }) => drawn),
     ...nodes,
     ...edges.map(({ label }) => label),
   )
+  element.style.maxWidth = `${width}px`
+  element.style.minWidth = `${LEAST_SCALE * width}px`
   return {
     element,
     update(rates) {

@@ -15,7 +15,7 @@ export interface ReplayList {
   onEnded(heard: () => void): void
 }
 
-const SHOWN_ENDED = 5
+const SHOWN_ENDED = 3
 const PILLS: Readonly<Record<ReplayView['state'], string>> = {
   ...{ running: 'warn', finished: 'good', stopped: 'warn', cancelled: 'warn', failed: 'bad' },
 }
