@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { RunInferenceError } from '../errors.ts'
 import type { SettingHelp } from '../settings-schema.ts'
 import type { CommandSpec } from './command.ts'
 import { commandOf } from './commands.ts'
+import { packageVersion } from './package-version.ts'
 import { createProgram, usageError } from './program.ts'
 
 /** Not one of the codes of errors: the command line itself is wrong. */
@@ -42,10 +42,4 @@ function tell(error: unknown, usage: string | undefined, json: boolean): void {
     const code = usage === undefined ? RunInferenceError.from(error, 'BUG').code : USAGE
     console.log(JSON.stringify({ error: { code, message: usage ?? text.replace(`[${code}] `, '') } }))
   } else console.error(`kri: ${isOurs || !(error instanceof Error) ? text : (error.stack ?? text)}`)
-}
-
-function packageVersion(): string {
-  // Two folders up from the sources and from the build alike.
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }

@@ -3,6 +3,7 @@ import { checkCommand } from './check-command.ts'
 import { clusterDownCommand, clusterStatusCommand, clusterUpCommand } from './cluster-command.ts'
 import type { CommandSpec } from './command.ts'
 import { completionCommand } from './completion-command.ts'
+import { consoleCommand } from './console-command.ts'
 import { consumeCommand } from './consume-command.ts'
 import { describeCommand } from './describe-command.ts'
 import { dlqExportCommand, dlqLsCommand, dlqShowCommand, dlqStatsCommand } from './dlq-command.ts'
@@ -50,6 +51,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   dlqParkCommand,
   produceCommand,
   consumeCommand,
+  consoleCommand,
   completionCommand(
     () => COMMANDS,
     () => COMMAND_GROUPS,

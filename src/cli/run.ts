@@ -18,6 +18,7 @@ import { describeSettings } from '../settings.ts'
 import { partOf } from '../topology-parts.ts'
 import { connect, readSchema, type TopologyFlags } from './connect.ts'
 import { modelSourceOf } from './model-access.ts'
+import { runConsole } from './run-console.ts'
 import { createRunProgress } from './run-progress.ts'
 import { printSummary } from './run-summary.ts'
 import { type WorkerChannel, workerChannel } from './worker-channel.ts'
@@ -76,6 +77,7 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
   const { metrics, summary } = tallyRun(prometheus)
   const watch = startStallWatch({ stallMs: settings.stallMs, onDelay: ms => metrics.stalled(ms) })
   resources.defer(() => watch.stop())
+  const console = runConsole(module, flags, connected, () => ({ instance: instanceId, running, metrics: prometheus }))
   // Before anything is loaded, since it fails on a port that is taken; nothing is asked of it until the topology is there.
   const server =
     settings.httpPort === 'off'
@@ -86,6 +88,7 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
           health: () => running.health(),
           resume: () => running.resume(),
           metrics,
+          ...(console && { console: console.handle }),
         })
   resources.defer(() => server?.close())
   const maxBatchRows = Math.max(...topology.steps.map(step => batchPolicy(step.options.batch ?? {}).maxSize), 1)
@@ -105,6 +108,7 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
   metrics.watchLanes(executor.lanes, executor.leaving)
   resources.defer(startLaneWatch({ lanes: executor.lanes, stuckMs: settings.stuckMs, clock: systemClock, logger }))
   const startedAt = systemClock.now()
+  const instanceId = `${hostname()}-${process.pid}`
   const running = startTopology(topology, {
     port,
     executor,
@@ -116,14 +120,16 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
     logger,
     metrics,
     modelFiles: modelSourceOf(settings, topology, systemClock),
-    instanceId: `${hostname()}-${process.pid}`,
+    instanceId,
     machine: readMachine(),
     note: watch.note,
   })
   metrics.watchReady(() => running.health().ready)
   // What went wrong is told by `finished` below.
   resources.defer(() => running.stop().catch(() => {}))
+  resources.defer(() => console?.close())
   const stop = (signal: NodeJS.Signals) => {
+    void console?.close()
     if (signal === 'SIGINT') process.exitCode = INTERRUPTED
     return running.stop()
   }
@@ -134,7 +140,7 @@ async function runMember(module: string, flags: RunFlags, parent: WorkerChannel 
   resources.defer(onTermination({ stop, budgetMs: settings.shutdownBudgetMs, clock: systemClock, logger, ...led }))
   parent?.onOrphaned(() => process.kill(process.pid, 'SIGTERM'))
   if (server !== undefined) {
-    logger.info({ url: server.url }, 'health and metrics')
+    logger.info({ url: server.url, console: console !== undefined }, 'health and metrics')
     await parent?.tell({ kind: 'listening', url: server.url })
   }
   // Why it does not get ready is told by `finished`.

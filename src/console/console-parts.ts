@@ -13,6 +13,8 @@ export interface ConsoleParts extends ReaderParts {
   /** Of this package. */
   readonly version: string
   readonly guarantee: RunSettings['processingGuarantee']
+  /** The setting `replayTargets`. */
+  readonly allowedTopics: readonly string[]
   /** Whom audits and publications name. */
   readonly by: string
   /** Waited for behind each block of a scan: an instance has records to process, which go first. */

@@ -3,7 +3,7 @@
  * is told of others is what the audit says.
  */
 import type { ReplayCounts } from '../dead-letters/replay-audit.ts'
-import type { ReplayWish } from '../dead-letters/replay-order.ts'
+import { newRunName, type ReplayWish } from '../dead-letters/replay-order.ts'
 import type { ReplayParts } from '../dead-letters/replay-parts.ts'
 import { planReplay } from '../dead-letters/replay-plan.ts'
 import { NO_LETTERS } from '../dead-letters/replay-progress.ts'
@@ -39,10 +39,10 @@ export function runningReplays(parts: ConsoleParts): RunningReplays {
   const running = () => [...runs.values()].filter(({ view }) => view.state === 'running')
   const partsFor = (signal: AbortSignal): ReplayParts => ({
     ...{ port: parts.port, topology, clock, random, by: parts.by, guarantee: parts.guarantee, signal },
-    allowedTopics: [],
+    allowedTopics: parts.allowedTopics,
   })
   const wishOf = ({ name, reason, selection, maxReplays }: ReplayRequest): ReplayWish => ({
-    name: name ?? `console-${new Date(clock.wallTime()).toISOString().replace(/[:.]/g, '-')}`,
+    name: name ?? newRunName(parts.by, clock.wallTime()),
     selection: selectionOfQuery(selection, topology, clock.wallTime()),
     ...(reason !== undefined && { reason }),
     ...(maxReplays !== undefined && { maxReplays }),

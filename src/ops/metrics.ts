@@ -25,7 +25,7 @@ export interface LaneView {
   readonly restarts: LaneRestarts
 }
 
-export interface Metrics extends PipelineMetrics, Pick<Prometheus, 'text' | 'contentType' | 'list'> {
+export interface Metrics extends PipelineMetrics, Pick<Prometheus, 'text' | 'contentType' | 'list' | 'read'> {
   /** Shows these lanes from now on; `leaving`: those that were let go and have not ended. Both are lists that change. */
   watchLanes(lanes: readonly LaneView[], leaving?: readonly LaneView[]): void
   /** Shows from now on whether this instance is ready. */
@@ -64,6 +64,7 @@ export function createMetrics(): Metrics {
     text: prometheus.text,
     contentType: prometheus.contentType,
     list: prometheus.list,
+    read: prometheus.read,
   }
 }
 

@@ -7,6 +7,13 @@ type SetValue = (value: number, labels?: Labels) => void
 /** Buckets of a time that is usually far below a second. */
 export const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
+/** One number of a metric; of a histogram those of its buckets, sum and count, by their own names. */
+export interface MetricSample {
+  readonly name: string
+  readonly labels: Labels
+  readonly value: number
+}
+
 /** Makes metrics of one registry; every one of them has a name, a help text and the names of its labels. */
 export interface Prometheus {
   counter(name: string, help: string, ...labelNames: string[]): Counter
@@ -16,6 +23,8 @@ export interface Prometheus {
   asked(name: string, help: string, labelNames: string[], look: (set: SetValue) => void): void
   /** A counter of that kind. */
   askedCounter(name: string, help: string, labelNames: string[], look: (set: SetValue) => void): void
+  /** What one metric has now; empty where there is none of this name. Asks no other one, so what is reset by asking is left alone. */
+  read(name: string): Promise<readonly MetricSample[]>
   text(): Promise<string>
   readonly contentType: string
   list(): Promise<readonly { readonly name: string; readonly type: string; readonly help: string }[]>
@@ -46,6 +55,14 @@ export function createPrometheus(): Prometheus {
           look((value, labels = {}) => this.inc(labels, value))
         },
       })
+    },
+    async read(metric) {
+      const { values = [] } = (await registry.getSingleMetric(metric)?.get()) ?? {}
+      return values.map(({ labels, value, ...rest }) => ({
+        name: 'metricName' in rest && rest.metricName !== undefined ? String(rest.metricName) : metric,
+        labels: labels as Labels,
+        value,
+      }))
     },
     text: () => registry.metrics(),
     contentType: registry.contentType,

@@ -43,7 +43,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`
 
 describe('completion in bash', { skip: missing('bash') }, () => {
   it('commands, and the commands of a group', () => {
-    assert.deepEqual(offered('c'), ['check', 'cluster', 'completion', 'consume'])
+    assert.deepEqual(offered('c'), ['check', 'cluster', 'completion', 'console', 'consume'])
     assert.deepEqual(offered('topics', ''), ['apply', 'plan'])
     assert.deepEqual(offered('models', 'p'), ['promote', 'publish'])
   })
@@ -96,7 +96,7 @@ function scriptFile(shell: string): string {
 
 describe('completion in fish', { skip: missing('fish') }, () => {
   it('commands, and the commands of a group', () => {
-    assert.deepEqual(offeredByFish('kri c'), ['check', 'cluster', 'completion', 'consume'])
+    assert.deepEqual(offeredByFish('kri c'), ['check', 'cluster', 'completion', 'console', 'consume'])
     assert.deepEqual(offeredByFish('kri topics '), ['apply', 'plan'])
   })
 

@@ -1,0 +1,90 @@
+/** The application as its brokers have it: who is in its groups, what is in its topics, and how far its groups are. */
+import { consumerGroups } from '../consumer-groups.ts'
+import type { GroupDescription } from '../kafka/port.ts'
+import { replayTopic } from '../kafka/topic-names.ts'
+import type { InstanceStatus } from '../refresh/status-record.ts'
+import type { InstanceView, PartitionView } from './console-api.ts'
+import type { ConsoleParts } from './console-parts.ts'
+import { letterTopics, type TopicEnds, topicEnds } from './topic-ends.ts'
+
+export interface GroupLook extends GroupDescription {
+  readonly id: string
+  /** Committed offsets by topic and partition, −1: none. */
+  readonly committed: ReadonlyMap<string, readonly number[]>
+}
+
+export interface ApplicationLook extends TopicEnds {
+  readonly groups: readonly GroupLook[]
+}
+
+/** Sources, what they are replayed from, outputs and dead letters. */
+export function shownTopics({ topology }: Pick<ConsoleParts, 'topology'>): readonly string[] {
+  const { applicationId, sources, sinks } = topology
+  const read = sources.flatMap(({ topic }) => [topic, replayTopic(applicationId, topic)])
+  return [...new Set([...read, ...sinks.map(({ topic }) => topic), ...letterTopics({ topology })])]
+}
+
+export async function lookAtApplication(parts: Pick<ConsoleParts, 'topology' | 'port'>): Promise<ApplicationLook> {
+  const { topology, port } = parts
+  const groups = consumerGroups(topology).map(async ({ id, sources }): Promise<GroupLook> => {
+    const topics = sources.flatMap(({ topic }) => [topic, replayTopic(topology.applicationId, topic)])
+    const [described, ...committed] = await Promise.all([
+      port.admin.describeGroup(id),
+      ...topics.map(async topic => [topic, await port.admin.committed(id, topic).catch(() => [])] as const),
+    ])
+    return { ...described, id, committed: new Map(committed) }
+  })
+  const [ends, ...looked] = await Promise.all([topicEnds(parts, shownTopics(parts)), ...groups])
+  return { ...ends, groups: looked }
+}
+
+/** What members say of themselves tells which instance each is. */
+export function partitionViews(look: ApplicationLook, instances: readonly InstanceStatus[]): readonly PartitionView[] {
+  return look.groups.flatMap(({ committed, members }) => {
+    const owners = new Map(
+      members.flatMap(member =>
+        member.partitions.map(each => [`${each.topic}/${each.partition}`, nameOf(member, instances)] as const),
+      ),
+    )
+    return [...committed].flatMap(([topic, offsets]) =>
+      (look.ends.get(topic) ?? []).map(({ start, end }, partition): PartitionView => {
+        // What a group has not committed yet it reads from where its start position says: at most all of it.
+        const next = Math.max(start, offsets[partition] ?? -1)
+        const owner = owners.get(`${topic}/${partition}`)
+        return {
+          topic,
+          partition,
+          ...(owner !== undefined && { owner }),
+          committed: next,
+          end,
+          lag: Math.max(0, end - next),
+        }
+      }),
+    )
+  })
+}
+
+export function instanceViews(
+  { groups }: ApplicationLook,
+  statuses: readonly InstanceStatus[],
+): readonly InstanceView[] {
+  const views = new Map<string, InstanceView>()
+  for (const member of groups.flatMap(({ members }) => members)) {
+    const instance = nameOf(member, statuses)
+    const known = views.get(instance)
+    const seen = statuses.find(status => status.instance === instance)?.writtenAt
+    views.set(instance, {
+      ...{ instance, host: member.host.replace(/^\//, ''), isMember: true },
+      partitions: (known?.partitions ?? 0) + member.partitions.length,
+      ...(seen !== undefined && { seen }),
+    })
+  }
+  for (const { instance, writtenAt } of statuses)
+    if (!views.has(instance)) views.set(instance, { instance, partitions: 0, seen: writtenAt, isMember: false })
+  return [...views.values()]
+}
+
+/** One that writes no status goes by what the coordinator calls it. */
+function nameOf(member: { readonly memberId: string }, statuses: readonly InstanceStatus[]): string {
+  return statuses.find(({ memberIds }) => memberIds.includes(member.memberId))?.instance ?? member.memberId
+}
