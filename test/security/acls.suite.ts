@@ -4,7 +4,7 @@ import { before, describe, it } from 'node:test'
 import { from, topology } from 'kafka-run-inference'
 import { RunInferenceError } from '../../src/errors.ts'
 import type { KafkaPort } from '../../src/kafka/port.ts'
-import { planTopics, topicNames } from '../../src/kafka/topics.ts'
+import { planTopics } from '../../src/kafka/topics.ts'
 import { createKafkaPort, type KafkaPortOptions } from '../../src/kafkajs/kafka-port.ts'
 import { createInThreadExecutor } from '../../src/models/in-thread-executor.ts'
 import { systemClock } from '../../src/ops/clock.ts'
@@ -107,7 +107,7 @@ export function aclSuite(secured: SecuredCluster): void {
       await eventually(
         'the broker goes by the grants',
         async () => {
-          const seen = await port.admin.describeTopics(topicNames(topologyOf(last))).catch(() => [])
+          const seen = await port.admin.describeTopics([namesOf(last.id).source]).catch(() => [])
           return seen.length > 0
         },
         30_000,

@@ -5,9 +5,13 @@ import { ACL_USERS, aclSuite } from './acls.suite.ts'
 import { commandSuite } from './commands.suite.ts'
 import { connectionSuite } from './connections.suite.ts'
 import { MODEL_USERS, modelAclSuite } from './model-acls.suite.ts'
+import { SHADOW_USERS, shadowAclSuite } from './shadow-acls.suite.ts'
 import { TOOL_USERS, toolAclSuite } from './tool-acls.suite.ts'
 
-const secured = await securedCluster({ plainUsers: [...ACL_USERS, ...MODEL_USERS, ...TOOL_USERS], registry: true })
+const secured = await securedCluster({
+  plainUsers: [...ACL_USERS, ...MODEL_USERS, ...SHADOW_USERS, ...TOOL_USERS],
+  registry: true,
+})
 
 describe('a secured broker', { skip: secured.skip }, () => {
   after(() => secured.stop())
@@ -15,5 +19,6 @@ describe('a secured broker', { skip: secured.skip }, () => {
   commandSuite(secured)
   aclSuite(secured)
   modelAclSuite(secured)
+  shadowAclSuite(secured)
   toolAclSuite(secured)
 })

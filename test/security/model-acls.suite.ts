@@ -4,25 +4,18 @@ import { after, before, describe, it } from 'node:test'
 import { RunInferenceError } from '../../src/errors.ts'
 import type { NewTopic } from '../../src/kafka/port.ts'
 import { planTopics, topicNames } from '../../src/kafka/topics.ts'
-import { createKafkaPort, type KafkaPortOptions } from '../../src/kafkajs/kafka-port.ts'
-import { createInThreadExecutor } from '../../src/models/in-thread-executor.ts'
 import { systemClock } from '../../src/ops/clock.ts'
-import { type Logger, silentLogger } from '../../src/ops/logger.ts'
-import { nullMetrics } from '../../src/pipeline/null-metrics.ts'
+import { silentLogger } from '../../src/ops/logger.ts'
 import { changeMetadata } from '../../src/refresh/metadata-writer.ts'
 import { published } from '../../src/refresh/state-changes.ts'
-import { type RunningTopology, startTopology } from '../../src/run.ts'
-import { DEFAULT_RUN_SETTINGS } from '../../src/run-settings.ts'
-import type { Topology } from '../../src/topology.ts'
-import { importTopology } from '../../src/topology-module.ts'
+import { aclInstances, namesOf } from '../support/acl-instances.ts'
 import { granted, type NeededAcl, neededAcls } from '../support/acl-table.ts'
 import { eventually } from '../support/eventually.ts'
-import { kriInProcess } from '../support/kri-in-process.ts'
-import { makeSource } from '../support/model-store.ts'
 import type { SecuredCluster } from '../support/secured-cluster.ts'
 
 const MODULE = 'test/support/followed-topology.ts'
 const [V1, V2] = ['models/digits-mlp-v1.onnx', 'models/digits-mlp-v2.onnx']
+const V2_NOW = [V2, '--no-check', '--wait', '20']
 const needed = neededAcls()
 const ofInstance = needed.filter(({ command }) => command === 'run' || command === 'run, models')
 const ofPublisher = needed.filter(({ command }) => command === 'models publish')
@@ -46,31 +39,15 @@ const publishers: readonly Case[] = [
 /** They are users of the broker, each with its name as password. */
 export const MODEL_USERS = [...instances, ...publishers].map(({ user }) => user)
 
-const namesOf = (id: string) => ({
-  ...{ applicationId: id, topology: 'followed', step: 'infer' },
-  ...{ source: `${id}-in`, output: `${id}-out` },
-})
-const parametersOf = (id: string) => ({ in: `${id}-in`, out: `${id}-out`, model: V1, applicationId: id })
-
 export function modelAclSuite(secured: SecuredCluster): void {
-  const connect = (address: string, options: Pick<KafkaPortOptions, 'sasl'> = {}) =>
-    createKafkaPort({
-      ...{ brokers: [address], clientId: 'models', logger: silentLogger, clock: systemClock, random: Math.random },
-      ...options,
-    })
-  const as = (user: string) =>
-    connect(secured.listeners.login, { sasl: { mechanism: 'plain', username: user, password: user } })
-
   describe('rights about models that are published', () => {
     const resources = new AsyncDisposableStack()
     after(() => resources.disposeAsync())
 
-    async function topologyOf(user: string): Promise<Topology> {
-      return (await importTopology(MODULE)).build(parametersOf(user))
-    }
+    const { admin: asAdmin, as, publish, start, topologyOf } = aclInstances(secured, MODULE, V1, resources)
 
     before(async () => {
-      const admin = connect(secured.listeners.plain)
+      const admin = asAdmin()
       const wanted = { partitions: 1, replicationFactor: 1, minIsr: 1, brokerCount: 1 }
       const topics = new Map<string, NewTopic>()
       for (const { user } of instances)
@@ -86,7 +63,9 @@ export function modelAclSuite(secured: SecuredCluster): void {
       }
       await admin.close()
       const grant = ({ user, lacks }: Case, needs: readonly NeededAcl[], id: string) =>
-        needs.map(need => granted(need === lacks ? { ...need, operation: 'Describe' } : need, user, namesOf(id)))
+        needs.map(need =>
+          granted(need === lacks ? { ...need, operation: 'Describe' } : need, user, namesOf('followed', id)),
+        )
       await secured.users.allow([
         ...instances.flatMap(each => grant(each, ofInstance, each.user)),
         // A transactional id, and what else has no smaller right, is not granted at all.
@@ -106,34 +85,10 @@ export function modelAclSuite(secured: SecuredCluster): void {
       await last.close()
     })
 
-    /** In this process; it ends with the suite. */
-    async function start(user: string, logger: Logger = silentLogger): Promise<RunningTopology> {
-      const port = as(user)
-      resources.defer(() => port.close())
-      const modelFiles = resources.use(makeSource(['models']))
-      const executor = createInThreadExecutor({ lanes: 1, maxBatchRows: 8 }, { logger, clock: systemClock })
-      const running = startTopology(await topologyOf(user), {
-        ...{ port, executor, modelFiles, registry: undefined, readSchema: assert.fail, metrics: nullMetrics },
-        ...{ settings: DEFAULT_RUN_SETTINGS, clock: systemClock, random: Math.random, logger, instanceId: user },
-      })
-      resources.defer(() => running.stop().catch(() => {})) // Told by whoever waits for its start.
-      return running
-    }
-
-    const publish = (user: string) => {
-      const login = ['--sasl-mechanism', 'plain', '--sasl-username', user, '--sasl-password', user]
-      const parameters = Object.entries(parametersOf('live')).flatMap(([name, value]) => [
-        '--param',
-        `${name}=${value}`,
-      ])
-      const words = ['models', 'publish', MODULE, V2, '--no-check', '--wait', '20', ...parameters, ...login]
-      return kriInProcess([...words, '--brokers', secured.listeners.login, '--log-level', 'error'])
-    }
-
     it('those of the page suffice for an instance, and for whoever publishes and waits for it', async () => {
       const running = await start('live')
       await running.whenReady()
-      const { code, stdout, stderr } = await publish('publish')
+      const { code, stdout, stderr } = await publish('publish', 'live', ...V2_NOW)
       assert.equal(code, 0, stdout + stderr)
       assert.match(stdout, /live runs it\n.*all 1 instance run it/s)
       assert.equal(running.health().slots[0]!.modelId, V2)
@@ -141,9 +96,9 @@ export function modelAclSuite(secured: SecuredCluster): void {
 
     for (const { user, lacks } of publishers) {
       if (lacks === undefined) continue
-      const { name } = granted(lacks, user, namesOf('live'))
+      const { name } = granted(lacks, user, namesOf('followed', 'live'))
       it(`models publish: without ${lacks.operation} on ${lacks.resource} ${lacks.template} it ends, and says so`, async () => {
-        const { code, stdout, stderr } = await publish(user)
+        const { code, stdout, stderr } = await publish(user, 'live', ...V2_NOW)
         assert.equal(code, 1, stdout + stderr)
         assert.match(stderr, /\[AUTHORISATION\]/)
         assert.match(stderr, new RegExp(`Grant this principal .*\\b${lacks.operation}\\b`))
@@ -153,7 +108,7 @@ export function modelAclSuite(secured: SecuredCluster): void {
 
     for (const { user, lacks } of instances) {
       if (lacks === undefined) continue
-      const { name } = granted(lacks, user, namesOf(user))
+      const { name } = granted(lacks, user, namesOf('followed', user))
       if (isStatus(lacks)) {
         it('run: without Write on its status topic it runs, and says that nobody sees it', async () => {
           const warnings: string[] = []
