@@ -90,7 +90,7 @@ export function orderOf(run: ReplayRun, wish: ReplayWish): ReplayOrder {
   const { name, order, startedAt, by } = run
   if (isOver(run)) {
     const end = `${run.state} at ${run.lastEnd?.at ?? '?'}`
-    throw refused(`run ${name} (started by ${by} at ${startedAt}) has ${end}: choose another name`)
+    throw refused(`run ${name} (started by ${by} at ${startedAt}) is over, ${end}: choose another name`)
   }
   const differing = differences(order, wish)
   if (differing.length > 0) {

@@ -117,7 +117,7 @@ export async function cancelReplay(
   try {
     await claim.begin(async run => {
       if (run === undefined) throw refused(`there is no run ${name} in the audit of ${applicationId}`)
-      if (isOver(run)) throw refused(`run ${name} has ${run.state} already, at ${run.lastEnd?.at ?? '?'}`)
+      if (isOver(run)) throw refused(`run ${name} is over, ${run.state} at ${run.lastEnd?.at ?? '?'}`)
       const { counts, positions } = await readProgress(parts.port, applicationId, name, run.order, run.lastEnd)
       written = endRecord(
         parts,
