@@ -26,15 +26,15 @@ export interface Night {
   close(): Promise<void>
 }
 
-/** `canChange`: there is a token. `everyMs`: between snapshots. */
-export async function startNight({ canChange = true, everyMs = 100 } = {}): Promise<Night> {
+/** `canChange`: there is a token. `everyMs`: between snapshots. `port`: any free one. */
+export async function startNight({ canChange = true, everyMs = 100, port = 0 } = {}): Promise<Night> {
   const asked: (readonly [string, unknown])[] = []
   const server: ConsoleServer = await createConsoleServer({
     source: nightSource(asked, everyMs),
     access: { hosts: [], token: canChange ? NIGHT_TOKEN : undefined },
     clock: systemClock,
   })
-  return { address: await server.listen(0, '127.0.0.1'), asked, close: () => server.close() }
+  return { address: await server.listen(port, '127.0.0.1'), asked, close: () => server.close() }
 }
 
 function nightSource(asked: (readonly [string, unknown])[], everyMs: number): ConsoleSource {

@@ -94,8 +94,13 @@ describe('demo', { skip: cluster.skip, timeout: 3 * DEADLINE_MS }, () => {
     assert.match(stderr, /--records takes a whole number .* got "many"/)
   })
 
-  it('starts a cluster of its own, tells people what it found, and leaves no process behind', async () => {
-    const { code, stdout, stderr } = await demo(['--records', String(RECORDS)], own).ended
+  it('starts a cluster of its own, tells people what it found, stays up with its console, and leaves no process behind', async () => {
+    const running = demo(['--records', String(RECORDS), '--keep'], own)
+    await eventually('the console is open', () => /Ctrl-C ends/.test(running.stdout()), DEADLINE_MS)
+    const address = /Console +(\S+)/.exec(running.stdout())![1]!
+    assert.match(await (await fetch(address)).text(), /main\.js/)
+    running.child.kill('SIGINT')
+    const { code, stdout, stderr } = await running.ended
     assert.equal(code, 0, stdout + stderr)
     assert.match(stdout, /lost 0, duplicates 0, out of order 0, mismatches 0/)
     for (const what of ['SHAPE_MISMATCH', 'TOMBSTONE', 'POSTPROCESS_THREW', `Refused +${BAD}`, `${V2} +[0-9,]+, 98`])

@@ -19,6 +19,7 @@ export function milliseconds(value: number): string {
 }
 
 export function seconds(value: number): string {
+  if (value > 0 && value < 1) return milliseconds(1000 * value)
   if (value < 60) return `${ONE_DIGIT.format(value)} s`
   if (value < 3600) return `${Math.floor(value / 60)} min ${Math.floor(value % 60)} s`
   return value < 86_400
@@ -34,6 +35,11 @@ export function bytes(value: number): string {
 /** `12 records`, `1 record`. */
 export function counted(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`
+}
+
+/** A message without the code that it begins with, where that stands beside it. */
+export function withoutCode(message: string, code: string | null): string {
+  return code !== null && message.startsWith(`[${code}] `) ? message.slice(code.length + 3) : message
 }
 
 /** Local time, with ISO 8601 as its title; today's without the day. */

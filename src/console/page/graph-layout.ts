@@ -43,7 +43,9 @@ export function layOut({ nodes, edges }: GraphView): GraphLayout {
     layers[layer]!.push(place)
     return place
   }
-  const places = new Map(nodes.map(({ id }) => [id, add(layerOf.get(id)!, NODE.height)]))
+  // Below the others of their layer, as far as edges let them be.
+  const ordered = nodes.toSorted((a, b) => Number(a.kind === 'dead-letters') - Number(b.kind === 'dead-letters'))
+  const places = new Map(ordered.map(({ id }) => [id, add(layerOf.get(id)!, NODE.height)]))
   const ways = new Map<string, readonly Place[]>()
   for (const { id, from, to } of edges) {
     const way = [places.get(from)!]

@@ -1,7 +1,7 @@
 /** Dead letters by reason. */
 import type { FingerprintView, SelectionQuery } from '../console-api.ts'
 import { button, el, unknown } from './elements.ts'
-import { count, time } from './format.ts'
+import { count, time, withoutCode } from './format.ts'
 import { go } from './go.ts'
 import { openReplay } from './replay-dialog.ts'
 import { toParameters } from './selection.ts'
@@ -34,7 +34,7 @@ export function groupTable(
             'div',
             { class: 'reason' },
             el('b', {}, group.code ?? 'no code'),
-            el('span', { class: 'message' }, group.message),
+            el('span', { class: 'message' }, withoutCode(group.message, group.code)),
             el('code', { class: 'note' }, group.fingerprint),
           ),
           [group.step, group.stage].filter(part => part !== null).join(' · ') || unknown(),

@@ -1,7 +1,7 @@
 /** Dead letters one by one, the newest first. */
 import type { LetterView } from '../console-api.ts'
 import { button, el, unknown } from './elements.ts'
-import { count, time } from './format.ts'
+import { count, time, withoutCode } from './format.ts'
 import { go } from './go.ts'
 import { table } from './table.ts'
 
@@ -25,7 +25,11 @@ export function letterTable(letters: readonly LetterView[]): HTMLElement {
         }),
         time(letter.failedAt),
         el('span', { class: 'failure' }, letter.code ?? unknown()),
-        el('span', { class: 'message' }, letter.message ?? unknown()),
+        el(
+          'span',
+          { class: 'message' },
+          letter.message === null ? unknown() : withoutCode(letter.message, letter.code),
+        ),
         letter.key === null ? el('span', { class: 'note' }, 'no key') : el('code', {}, letter.key),
         letter.modelId === null ? unknown() : el('code', {}, letter.modelId),
         count(letter.replayCount),

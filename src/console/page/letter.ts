@@ -2,7 +2,7 @@
 import type { WholeLetterView } from '../console-api.ts'
 import { readLetter } from './api.ts'
 import { button, type Child, el, setChildren, unknown } from './elements.ts'
-import { bytes, count, time } from './format.ts'
+import { bytes, count, time, withoutCode } from './format.ts'
 import { go } from './go.ts'
 import type { OpenPage } from './page.ts'
 import { problemBox } from './problem.ts'
@@ -48,7 +48,7 @@ function contentOf(letter: WholeLetterView): readonly Child[] {
       'section',
       { class: 'card' },
       el('h2', {}, code ?? 'No code'),
-      el('p', { class: 'message' }, message ?? 'No message.'),
+      el('p', { class: 'message' }, message === null ? 'No message.' : withoutCode(message, code)),
       facts([
         ['Stage', stage ?? unknown()],
         ['Step', step ?? unknown()],
@@ -83,13 +83,18 @@ function contentOf(letter: WholeLetterView): readonly Child[] {
 }
 
 function contentOfValue({ decoded, undecoded }: WholeLetterView): readonly Child[] {
-  if (decoded !== undefined) return [el('h3', {}, 'Value, decoded'), block('Value, decoded', decoded)]
+  if (decoded !== undefined) return [el('h3', {}, 'Value, decoded'), block('Value, decoded', withListsInLines(decoded))]
   if (undecoded === undefined) return []
   return [
     el('h3', {}, 'Value, which does not decode'),
     el('p', { class: 'message' }, undecoded.why),
     block('Value in hexadecimal', undecoded.hex),
   ]
+}
+
+/** JSON in which a list of plain values is one line: pictures and tensors are long. In JSON line ends stand between values only. */
+function withListsInLines(json: string): string {
+  return json.replace(/\[\n[^[\]{}"]*\]/g, list => list.replace(/\s+/g, ' ').replace('[ ', '[').replace(' ]', ']'))
 }
 
 /** May be wider than the page, and is then scrolled by itself, also by keyboard. */

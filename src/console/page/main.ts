@@ -33,15 +33,21 @@ async function start(): Promise<void> {
   }
   addEventListener('hashchange', () => show(false))
   show(true)
+  // The first snapshot of a connection has no rates yet.
+  let hasRates = false
   listen({
     onSnapshot(snapshot) {
       newest = snapshot
-      history.add(snapshot)
+      if (hasRates) history.add(snapshot)
+      hasRates = true
       frame.update(snapshot)
       page?.update?.(snapshot)
     },
     onProblem: problem => frame.problem(problem),
-    onConnection: connection => frame.connection(connection),
+    onConnection(connection) {
+      if (connection !== 'live') hasRates = false
+      frame.connection(connection)
+    },
   })
 }
 

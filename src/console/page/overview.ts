@@ -8,6 +8,10 @@ import type { OpenPage } from './page.ts'
 import { table } from './table.ts'
 
 export const openOverview: OpenPage = ({ about, history }) => {
+  const whyUnknown =
+    about.scope === 'instance'
+      ? 'Latency and batches are not known yet.'
+      : 'Latency and batches are known to each instance: its own console shows them.'
   const tiles = el('div', { class: 'tiles' })
   const batches = el('div', { class: 'columns' })
   const charts: readonly Chart[] = [
@@ -47,7 +51,7 @@ export const openOverview: OpenPage = ({ about, history }) => {
     ],
     update(snapshot) {
       morph(tiles, ...tilesOf(snapshot))
-      morph(batches, ...batchesOf(snapshot))
+      morph(batches, ...batchesOf(snapshot, whyUnknown))
       for (const chart of charts) chart.update(history)
     },
     close() {
@@ -92,9 +96,8 @@ function tile(name: string, value: Child, unit: string, isBad = false): HTMLElem
   )
 }
 
-function batchesOf({ batches }: ConsoleSnapshot): readonly Child[] {
-  if (batches === undefined)
-    return [el('p', { class: 'note' }, 'Latency and batches are known to each instance: its own console shows them.')]
+function batchesOf({ batches }: ConsoleSnapshot, whyUnknown: string): readonly Child[] {
+  if (batches === undefined) return [el('p', { class: 'note' }, whyUnknown)]
   const closed = Object.entries(batches.closed).sort(([, a], [, b]) => b - a)
   const mostClosed = Math.max(...closed.map(([, each]) => each), 0)
   const mostSizes = Math.max(...batches.sizes.map(size => size.count), 0)
