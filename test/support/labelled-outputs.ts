@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import type { KafkaPort } from '../../src/kafka/port.ts'
 import type { Labelled } from './bad-loads-topology.ts'
 
+/** Of what the cpu gives. */
 const TOLERANCE = 1e-6
 
 export interface LabelledTopics {
@@ -18,6 +19,7 @@ export async function judgeLabelled(
   port: KafkaPort,
   { source, output }: LabelledTopics,
   recompute: Recompute,
+  tolerance = TOLERANCE,
 ): Promise<ReadonlyMap<string, number>> {
   const ends = (await port.admin.offsets(source)).map(({ end }) => end)
   const next = ends.map(() => 0)
@@ -34,7 +36,7 @@ export async function judgeLabelled(
       const { modelId, y } = JSON.parse(String(block.value(i))) as Labelled
       counts.set(modelId, (counts.get(modelId) ?? 0) + 1)
       const expected = recompute(modelId, partition, offset)
-      const isRight = expected?.length === y.length && y.every((got, at) => Math.abs(got - expected[at]!) <= TOLERANCE)
+      const isRight = expected?.length === y.length && y.every((got, at) => Math.abs(got - expected[at]!) <= tolerance)
       assert.ok(isRight, `${output}: ${place} was not scored by ${modelId}`)
     }
   }
