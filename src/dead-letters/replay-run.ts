@@ -10,7 +10,7 @@
  * R5. Memory is that of a few blocks, however many letters there are.
  */
 import { isRetriable, type RunInferenceError } from '../errors.ts'
-import type { KafkaPort, SendResult } from '../kafka/port.ts'
+import type { KafkaPort, PartitionOffset, SendResult } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
 import { replayGroup } from '../kafka/topic-names.ts'
@@ -25,8 +25,13 @@ import { type Selects, selects } from './selection.ts'
 
 export { replayGroup } from '../kafka/topic-names.ts'
 
-/** Letters that are written and committed together, at most. */
+/**
+ * A slice, what is written and committed together: so many letters, about so many bytes of them, and so many that were looked at. A
+ * commit takes some round trips, however little is in it.
+ */
 const SLICE_LETTERS = 10_000
+const SLICE_BYTES = 8 * 1024 * 1024
+const SLICE_LOOKED_AT = 50_000
 /** With a rate: so many slices in a second. */
 const SLICES_PER_SECOND = 4
 const FIRST_RETRY_MS = 200
@@ -43,6 +48,8 @@ export interface ReplayRunParts extends SliceParts {
   readonly random: () => number
   /** What is being written is not waited for any more. */
   readonly givenUp?: AbortSignal
+  /** Of what is selected, these alone. */
+  readonly isOpen?: Selects
   /** Letters a second, and altogether until it stops, at most. */
   readonly rate?: number
   readonly limit?: number
@@ -92,6 +99,11 @@ class Course {
   readonly #slice: ReplaySlice
   readonly #admitted = new Set<string>()
   #sliceLetters = SLICE_LETTERS
+  /** What is looked at and not committed: how far, and the counts with it. */
+  readonly #behind = new Map<string, PartitionOffset & { readonly tally: ReplayCounts }>()
+  #lookedAt = 0
+  /** Offsets that are committed. */
+  #done = 0
   #progress: ReplayProgress | undefined
   #positions = new Map<string, number>()
   #tallies = new Map<string, ReplayCounts>()
@@ -102,34 +114,31 @@ class Course {
   constructor(parts: ReplayRunParts) {
     this.#parts = parts
     this.#plain = parts.order.guarantee === 'at_least_once' ? parts.port.writer() : undefined
-    this.#isSelected = selects(parts.order.selection)
+    const [isSelected, { isOpen }] = [selects(parts.order.selection), parts]
+    this.#isSelected = isOpen ? (...letter) => isSelected(...letter) && isOpen(...letter) : isSelected
     this.#slice = new ReplaySlice(parts)
   }
 
   /** From what is committed to the bounds. */
   async run(): Promise<ReplayResult> {
-    const { port, signal, onProgress, clock, claim, progress } = this.#parts
+    const { port, signal, clock, claim, progress } = this.#parts
     await claim.hold()
     const ranges = this.#begin(await progress())
     this.#began ??= clock.now()
-    let { done } = this.#progress!
-    const { all } = this.#progress!
     for await (const block of port.scan(ranges, { signal })) {
-      for (let row = 0; ; ) {
-        row = await this.#addSlice(block, row)
-        const isWhole = row >= block.count
-        const next = isWhole ? block.nextOffset : block.offset(row)
-        const behind = this.#positions.get(`${block.topic}/${block.partition}`)!
-        await this.#deliver(block, next)
-        done += next - behind
-        onProgress?.(done, all, this.#counts())
-        if (this.#left() === 0 && !(isWhole && done >= all)) return this.stopped()
+      for (let row = 0; row < block.count; ) {
+        row = await this.#addRows(block, row)
+        if (!this.#isFull()) continue
+        await this.#deliver()
+        if (this.#left() === 0 && this.#done < this.#progress!.all) return this.stopped()
         if (signal.aborted) return this.stopped()
         await this.#pace()
-        if (isWhole) break
       }
+      if (signal.aborted) return this.stopped()
     }
-    return signal.aborted ? this.stopped() : { ...this.stopped(), end: 'finished' }
+    if (signal.aborted) return this.stopped()
+    await this.#deliver()
+    return { ...this.stopped(), end: 'finished' }
   }
 
   get hasBegun(): boolean {
@@ -150,8 +159,9 @@ class Course {
 
   /** What is left to look at. */
   #begin(progress: ReplayProgress): readonly LetterRange[] {
-    this.#slice.clear()
+    this.#forgetSlice()
     this.#progress = progress
+    this.#done = progress.done
     this.#tallies = new Map(progress.tallies)
     this.#writtenBefore ??= written(progress.counts)
     const ranges: LetterRange[] = []
@@ -174,31 +184,59 @@ class Course {
     return limit - (written(this.#counts()) - this.#writtenBefore!)
   }
 
-  /** Adds letters from this row on to what is written next; the row behind the last one that was looked at. */
-  async #addSlice(block: RecordBlock, first: number): Promise<number> {
+  /** Letters that this slice may have. */
+  #room(): number {
     const { rate = Number.POSITIVE_INFINITY } = this.#parts
-    const room = Math.min(this.#left(), this.#sliceLetters, Math.max(1, Math.ceil(rate / SLICES_PER_SECOND)))
+    return Math.min(this.#left(), this.#sliceLetters, Math.max(1, Math.ceil(rate / SLICES_PER_SECOND)))
+  }
+
+  #isFull(): boolean {
+    const { letters, bytes } = this.#slice
+    return letters >= this.#room() || bytes >= SLICE_BYTES || this.#lookedAt >= SLICE_LOOKED_AT
+  }
+
+  /** Adds letters from this row on to the slice; the row behind the last one that was looked at. */
+  async #addRows(block: RecordBlock, first: number): Promise<number> {
+    const { topic, partition } = block
+    const room = this.#room()
     let row = first
-    for (let added = 0; row < block.count && added < room; row++) {
+    for (; row < block.count && this.#slice.letters < room && this.#slice.bytes < SLICE_BYTES; row++) {
       const letter = deadLetterOf(block, row)
-      if (this.#isSelected(letter, block, row) && (await this.#slice.add(letter, block, row))) added++
+      if (!this.#isSelected(letter, block, row)) continue
+      const added = this.#slice.add(letter, block, row)
+      if (typeof added !== 'boolean') await added
     }
+    this.#lookedAt += row - first
+    const place = `${topic}/${partition}`
+    const before = this.#behind.get(place)?.tally ?? this.#tallies.get(place) ?? NO_LETTERS
+    const offset = row >= block.count ? block.nextOffset : block.offset(row)
+    this.#behind.set(place, { topic, partition, offset, tally: plus(before, this.#slice.takeCounts()) })
     return row
   }
 
   /** R1 */
-  async #deliver({ topic, partition }: RecordBlock, offset: number): Promise<void> {
-    const { applicationId, run, claim } = this.#parts
+  async #deliver(): Promise<void> {
+    if (this.#behind.size === 0) return
+    const { applicationId, run, claim, onProgress } = this.#parts
     for (const round of this.#slice.batches()) await this.#send(round)
-    const place = `${topic}/${partition}`
-    const tally = plus(this.#tallies.get(place) ?? NO_LETTERS, this.#slice.counts)
-    const metadata = tallyText(tally)
-    await claim.writer.sendOffsets(replayGroup(applicationId, run), [{ topic, partition, offset, metadata }])
+    const behind = [...this.#behind.values()]
+    const offsets = behind.map(({ tally, ...place }) => ({ ...place, metadata: tallyText(tally) }))
+    await claim.writer.sendOffsets(replayGroup(applicationId, run), offsets)
     await claim.writer.commit()
-    this.#positions.set(place, offset)
-    this.#tallies.set(place, tally)
-    this.#slice.clear()
+    for (const [place, { offset, tally }] of this.#behind) {
+      this.#done += offset - this.#positions.get(place)!
+      this.#positions.set(place, offset)
+      this.#tallies.set(place, tally)
+    }
+    this.#forgetSlice()
     this.#sliceLetters = Math.min(SLICE_LETTERS, 2 * this.#sliceLetters)
+    onProgress?.(this.#done, this.#progress!.all, this.#counts())
+  }
+
+  #forgetSlice(): void {
+    this.#slice.clear()
+    this.#behind.clear()
+    this.#lookedAt = 0
   }
 
   async #send(round: readonly SealedBatch[]): Promise<void> {
@@ -217,7 +255,7 @@ class Course {
 
   /** R4: halves what is written together, down to the letter that is refused alone. */
   #refuse({ topic, partition }: SealedBatch, { reason }: { readonly reason: string }): never {
-    const letters = written(this.#slice.counts)
+    const { letters } = this.#slice
     if (letters === 1) this.#slice.refuse(`${topic}/${partition} refuses it: ${reason}`)
     this.#sliceLetters = Math.max(1, Math.floor(letters / 2))
     throw new Refused()

@@ -18,6 +18,10 @@ export interface SliceParts extends Omit<PlaceOptions, 'target' | 'maxReplays'> 
   readonly onLost?: (letter: DeadLetter, why: string) => void
 }
 
+type WrittenPlace = ReplayPlace & { readonly what: 'replayed' | 'parked' }
+
+const NO_HEADERS: ReplayOrder['setHeaders'] = {}
+
 /** Letters that are written and committed together: what becomes of each, as records and as counts. */
 export class ReplaySlice {
   readonly #parts: SliceParts
@@ -25,17 +29,33 @@ export class ReplaySlice {
   readonly #originals: OriginalValues
   /** Why the broker does not take letters, by their places. */
   readonly #refused = new Map<string, string>()
+  readonly #options: PlaceOptions
   #counts = { replayed: 0, parked: 0, lost: 0 }
+  #letters = 0
   #first: DeadLetter | undefined
 
   constructor(parts: SliceParts) {
     this.#parts = parts
+    this.#options = { ...parts, ...parts.order }
     this.#outputs = new ReplayOutputs(parts.topics)
     this.#originals = new OriginalValues(parts.port, parts.signal)
   }
 
-  get counts(): ReplayCounts {
-    return this.#counts
+  /** Letters that are to be written. */
+  get letters(): number {
+    return this.#letters
+  }
+
+  /** About as much as they take. */
+  get bytes(): number {
+    return this.#outputs.bytes
+  }
+
+  /** Of what was added since this was asked last. */
+  takeCounts(): ReplayCounts {
+    const counts = this.#counts
+    this.#counts = { replayed: 0, parked: 0, lost: 0 }
+    return counts
   }
 
   /** Everything that was added, in rounds with one batch for a partition at most. */
@@ -45,7 +65,8 @@ export class ReplaySlice {
 
   clear(): void {
     this.#outputs.take()
-    this.#counts = { replayed: 0, parked: 0, lost: 0 }
+    this.takeCounts()
+    this.#letters = 0
     this.#first = undefined
   }
 
@@ -54,20 +75,20 @@ export class ReplaySlice {
     this.#refused.set(placeText(this.#first!), why)
   }
 
-  /** False: the letter is left where it is. */
-  async add(letter: DeadLetter, block: RecordBlock, row: number): Promise<boolean> {
-    const place = replayPlace(letter, { ...this.#parts, ...this.#parts.order })
+  /** False: the letter is left where it is. A promise only where its value has to be read first. */
+  add(letter: DeadLetter, block: RecordBlock, row: number): boolean | Promise<boolean> {
+    const place = replayPlace(letter, this.#options)
     const refused = this.#refused.size === 0 ? undefined : this.#refused.get(placeText(letter))
     if (refused !== undefined) return this.#leave(letter, refused)
     if (place.what === 'lost') return this.#leave(letter, place.why)
-    if (letter.leftOut !== null && place.what === 'replayed') {
-      const original = await this.#originals.of(letter)
-      if ('why' in original) return this.#leave(letter, original.why)
-      this.#write(letter, block, row, place, original.value)
-    } else this.#write(letter, block, row, place)
-    this.#counts[place.what]++
-    this.#first ??= letter
-    return true
+    if (letter.leftOut !== null && place.what === 'replayed') return this.#addOriginal(letter, block, row, place)
+    return this.#write(letter, block, row, place)
+  }
+
+  async #addOriginal(letter: DeadLetter, block: RecordBlock, row: number, place: WrittenPlace): Promise<boolean> {
+    const original = await this.#originals.of(letter)
+    if ('why' in original) return this.#leave(letter, original.why)
+    return this.#write(letter, block, row, place, original.value)
   }
 
   #leave(letter: DeadLetter, why: string): false {
@@ -76,27 +97,27 @@ export class ReplaySlice {
     return false
   }
 
-  #write(
-    letter: DeadLetter,
-    block: RecordBlock,
-    row: number,
-    place: ReplayPlace & { what: 'replayed' | 'parked' },
-    value?: Buffer | null,
-  ) {
+  #write(letter: DeadLetter, block: RecordBlock, row: number, place: WrittenPlace, value?: Buffer | null): true {
     const { order } = this.#parts
-    const isPrivate = place.what === 'parked' || order.target.kind === 'replay'
-    const setHeaders = place.what === 'parked' ? {} : order.setHeaders
-    if (isPrivate && value === undefined && Object.keys(setHeaders).length === 0)
-      this.#outputs.addRow(place.topic, place.partition, block, row, letter.original.timestamp ?? letter.writtenAt)
+    const { what, topic, partition } = place
+    const isPrivate = what === 'parked' || order.target.kind === 'replay'
+    const setHeaders = what === 'parked' ? NO_HEADERS : order.setHeaders
+    if (isPrivate && value === undefined && isEmpty(setHeaders))
+      this.#outputs.addRow(topic, partition, block, row, letter.original.timestamp ?? letter.writtenAt)
     else {
-      const record = replayedRecord(letter, block, row, {
-        isPrivate,
-        setHeaders,
-        ...(value === undefined ? {} : { value }),
-      })
-      this.#outputs.add(place.topic, place.partition, record)
+      const given = value === undefined ? {} : { value }
+      this.#outputs.add(topic, partition, replayedRecord(letter, block, row, { isPrivate, setHeaders, ...given }))
     }
+    this.#counts[what]++
+    this.#letters++
+    this.#first ??= letter
+    return true
   }
+}
+
+function isEmpty(headers: ReplayOrder['setHeaders']): boolean {
+  for (const _ in headers) return false
+  return true
 }
 
 function placeText({ topic, partition, offset }: DeadLetter): string {
