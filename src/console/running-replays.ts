@@ -44,6 +44,7 @@ export function runningReplays(parts: ConsoleParts): RunningReplays {
   const wishOf = ({ name, reason, selection, maxReplays }: ReplayRequest): ReplayWish => ({
     name: name ?? newRunName(parts.by, clock.wallTime()),
     selection: selectionOfQuery(selection, topology, clock.wallTime()),
+    ...(selection.open === true && { onlyOpen: true }),
     ...(reason !== undefined && { reason }),
     ...(maxReplays !== undefined && { maxReplays }),
   })

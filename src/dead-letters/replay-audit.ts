@@ -28,6 +28,8 @@ export interface ReplayOrder {
   readonly guarantee: 'at_least_once' | 'exactly_once'
   /** In place of headers of these names, or besides; null takes a header away. */
   readonly setHeaders: Readonly<Record<string, string | null>>
+  /** Of what is selected, only what no run has handled when this one begins, or is taken up again. */
+  readonly onlyOpen?: true
   /** Outputs may be compacted: what is computed again may replace what is newer. */
   readonly allowStale?: true
 }
@@ -145,10 +147,13 @@ function order(fields: JsonFields, at: string, value: unknown): ReplayOrder {
     setHeaders: fields.values(name('setHeaders'), of.setHeaders, (each, text) =>
       text === null ? null : fields.text(each, text),
     ),
-    ...optional('allowStale', of.allowStale, given => {
-      return given === true ? given : fields.wrong<true>(name('allowStale'), 'true', given)
-    }),
+    ...optional('onlyOpen', of.onlyOpen, given => isTrue(fields, name('onlyOpen'), given)),
+    ...optional('allowStale', of.allowStale, given => isTrue(fields, name('allowStale'), given)),
   }))
+}
+
+function isTrue(fields: JsonFields, at: string, value: unknown): true {
+  return value === true ? value : fields.wrong<true>(at, 'true', value)
 }
 
 function edit(

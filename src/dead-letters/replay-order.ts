@@ -27,6 +27,8 @@ export interface ReplayWish {
   readonly guarantee?: ReplayOrder['guarantee']
   /** Headers of the source record; null takes one away. */
   readonly setHeaders?: ReplayOrder['setHeaders']
+  /** Of these only what no run has handled yet. */
+  readonly onlyOpen?: boolean
   /** Outputs may be compacted, and what is newer there be replaced. */
   readonly allowStale?: boolean
 }
@@ -55,6 +57,7 @@ export function newOrder(
     maxReplays: wish.maxReplays ?? DEFAULT_MAX_REPLAYS,
     guarantee: wish.guarantee ?? guarantee,
     setHeaders: wish.setHeaders ?? {},
+    ...(wish.onlyOpen === true && { onlyOpen: true }),
     ...(wish.allowStale === true && { allowStale: true }),
   }
 }
@@ -73,16 +76,19 @@ export function newRunName(by: string, wallTimeMs: number): string {
 export function checkWish({ name, setHeaders = {} }: ReplayWish): void {
   if (!isRunName(name))
     throw refused(`${JSON.stringify(name)} cannot name a run: expected letters, digits, ".", "_" and "-", at most 100`)
-  for (const [header, text] of Object.entries(setHeaders)) {
-    const what = `header ${JSON.stringify(header)} cannot be set`
-    if (header === '' || header.length > MAX_HEADER_NAME_CHARS || /\p{C}/u.test(header) || !header.isWellFormed())
-      throw refused(
-        `${what}: expected a name of at most ${MAX_HEADER_NAME_CHARS} characters, none of them a control character`,
-      )
-    if (header.toLowerCase().startsWith(KRI_PREFIX))
-      throw refused(`${what}: names that begin with ${KRI_PREFIX} say where a record failed, and are nobody's to set`)
-    if (text !== null && !text.isWellFormed()) throw refused(`${what}: its value is no text that UTF-8 can say`)
-  }
+  for (const [header, text] of Object.entries(setHeaders)) checkHeader(header, text)
+}
+
+/** Throws REPLAY_REFUSED for a header that says something else than it seems to, or what only we may say. */
+export function checkHeader(header: string, text: string | null): void {
+  const what = `header ${JSON.stringify(header)} cannot be set`
+  if (header === '' || header.length > MAX_HEADER_NAME_CHARS || /\p{C}/u.test(header) || !header.isWellFormed())
+    throw refused(
+      `${what}: expected a name of at most ${MAX_HEADER_NAME_CHARS} characters, none of them a control character`,
+    )
+  if (header.toLowerCase().startsWith(KRI_PREFIX))
+    throw refused(`${what}: names that begin with ${KRI_PREFIX} say where a record failed, and are nobody's to set`)
+  if (text !== null && !text.isWellFormed()) throw refused(`${what}: its value is no text that UTF-8 can say`)
 }
 
 /** The order that a run of this name goes on with. Throws REPLAY_REFUSED when it is over, or something else is wished for. */
@@ -114,6 +120,7 @@ function differences(order: ReplayOrder, wish: ReplayWish): readonly string[] {
   for (const name of ['target', 'maxReplays', 'guarantee'] as const)
     if (wish[name] !== undefined) compare(name, wish[name], order[name])
   if (Object.keys(wish.setHeaders ?? {}).length > 0) compare('setHeaders', wish.setHeaders, order.setHeaders)
+  if (wish.onlyOpen === true) compare('onlyOpen', true, order.onlyOpen)
   if (wish.allowStale === true) compare('allowStale', true, order.allowStale)
   return found
 }

@@ -1,6 +1,7 @@
 /** What a replay would do. Nothing is written and nothing committed; memory is that of a few blocks and of the groups. */
 import { type LetterGroup, LetterGroups } from './letter-groups.ts'
 import { type LetterRange, scanLetters } from './letter-scan.ts'
+import { openLetters } from './open-letters.ts'
 import type { ReplayOrder } from './replay-audit.ts'
 import { boundsNow, checkWish, newOrder, orderOf, type ReplayWish } from './replay-order.ts'
 import type { ReplayParts } from './replay-parts.ts'
@@ -8,6 +9,7 @@ import { replayPlace } from './replay-place.ts'
 import { type ReplayProgress, readProgress } from './replay-progress.ts'
 import { type ReplayRun, readReplayRuns } from './replay-runs.ts'
 import { outputTopics, readersRefusal, sourcesFor, targetRefusal } from './replay-targets.ts'
+import type { Selects } from './selection.ts'
 
 /** Reasons beyond these are counted and not told apart. */
 const MAX_REASONS = 50
@@ -60,7 +62,9 @@ export async function planReplay(
   let [parked, lost, valuesElsewhere] = [0, 0, 0]
   const ranges = await rangesOf(port, order, resumes?.progress)
   const { selection } = order
-  const seen = await scanLetters({ port, ranges, selection, signal, ...(onProgress && { onProgress }) }, letter => {
+  const isOpen = await openFor({ port, topology, signal }, order)
+  const scan = { port, ranges, selection, signal, ...(isOpen && { isOpen }), ...(onProgress && { onProgress }) }
+  const seen = await scanLetters(scan, letter => {
     groups.add(letter)
     const place = replayPlace(letter, { ...options, sources })
     if (place.what === 'parked') parked++
@@ -81,6 +85,16 @@ export async function planReplay(
     ...{ replayed: Object.fromEntries(replayed), parked, lost, lostBecause: Object.fromEntries(lostBecause) },
     ...{ valuesElsewhere, groups: groups.list(), others: groups.others, ...(refusal !== undefined && { refusal }) },
   }
+}
+
+/** Whether a letter is open, for runs that take no others; a run has not handled what is still before it. */
+export async function openFor(
+  { port, topology: { applicationId }, signal }: Pick<ReplayParts, 'port' | 'topology' | 'signal'>,
+  { onlyOpen, bounds }: ReplayOrder,
+): Promise<Selects | undefined> {
+  if (onlyOpen !== true) return undefined
+  // What cannot be read of the audit is told by whoever asks what is open; letters that it handled are replayed again.
+  return openLetters({ port, applicationId, topics: Object.keys(bounds), signal, onBad: () => {} })
 }
 
 /** That of the run of this name, or a new one. */

@@ -12,11 +12,12 @@ import type { AuditEnd, ReplayCounts, ReplayOrder } from './replay-audit.ts'
 import { ReplayClaim } from './replay-claim.ts'
 import { orderOf, type ReplayWish, refused } from './replay-order.ts'
 import type { ReplayParts } from './replay-parts.ts'
-import { orderFor } from './replay-plan.ts'
+import { openFor, orderFor } from './replay-plan.ts'
 import { type ReplayProgress, readProgress } from './replay-progress.ts'
 import { type ReplayResult, runReplay } from './replay-run.ts'
 import { isOver } from './replay-runs.ts'
 import { outputTopics, readersRefusal, refuseUnless, sourcesFor, targetRefusal } from './replay-targets.ts'
+import type { Selects } from './selection.ts'
 
 /** What the audit takes to be told how a run was stopped, at most. */
 const STOP_BUDGET_MS = 10_000
@@ -78,22 +79,25 @@ export async function startReplay(
     const admit = async (topic: string) => {
       if (isReplay && replayTopics.includes(topic)) refuseUnless(await readersRefusal(parts, [topic]))
     }
-    const result = await runReplay({
-      ...{
-        port,
-        claim,
-        progress,
-        applicationId,
-        topology: topologyName,
-        sources,
-        topics,
-        clock,
-        random,
-        signal,
-        admit,
-      },
-      ...{ run: wish.name, order: begun.order, givenUp: hard.signal, ...options },
-    }).catch((error: unknown) => stoppedBy(error, parts, wish, claim, progress))
+    const run = (isOpen: Selects | undefined) =>
+      runReplay({
+        ...{
+          port,
+          claim,
+          progress,
+          applicationId,
+          topology: topologyName,
+          sources,
+          topics,
+          clock,
+          random,
+          signal,
+          admit,
+        },
+        ...{ run: wish.name, order: begun.order, givenUp: hard.signal, ...(isOpen && { isOpen }), ...options },
+      })
+    const opened = openFor(parts, begun.order)
+    const result = await opened.then(run).catch((error: unknown) => stoppedBy(error, parts, wish, claim, progress))
     const { end: kind, ...reached } = result
     await claim.end(endRecord(parts, wish, { kind, ...reached }))
     return { ...result, name: wish.name, order: begun.order, isResumed: begun.isResumed }

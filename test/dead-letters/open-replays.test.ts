@@ -1,0 +1,40 @@
+// Replays that take only what no run has handled.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { planReplay } from '../../src/dead-letters/replay-plan.ts'
+import { keysOf, numbered, REPLAY, replayWorld } from '../support/replay-world.ts'
+
+const keys = (from: number, until: number) => Array.from({ length: until - from }, (_, i) => `k${from + i}`)
+
+describe('a replay of what is open', () => {
+  it('leaves out what another run has handled, in its plan and when it runs', async () => {
+    const world = await replayWorld(numbered(9))
+    await world.instance()
+    await world.run({ name: 'first', selection: { keys: keys(0, 4) } })
+    const plan = await world.over(planReplay(world.parts(), { name: 'night', onlyOpen: true }))
+    assert.deepEqual([plan.selected, plan.replayed], [5, { [REPLAY]: 5 }])
+    const { counts, order } = await world.run({ onlyOpen: true })
+    assert.deepEqual([counts.replayed, order.onlyOpen], [5, true])
+    assert.deepEqual(keysOf(await world.written(REPLAY)), keys(0, 9))
+    const again = await world.run({ name: 'again', onlyOpen: true })
+    assert.equal(again.counts.replayed, 0)
+  })
+
+  it('goes on as it began, and leaves out what was handled while it was stopped', async () => {
+    const world = await replayWorld(numbered(9))
+    await world.instance()
+    const stopped = await world.run({ onlyOpen: true }, { limit: 3 })
+    assert.equal(stopped.end, 'stopped')
+    await world.run({ name: 'between', selection: { keys: keys(7, 9) } })
+    const { isResumed, order } = await world.run()
+    assert.deepEqual([isResumed, order.onlyOpen], [true, true])
+    assert.deepEqual(keysOf(await world.written(REPLAY)), keys(0, 9))
+  })
+
+  it('is another one than a replay of all: its name cannot be taken up with that', async () => {
+    const world = await replayWorld(numbered(3))
+    await world.instance()
+    await world.run({}, { limit: 1 })
+    await assert.rejects(world.run({ onlyOpen: true }), { code: 'REPLAY_REFUSED', message: /onlyOpen/ })
+  })
+})
