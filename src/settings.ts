@@ -204,3 +204,8 @@ function dockerSockets(env: Environment): readonly string[] {
   const own = env.XDG_RUNTIME_DIR ? [join(env.XDG_RUNTIME_DIR, 'docker.sock')] : []
   return ['/var/run/docker.sock', ...own, join(home, 'run', 'docker.sock'), join(home, 'desktop', 'docker.sock')]
 }
+
+/** What this person edits texts with; undefined: nothing that is known. */
+export function editorCommand({ VISUAL, EDITOR }: Environment = process.env): string | undefined {
+  return VISUAL || EDITOR || undefined
+}

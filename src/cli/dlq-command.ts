@@ -1,5 +1,6 @@
 import { type CommandSpec, wholeNumber } from './command.ts'
 import { SELECTION_OPTIONS } from './dlq-flags.ts'
+import { ACT_OPTIONS } from './models-command.ts'
 
 const argument = {
   name: '<topology>',
@@ -55,12 +56,26 @@ export const dlqStatsCommand: CommandSpec = {
 export const dlqShowCommand: CommandSpec = {
   name: 'dlq show',
   summary: 'show one dead letter whole, decoded with the codecs of its source',
-  details: 'What cannot be decoded is shown in hexadecimal, with the reason.',
+  details:
+    'What cannot be decoded is shown in hexadecimal, with the reason. With --edit it is opened as JSON with key, value and headers (bytes ' +
+    'that are no text as {"base64": "…"}); what was changed is encoded with the codecs of its source, and goes to the private replay ' +
+    'topic of the application. The dead letter itself stays as it was, and counts as handled.',
   argument,
   rest: { name: '<letter>', help: 'topic/partition/offset, as "kri dlq ls" shows it' },
+  options: [
+    { flags: '--edit', help: 'change it in $VISUAL or $EDITOR, see what is not as it was, and replay it like that' },
+    { flags: '--edit-with <file>', help: 'the same with a file that has the edited record as JSON', completes: 'file' },
+    ...ACT_OPTIONS,
+    { flags: '--allow-stale', help: 'outputs may be compacted: what is newer there may be replaced' },
+    { flags: '--yes', help: 'write what was edited without asking' },
+  ],
   settings: ['connection'],
   examples: [
     ['dlq show topologies/digits.ts digits.classify.failed-inference/3/42', 'what failed, why, and the record itself'],
+    [
+      'dlq show topologies/digits.ts digits.classify.failed-inference/3/42 --edit --reason "one pixel too many"',
+      'mend it by hand, and let it be processed again',
+    ],
   ],
   json: 'one object: what failed and where, fingerprint, key, value (base64 with the reason under undecoded where they cannot be decoded), headers as [name, text]',
   load: async () => (await import('./dlq-show.ts')).showDeadLetter,

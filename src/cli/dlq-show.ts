@@ -9,17 +9,20 @@ import { RunInferenceError } from '../errors.ts'
 import { systemClock } from '../ops/clock.ts'
 import { unlessInterrupted, withSession } from './command-session.ts'
 import { readSchema, type TopologyFlags } from './connect.ts'
+import { type EditFlags, editDeadLetter } from './dlq-edit.ts'
 import { originalOf, placeOf, timeText, whereOf } from './dlq-text.ts'
 
-export interface ShowFlags extends TopologyFlags {
-  readonly json?: boolean
-}
+export type ShowFlags = TopologyFlags & EditFlags
 
 /** Shows one dead letter whole: what failed and why, and the record, decoded where that can be done. */
 export async function showDeadLetter(module: string, text: string, flags: ShowFlags): Promise<void> {
   await withSession(module, flags, async session => {
     const { topology, port, signal } = session
     const place = placeOfLetter(text, selectedTopics(topology, {}))
+    if (flags.edit === true || flags.editWith !== undefined) {
+      await editDeadLetter(session, place, flags)
+      return
+    }
     const parts = { ...session, readSchema, clock: systemClock }
     const whole = topology.whole ?? topology
     const reader = await openLetterReader(whole, sourceReaders(whole, parts))

@@ -1,14 +1,11 @@
+import { encodeJson } from '../check/writers.ts'
 import { RunInferenceError } from '../errors.ts'
 import type { SourceNode } from '../graph.ts'
 import type { Codec, Decoder, RecordField, RowEncoder } from '../kafka/codec.ts'
 import { parseJson } from '../kafka/json-text.ts'
-import { isFloat, putCell } from '../models/cells.ts'
-import { ARRAYS, isNumeric } from '../models/tensors.ts'
 import { codecContext } from '../pipeline/open-graph.ts'
-import { show } from '../problem.ts'
 import type { LineRecord } from './produce-records.ts'
 
-const FIRST_BYTES = 1024
 const SHOWN_FIELDS = 10
 
 export interface LineEncoder {
@@ -46,20 +43,7 @@ export async function openLineEncoder(
 export function encodeLine(text: string, line: number, encoder: LineEncoder): LineRecord {
   // Codecs that take longs take BigInts; the others say that they do not, where a number would have been another one.
   const value = parseJson(text, 'bigint')
-  return { line, key: keyOf(value, encoder), value: encode(encoder.value, tensorOf(value, encoder.value)) }
-}
-
-/** A raw tensor codec takes typed arrays, which JSON has none of: numbers in arrays, nested or not, are a row. */
-function tensorOf(value: unknown, { tensor }: RowEncoder<unknown>): unknown {
-  if (tensor === undefined || !isNumeric(tensor.dtype) || !Array.isArray(value)) return value
-  const { dtype } = tensor
-  const numbers: unknown[] = value.flat(Number.POSITIVE_INFINITY)
-  const row = new ARRAYS[dtype](numbers.length)
-  for (const [i, number] of numbers.entries()) {
-    if (!putCell(row, i, number, isFloat(dtype)))
-      throw new RunInferenceError('ENCODE_SCHEMA', `number ${i}: expected ${dtype}, got ${show(number)}`)
-  }
-  return row
+  return { line, key: keyOf(value, encoder), value: encodeJson(encoder.value, value) }
 }
 
 function keyOf(value: unknown, { key, keyLabel, keyField }: LineEncoder): Buffer | null {
@@ -73,7 +57,7 @@ function keyOf(value: unknown, { key, keyLabel, keyField }: LineEncoder): Buffer
   }
   // Keys are text in most topics, and identifiers are numbers in many files.
   const text = typeof field === 'object' ? JSON.stringify(field) : String(field)
-  return key === undefined ? Buffer.from(text) : encode(key, text)
+  return key === undefined ? Buffer.from(text) : encodeJson(key, text)
 }
 
 function keyFieldMissing(value: unknown, keyLabel: string | undefined): string {
@@ -84,14 +68,4 @@ function keyFieldMissing(value: unknown, keyLabel: string | undefined): string {
     `the source has a key codec, ${keyLabel ?? 'which needs keys'}: a record without a key would be a dead letter. ` +
     `Name the field that is the key, --key-field <name>${fields}`
   )
-}
-
-function encode(encoder: RowEncoder<unknown>, value: unknown): Buffer {
-  let into = Buffer.allocUnsafe(FIRST_BYTES)
-  let end = encoder.encode(value, into, 0)
-  while (end < 0) {
-    into = Buffer.allocUnsafe(Math.max(-end, 2 * into.length))
-    end = encoder.encode(value, into, 0)
-  }
-  return into.subarray(0, end)
 }

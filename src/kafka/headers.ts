@@ -50,6 +50,8 @@ export const KRI_ATTEMPT = 'kri-attempt'
 export const KRI_FAILED_ELEMENTS = 'kri-failed-elements'
 /** How often this record had been replayed before it failed: 0 the first time. */
 export const KRI_REPLAY_COUNT = 'kri-replay-count'
+/** On a dead letter that was replayed as somebody had edited it, and on those of it since: `topic/partition/offset` of the letter as it was. */
+export const KRI_EDITED_FROM = 'kri-edited-from'
 /** Milliseconds since 1970 at which it failed. */
 export const KRI_FAILED_AT = 'kri-failed-at'
 /** In place of a value that was too large to keep: its size in bytes and its SHA-256 in hexadecimal. */

@@ -75,6 +75,8 @@ function factHeaders(
   if (point.step !== '') headers.push(text(names.KRI_STEP, point.step))
   if (index >= 0) headers.push(text(names.KRI_INDEX, String(index)))
   if (failure.elements !== undefined) headers.push(text(names.KRI_FAILED_ELEMENTS, String(failure.elements)))
+  const editedFrom = earlier(names.KRI_EDITED_FROM)
+  if (editedFrom !== undefined) headers.push(text(names.KRI_EDITED_FROM, editedFrom))
   if (modelId !== undefined) headers.push(text(names.KRI_MODEL_ID, modelId))
   return headers
 }
