@@ -28,7 +28,7 @@ describe('dead letters of a canary', () => {
   const settings = { floodRatio: 0.2, floodMinRecords: 10 }
   const abortIf = { failureFactor: 2, latencyFactor: 1_000, minRecords: 150 }
 
-  it('are for its rule to judge: the step does not halt, before the verdict or after it', async () => {
+  it('F6: are for its rule to judge: the step does not halt, before the verdict or after it', async () => {
     const trial = await onTrial(undefined, { settings })
     await trial.canary(canary('picky-2', 50, { abortIf }))
     const sums = await trial.pipe()
