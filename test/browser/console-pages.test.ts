@@ -94,6 +94,20 @@ describe('pages of the console', { skip: noBrowser }, () => {
     }
   })
 
+  test('what only instances know is not known of the application, and is no 0', async () => {
+    const application = await startNight({ scope: 'application' })
+    try {
+      const { page, assertInnocent, close } = await openPage(browser, application.address)
+      await page.getByText('Latency and batches are known to each instance').waitFor()
+      await page.locator('.tile').filter({ hasText: 'In the model' }).filter({ hasText: 'not known' }).waitFor()
+      assert.equal(await page.locator('.chart').count(), 3)
+      await assertInnocent()
+      await close()
+    } finally {
+      await application.close()
+    }
+  })
+
   test('a connection that is lost is said, and comes back by itself', async () => {
     const first = await startNight()
     const { page, close } = await openPage(browser, first.address)

@@ -3,6 +3,7 @@
  * part of the page. Replays and models change what it says, as they would.
  */
 import type {
+  ConsoleAbout,
   FingerprintView,
   LetterView,
   ReplayView,
@@ -26,18 +27,27 @@ export interface Night {
   close(): Promise<void>
 }
 
-/** `canChange`: there is a token. `everyMs`: between snapshots. `port`: any free one. */
-export async function startNight({ canChange = true, everyMs = 100, port = 0 } = {}): Promise<Night> {
+/** `canChange`: there is a token. `everyMs`: between snapshots. `port`: any free one. `scope`: of the whole application latency and batches are unknown. */
+export async function startNight({
+  canChange = true,
+  everyMs = 100,
+  port = 0,
+  scope = 'instance' as ConsoleAbout['scope'],
+} = {}): Promise<Night> {
   const asked: (readonly [string, unknown])[] = []
   const server: ConsoleServer = await createConsoleServer({
-    source: nightSource(asked, everyMs),
+    source: nightSource(asked, everyMs, scope),
     access: { hosts: [], token: canChange ? NIGHT_TOKEN : undefined },
     clock: systemClock,
   })
   return { address: await server.listen(port, '127.0.0.1'), asked, close: () => server.close() }
 }
 
-function nightSource(asked: (readonly [string, unknown])[], everyMs: number): ConsoleSource {
+function nightSource(
+  asked: (readonly [string, unknown])[],
+  everyMs: number,
+  scope: ConsoleAbout['scope'],
+): ConsoleSource {
   const taken = new Set<string>()
   const replays: ReplayView[] = []
   let slot = slotBefore()
@@ -62,7 +72,8 @@ function nightSource(asked: (readonly [string, unknown])[], everyMs: number): Co
   }
   return {
     about: () => ({
-      ...{ application: `digits ${IMG}`, topology: 'digits', scope: 'instance', instance: `host-1 ${ATTRIBUTE}` },
+      ...{ application: `digits ${IMG}`, topology: 'digits', scope },
+      ...(scope === 'instance' && { instance: `host-1 ${ATTRIBUTE}` }),
       ...{ version: '0.1.0', guarantee: 'exactly_once', graph: nightGraph() },
     }),
     snapshots: {
@@ -70,7 +81,8 @@ function nightSource(asked: (readonly [string, unknown])[], everyMs: number): Co
       async take() {
         round++
         replays.splice(0, replays.length, ...replays.map(advance))
-        return nightSnapshot({ round, slot, replays, letters: letters.length })
+        const { latency, batches, ...known } = nightSnapshot({ round, slot, replays, letters: letters.length })
+        return scope === 'application' ? known : { ...known, latency: latency!, batches: batches! }
       },
       rest() {},
     },

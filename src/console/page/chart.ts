@@ -99,7 +99,7 @@ function options(lines: readonly ChartLine[], write: (value: number) => string, 
     padding: [8, 8, 0, 0],
     scales: {
       x: { range: (_, min, max) => [Math.max(max - KEPT_SECONDS, Math.min(min, max - LEAST_SECONDS)), max] },
-      y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1e-6) || 1] },
+      y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] },
     },
     axes: [
       { ...axis, values: (_, at) => at.map(clock), space: 90, size: 24 },

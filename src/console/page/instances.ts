@@ -12,7 +12,7 @@ export const openInstances: OpenPage = ({ about }) => {
   return {
     title: 'Instances',
     content: [
-      el('section', {}, el('h2', {}, about.scope === 'instance' ? 'This instance' : 'Instances'), instances),
+      el('section', {}, el('h2', {}, about.scope === 'instance' ? 'This instance' : 'Who takes part'), instances),
       el('section', {}, el('h2', {}, 'Partitions'), partitions),
     ],
     update(snapshot) {

@@ -88,7 +88,7 @@ function contentOfValue({ decoded, undecoded }: WholeLetterView): readonly Child
   return [
     el('h3', {}, 'Value, which does not decode'),
     el('p', { class: 'message' }, undecoded.why),
-    block('Value in hexadecimal', undecoded.hex),
+    block('Value in hexadecimal', undecoded.hex, 'hex'),
   ]
 }
 
@@ -98,6 +98,6 @@ function withListsInLines(json: string): string {
 }
 
 /** May be wider than the page, and is then scrolled by itself, also by keyboard. */
-function block(name: string, text: string): HTMLElement {
-  return el('pre', { tabindex: 0, role: 'region', 'aria-label': name }, text)
+function block(name: string, text: string, kind?: string): HTMLElement {
+  return el('pre', { class: kind, tabindex: 0, role: 'region', 'aria-label': name }, text)
 }
