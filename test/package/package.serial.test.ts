@@ -50,14 +50,15 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('what the tarball holds', () => {
   it('is what was built, the documents, what kri init copies, and nothing else', () => {
-    const allowed = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/[^/]+\.md|dist\/.+\.(js|d\.ts))$/
+    const allowed =
+      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/[^/]+\.md|dist\/.+\.(js|d\.ts)|dist\/console\/page\/[\w-]+\.(html|css|svg))$/
     assert.deepEqual(packed.filter(path => !allowed.test(path)).toSorted(), [
       'data/digits-test.ndjson',
       'models/digits-mlp-v2.onnx',
       'schemas/digit-prediction.avsc',
       'schemas/digit.avsc',
     ])
-    for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md', 'docs/errors.md'])
+    for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md', 'docs/errors.md', 'dist/console/page/index.html'])
       assert.ok(packed.includes(file), file)
   })
 
