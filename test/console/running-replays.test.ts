@@ -1,0 +1,74 @@
+// Replays that the page asks for, on a broker in memory: a dry run writes nothing, they go on by themselves, and end with the console.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { replayLook, withOwn } from '../../src/console/replay-views.ts'
+import { runningReplays } from '../../src/console/running-replays.ts'
+import { silentLogger } from '../../src/ops/logger.ts'
+import { keysOf, numbered, REPLAY, replayWorld } from '../support/replay-world.ts'
+
+const { signal } = new AbortController()
+
+async function consoleOf(letters: number) {
+  const world = await replayWorld(numbered(letters))
+  const parts = {
+    ...{ ...world.parts(), logger: silentLogger, registry: undefined, readSchema: async () => '', version: '0' },
+    guarantee: 'at_least_once' as const,
+  }
+  return { world, parts, replays: runningReplays(parts) }
+}
+
+describe('replays of the console', () => {
+  it('are planned without a trace, and refused while nobody would read them', async () => {
+    const { world, replays } = await consoleOf(4)
+    const plan = await world.over(replays.plan({ selection: { key: ['k1', 'k2'] } }, signal))
+    assert.equal(plan.selected, 2)
+    assert.match(plan.refusal!, /no member of group shop/)
+    await assert.rejects(world.over(replays.start({ selection: {}, name: 'night' })), { code: 'REPLAY_REFUSED' })
+    assert.deepEqual([replays.views(), await world.audit(), await world.written(REPLAY)], [[], [], []])
+  })
+
+  it('are told of while they run and when they are over, by the audit too', async () => {
+    const { world, parts, replays } = await consoleOf(6)
+    await world.instance()
+    const begun = await world.over(replays.start({ selection: {}, name: 'night', reason: 'v3', rate: 2 }))
+    assert.deepEqual([begun.name, begun.by, begun.state, begun.reason], ['night', 'anna@shop', 'running', 'v3'])
+    await assert.rejects(world.over(replays.start({ selection: {}, name: 'night' })), { code: 'REPLAY_REFUSED' })
+    await world.clock.advance(60_000)
+    const [own] = replays.views()
+    assert.deepEqual([own!.state, own!.replayed, own!.progress], ['finished', 6, 1])
+    const told = await world.over(replayLook(parts)(signal))
+    assert.deepEqual(told, [{ ...own!, startedAt: told[0]!.startedAt }])
+    assert.deepEqual(withOwn(told, replays.views()), [own])
+    assert.equal((await world.written(REPLAY)).length, 6)
+  })
+
+  it('are cancelled by name, for good, and only where they run', async () => {
+    const { world, replays } = await consoleOf(9)
+    await world.instance()
+    await world.over(replays.start({ selection: {}, name: 'night', rate: 1 }))
+    assert.equal(await replays.cancel('other'), false)
+    assert.equal(await world.over(replays.cancel('night')), true)
+    assert.equal(replays.views()[0]!.state, 'cancelled')
+    assert.equal((await world.audit()).at(-1)!.kind, 'cancelled')
+    assert.ok((await world.written(REPLAY)).length < 9)
+  })
+
+  it('stop with the console so that they can be taken up again', async () => {
+    const { world, replays } = await consoleOf(9)
+    await world.instance()
+    await world.over(replays.start({ selection: {}, name: 'night', rate: 1 }))
+    await world.over(replays.close())
+    assert.equal((await world.audit()).at(-1)!.kind, 'stopped')
+    await assert.rejects(replays.start({ selection: {} }), { code: 'CLOSED' })
+    await world.run({ name: 'night' })
+    assert.deepEqual(keysOf(await world.written(REPLAY)), keysOf(numbered(9).map(({ key }) => ({ key: String(key) }))))
+  })
+
+  it('run two at a time', async () => {
+    const { world, replays } = await consoleOf(9)
+    await world.instance()
+    for (const name of ['a', 'b']) await world.over(replays.start({ selection: {}, name, rate: 1 }))
+    await assert.rejects(world.over(replays.start({ selection: {}, name: 'c' })), { code: 'CONSOLE_BUSY' })
+    await world.over(replays.close())
+  })
+})
