@@ -164,7 +164,7 @@ export const settingsSchema = z.strictObject({
     .describe('where a group begins that has never committed, none: it is refused; ignored by any other group'),
   httpHost: words('an address of this machine')
     .default('127.0.0.1')
-    .describe('where /livez, /readyz, /metrics and /resume listen; nobody is asked who they are'),
+    .describe('where /livez, /readyz, /metrics, /resume and the console listen; nobody is asked who they are'),
   httpPort: z
     .union([z.literal('off'), whole(0, 65_535)], 'a port (0 = any free one) or "off"')
     .meta({ takes: 'port' })
