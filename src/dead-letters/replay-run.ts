@@ -53,6 +53,8 @@ export interface ReplayRunParts extends SliceParts {
   /** Letters a second, and altogether until it stops, at most. */
   readonly rate?: number
   readonly limit?: number
+  /** Letters that are written and committed together, at most; default 10,000. */
+  readonly sliceLetters?: number
   /** Waited for before a topic is written to for the first time; rejects where it must not be. */
   readonly admit?: (topic: string) => Promise<void>
   /** Offsets that are behind, of how many, with each commit. */
@@ -98,7 +100,8 @@ class Course {
   readonly #isSelected: Selects
   readonly #slice: ReplaySlice
   readonly #admitted = new Set<string>()
-  #sliceLetters = SLICE_LETTERS
+  readonly #mostLetters: number
+  #sliceLetters: number
   /** What is looked at and not committed: how far, and the counts with it. */
   readonly #behind = new Map<string, PartitionOffset & { readonly tally: ReplayCounts }>()
   #lookedAt = 0
@@ -117,6 +120,8 @@ class Course {
     const [isSelected, { isOpen }] = [selects(parts.order.selection), parts]
     this.#isSelected = isOpen ? (...letter) => isSelected(...letter) && isOpen(...letter) : isSelected
     this.#slice = new ReplaySlice(parts)
+    this.#mostLetters = parts.sliceLetters ?? SLICE_LETTERS
+    this.#sliceLetters = this.#mostLetters
   }
 
   /** From what is committed to the bounds. */
@@ -126,14 +131,16 @@ class Course {
     const ranges = this.#begin(await progress())
     this.#began ??= clock.now()
     for await (const block of port.scan(ranges, { signal })) {
-      for (let row = 0; row < block.count; ) {
+      let row = 0
+      do {
+        // A block without rows moves over what is no letter, or the backlog would never be gone.
         row = await this.#addRows(block, row)
         if (!this.#isFull()) continue
         await this.#deliver()
         if (this.#left() === 0 && this.#done < this.#progress!.all) return this.stopped()
         if (signal.aborted) return this.stopped()
         await this.#pace()
-      }
+      } while (row < block.count)
       if (signal.aborted) return this.stopped()
     }
     if (signal.aborted) return this.stopped()
@@ -229,7 +236,7 @@ class Course {
       this.#tallies.set(place, tally)
     }
     this.#forgetSlice()
-    this.#sliceLetters = Math.min(SLICE_LETTERS, 2 * this.#sliceLetters)
+    this.#sliceLetters = Math.min(this.#mostLetters, 2 * this.#sliceLetters)
     onProgress?.(this.#done, this.#progress!.all, this.#counts())
   }
 

@@ -127,10 +127,11 @@ describe('a run of a replay', () => {
       fc.asyncProperty(
         fc.nat(30),
         fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 5 }),
-        async (count, limits) => {
+        fc.integer({ min: 1, max: 8 }),
+        async (count, limits, sliceLetters) => {
           const { run, written } = await setUp(numbered(count))
-          for (const limit of limits) await run({}, { limit })
-          const { end } = await run()
+          for (const limit of limits) await run({}, { limit, sliceLetters })
+          const { end } = await run({}, { sliceLetters })
           assert.equal(end, 'finished')
           assert.deepEqual(
             keysOf(await written(REPLAY)),
@@ -149,13 +150,15 @@ describe('a run of a replay', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.record({ point: fc.constantFrom(...points), isLost: fc.boolean() }), { maxLength: 6 }),
-        async faults => {
+        // Of letters over three partitions: slices that end within a block, and such that have several.
+        fc.integer({ min: 1, max: 8 }),
+        async (faults, sliceLetters) => {
           const { run, written, broker } = await setUp(numbered(12))
           for (const { point, isLost } of faults) {
             if (isLost) broker.loseResponse(1, point)
             else broker.failNext(point, new RunInferenceError('TRANSACTION_LOST', 'says the test'))
           }
-          const { end } = await run()
+          const { end } = await run({}, { sliceLetters })
           assert.equal(end, 'finished')
           assert.deepEqual(
             keysOf(await written(REPLAY)),
@@ -167,6 +170,20 @@ describe('a run of a replay', () => {
       ),
       { numRuns: 60 },
     )
+  })
+
+  it('R1 commits several blocks together, and each partition with its own counts', async () => {
+    for (const guarantee of ['at_least_once', 'exactly_once'] as const) {
+      const { run, port } = await setUp(numbered(20))
+      const progress: number[] = []
+      await run({ guarantee }, { sliceLetters: 8, onProgress: done => progress.push(done) })
+      assert.deepEqual(progress, [8, 16, 20])
+      const commits = await port.admin.commits(replayGroup('shop', RUN), LETTERS)
+      assert.deepEqual(
+        commits,
+        [7, 7, 6].map(offset => ({ offset, metadata: `${offset} 0 0` })),
+      )
+    }
   })
 
   it('R2 is ended by another one of its name', async () => {
