@@ -15,7 +15,6 @@ const MAX_BYTES = 150_000
 /** Charts have something to show by then. */
 const CHART_MS = 60_000
 const LIGHT = { viewport: { width: 1280, height: 800 } } as const
-const DARK = { ...LIGHT, colorScheme: 'dark' } as const
 const PHONE = { viewport: { width: 390, height: 844 }, colorScheme: 'dark' } as const
 
 const [address, token] = process.argv.slice(2)
@@ -27,7 +26,7 @@ mkdirSync(FOLDER, { recursive: true })
 const executablePath = process.env.KRI_TEST_CHROMIUM ?? '/usr/bin/chromium'
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
 
-async function open(options: typeof LIGHT | typeof DARK | typeof PHONE): Promise<Page> {
+async function open(options: typeof LIGHT | typeof PHONE): Promise<Page> {
   const page = await (await browser.newContext(options)).newPage()
   await page.goto(address!)
   await page.getByText('live', { exact: true }).waitFor()
@@ -42,7 +41,6 @@ async function show(page: Page, hash: string, settled: string): Promise<void> {
 
 async function take(page: Page, name: string): Promise<void> {
   const path = `${FOLDER}/${name}.png`
-  // Nothing is marked as if somebody had just gone there by keyboard.
   await page.screenshot({ path, animations: 'disabled' })
   const { size } = statSync(path)
   if (size > MAX_BYTES) throw new Error(`${path} has ${size} bytes, more than ${MAX_BYTES}`)
@@ -50,13 +48,10 @@ async function take(page: Page, name: string): Promise<void> {
 }
 
 try {
-  const pages = [await open(LIGHT), await open(DARK), await open(PHONE)] as const
+  const [light, phone] = [await open(LIGHT), await open(PHONE)]
   await delay(CHART_MS)
-  const [light, dark, phone] = pages
   await show(light, '#/overview', '.chart canvas')
   await take(light, 'overview')
-  await show(dark, '#/overview', '.chart canvas')
-  await take(dark, 'overview-dark')
   await show(light, '#/graph', '.node')
   await take(light, 'graph')
   await show(light, '#/models', '.slots .card')
