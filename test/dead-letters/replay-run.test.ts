@@ -8,6 +8,7 @@ import type { ReplayOrder } from '../../src/dead-letters/replay-audit.ts'
 import { readProgress } from '../../src/dead-letters/replay-progress.ts'
 import { type ReplayResult, type ReplayRunParts, replayGroup, runReplay } from '../../src/dead-letters/replay-run.ts'
 import { RunInferenceError } from '../../src/errors.ts'
+import type { KafkaPort } from '../../src/kafka/port.ts'
 import type { Header } from '../../src/kafka/record-block.ts'
 import { createManualClock } from '../../src/testing/manual-clock.ts'
 import { createMemoryBroker } from '../../src/testing/memory-broker.ts'
@@ -176,7 +177,14 @@ describe('a run of a replay', () => {
     for (const guarantee of ['at_least_once', 'exactly_once'] as const) {
       const { run, port } = await setUp(numbered(20))
       const progress: number[] = []
-      await run({ guarantee }, { sliceLetters: 8, onProgress: done => progress.push(done) })
+      const oneByOne = {
+        ...port,
+        async *scan(ranges: readonly { topic: string; partition: number; from: number; to: number }[]) {
+          for (const range of ranges)
+            for (let from = range.from; from < range.to; from++) yield* port.scan([{ ...range, from, to: from + 1 }])
+        },
+      } as KafkaPort
+      await run({ guarantee }, { port: oneByOne, sliceLetters: 8, onProgress: done => progress.push(done) })
       assert.deepEqual(progress, [8, 16, 20])
       const commits = await port.admin.commits(replayGroup('shop', RUN), LETTERS)
       assert.deepEqual(
