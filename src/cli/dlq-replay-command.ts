@@ -5,6 +5,7 @@ import { ACT_OPTIONS, modelsArgument as argument } from './models-command.ts'
 const MAX_LETTERS = 1_000_000_000
 
 const RUN_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--open', help: 'of these only what no run has handled' },
   {
     flags: '--name <name>',
     help: 'of the run: with one that was not finished it goes on; default: made of time and user',

@@ -25,7 +25,6 @@ export function planText(session: ReplaySession, plan: ReplayPlan): string {
   const { name, order, resumes, seen, selected, replayed, parked, lost, lostBecause, valuesElsewhere, groups } = plan
   const { limit } = session.flags
   const count = (n: number) => n.toLocaleString('en')
-  const because = (text: string | undefined) => (text === undefined ? '' : `: ${text}`)
   const facts: readonly (readonly [string, string])[] = [
     ['run', resumes ? `${name}, which goes on` : `${name}, a new one`],
     ...(resumes ? begun(resumes) : []),
@@ -57,7 +56,7 @@ export function planText(session: ReplaySession, plan: ReplayPlan): string {
     ...[fingerprint, String(count), stage ?? '?', step ?? '-', code ?? '?', message],
   ])
   return [
-    `dry run: nothing was written${because(undefined)}`,
+    'dry run: nothing was written',
     '',
     ...facts.map(([what, text]) => printable(`${what.padEnd(12)}${text}`)),
     ...(rows.length === 0 ? [] : ['', table(['fingerprint', 'count', 'stage', 'step', 'code', 'message'], rows)]),
@@ -97,6 +96,7 @@ export function runsWith(session: ReplaySession, { name, order, resumes }: Repla
         ...(command === 'park' ? [] : ['--max-replays', String(maxReplays)]),
         ...['--guarantee', guarantee],
         ...Object.entries(setHeaders).flatMap(([header, text]) => ['--set-header', `${header}=${text ?? ''}`]),
+        ...(order.onlyOpen === true ? ['--open'] : []),
         ...(order.allowStale === true ? ['--allow-stale'] : []),
       ]
   const how = [

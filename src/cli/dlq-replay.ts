@@ -22,6 +22,7 @@ export interface ReplayFlags extends SelectionFlags {
   readonly limit?: number
   readonly maxReplays?: number
   readonly to?: string
+  readonly open?: boolean
   readonly allowStale?: boolean
   readonly setHeader?: readonly string[]
   readonly guarantee?: 'at_least_once' | 'exactly_once'
@@ -76,6 +77,7 @@ function wishOf({ command, module, topology, flags, parts }: ReplaySession): Rep
     ...(maxReplays !== undefined && { maxReplays }),
     ...(guarantee && { guarantee }),
     ...(setHeader && { setHeaders: Object.fromEntries(setHeader.map(headerOf)) }),
+    ...(flags.open === true && { onlyOpen: true }),
     ...(allowStale === true && { allowStale }),
   }
 }

@@ -19,7 +19,8 @@ export interface ReplayProgress {
 
 /**
  * Reads what a run has committed: offsets, and with each the counts of its partition. What brokers have forgotten of a run that was
- * stopped long ago is what its audit says.
+ * stopped long ago is what its audit says. `isFenced`: whoever asks has fenced the run, and goes on behind what this says; what the
+ * transaction of before has of it is waited for.
  */
 export async function readProgress(
   { admin }: Pick<KafkaPort, 'admin'>,
@@ -27,13 +28,14 @@ export async function readProgress(
   run: string,
   { bounds }: Pick<ReplayOrder, 'bounds'>,
   end?: Pick<AuditEnd, 'counts' | 'positions'>,
+  isFenced = false,
 ): Promise<ReplayProgress> {
   const positions: Record<string, readonly number[]> = {}
   const tallies = new Map<string, ReplayCounts>()
   let [done, all] = [0, 0]
   for (const [topic, ends] of Object.entries(bounds)) {
     const [commits, offsets] = await Promise.all([
-      admin.commits(replayGroup(applicationId, run), topic),
+      admin.commits(replayGroup(applicationId, run), topic, { isStable: isFenced }),
       admin.offsets(topic),
     ])
     positions[topic] = ends.map((to, partition) => {

@@ -75,7 +75,7 @@ export async function startReplay(
   try {
     const begun = await begin(parts, wish, claim, planned.order)
     options.onStarted?.(begun.order, begun.isResumed)
-    const progress = () => readProgress(port, applicationId, wish.name, begun.order, begun.lastEnd)
+    const progress = () => readProgress(port, applicationId, wish.name, begun.order, begun.lastEnd, true)
     const admit = async (topic: string) => {
       if (isReplay && replayTopics.includes(topic)) refuseUnless(await readersRefusal(parts, [topic]))
     }
@@ -122,7 +122,7 @@ export async function cancelReplay(
     await claim.begin(async run => {
       if (run === undefined) throw refused(`there is no run ${name} in the audit of ${applicationId}`)
       if (isOver(run)) throw refused(`run ${name} is over, ${run.state} at ${run.lastEnd?.at ?? '?'}`)
-      const { counts, positions } = await readProgress(parts.port, applicationId, name, run.order, run.lastEnd)
+      const { counts, positions } = await readProgress(parts.port, applicationId, name, run.order, run.lastEnd, true)
       written = endRecord(
         parts,
         { name, ...(reason !== undefined && { reason }) },

@@ -96,8 +96,8 @@ export interface KafkaAdmin {
   offsets(topic: string, end?: LogEnd): Promise<readonly { readonly start: number; readonly end: number }[]>
   /** Committed offsets of a group by partition number, −1 where there is none. */
   committed(groupId: string, topic: string): Promise<readonly number[]>
-  /** The same with its metadata; what a transaction that is about to end has of it is waited for. */
-  commits(groupId: string, topic: string): Promise<readonly GroupCommit[]>
+  /** The same with its metadata. `isStable`: waits for transactions that have some of it and are not over; else it is what was before them. */
+  commits(groupId: string, topic: string, options?: { readonly isStable?: boolean }): Promise<readonly GroupCommit[]>
   /** Who is in a group now. A group that does not exist is `Dead`, and has no members. */
   describeGroup(groupId: string): Promise<GroupDescription>
   brokerCount(): Promise<number>

@@ -155,11 +155,11 @@ export class Admin implements KafkaAdmin {
     })
   }
 
-  commits(groupId: string, topic: string): Promise<readonly GroupCommit[]> {
+  commits(groupId: string, topic: string, { isStable = false } = {}): Promise<readonly GroupCommit[]> {
     return this.#askGroup(`Reading the committed offsets of group '${groupId}'`, groupId, async () => {
       const partitions = await this.#partitionsOf(topic)
       const asked = new Map([[topic, partitions]])
-      const commits = await fetchCommits(this.#cluster, this.#purpose, groupId, asked, { requireStable: true })
+      const commits = await fetchCommits(this.#cluster, this.#purpose, groupId, asked, { requireStable: isStable })
       return partitions.map(partition => commits.get(partitionKey(topic, partition)) ?? { offset: -1, metadata: '' })
     })
   }

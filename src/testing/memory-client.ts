@@ -70,11 +70,11 @@ function memoryAdmin(state: MemoryState, link: MemoryLink): KafkaAdmin {
       const { offsets } = state.group(groupId)
       return state.topic(topic).partitions.map(({ partition }) => offsets.get(partitionKey(topic, partition)) ?? -1)
     },
-    async commits(groupId, topic) {
+    async commits(groupId, topic, { isStable = false } = {}) {
       await reach()
       const { offsets, metadata } = state.group(groupId)
       const keys = state.topic(topic).partitions.map(({ partition }) => partitionKey(topic, partition))
-      while (state.transactions.hasPending(groupId, keys)) await sleep(state.clock, PENDING_RETRY_MS)
+      while (isStable && state.transactions.hasPending(groupId, keys)) await sleep(state.clock, PENDING_RETRY_MS)
       return keys.map(key => {
         return { offset: offsets.get(key) ?? -1, metadata: metadata.get(key) ?? '' }
       })

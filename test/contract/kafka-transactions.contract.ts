@@ -41,13 +41,14 @@ export function kafkaTransactionsContract(features: PortFeatures): void {
       const h = await Harness.open(features, t)
       const [topic, group] = [await h.topic('in', 3), h.name('group')]
       const writer = await fenced(h, h.name('id'))
-      const commits = async () => await h.port.admin.commits(group, topic)
+      const commits = async (isStable = true) => await h.port.admin.commits(group, topic, { isStable })
       const nothing = { offset: -1, metadata: '' }
       assert.deepEqual(await commits(), [nothing, nothing, nothing])
       await writer.sendOffsets(group, [
         { topic, partition: 0, offset: 3, metadata: 'füße' },
         { topic, partition: 2, offset: 1 },
       ])
+      assert.deepEqual(await commits(false), [nothing, nothing, nothing])
       const waiting = commits()
       await writer.commit()
       const all = [{ offset: 3, metadata: 'füße' }, nothing, { offset: 1, metadata: '' }]
