@@ -1,7 +1,14 @@
 // What people write to say which dead letters they mean.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { SELECTION_OPTIONS, type SelectionFlags, selectedTopics, selectionOf } from '../../src/cli/dlq-flags.ts'
+import {
+  SELECTION_OPTIONS,
+  type SelectionFlags,
+  selectedTopics,
+  selectionArguments,
+  selectionOf,
+} from '../../src/cli/dlq-flags.ts'
+import type { Selection } from '../../src/dead-letters/selection.ts'
 import { loadTopology } from '../../src/topology-module.ts'
 
 const cascade = await loadTopology('topologies/cascade.ts', {})
@@ -54,6 +61,29 @@ describe('flags that select dead letters', () => {
     assert.throws(() => parsed('--key', 'hex:0'), /even number of hex digits/)
     assert.throws(() => parsed('--header', '=a'), /name or name=value/)
     assert.throws(() => selectionOf({ step: [`${small}x`] }, cascade, 'm'), new RegExp(`Did you mean ${small}`))
+  })
+
+  it('are made of a selection that says the same when they are read', () => {
+    const selection: Selection = {
+      ...{ stages: ['inference'], steps: [small!], indexes: [0, 2], codes: ['SHAPE_MISMATCH'] },
+      ...{ fingerprints: ['0123456789ab'], models: ['a b'], text: "it's", keys: ['k', ''], keysHex: ['00ff', ''] },
+      headers: [{ name: 'a' }, { name: 'b', value: 'c=d' }],
+      offsets: [
+        { of: 'original', topic: 'in', partition: 1 },
+        { of: 'original', topic: 'in', partition: 1, from: 4 },
+        { of: 'letter', topic: 'out', partition: 0, from: 3, until: 9 },
+      ],
+      ...{ failedFrom: 1_700_000_000_123, failedUntil: 1_800_000_000_000, minReplays: 1, maxReplays: 2 },
+    }
+    const words = selectionArguments(selection)
+    const flags: Record<string, unknown> = {}
+    for (let i = 0; i < words.length; i += 2) {
+      const name = words[i]!.slice(2).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+      const { parse = (text: string) => text } = SELECTION_OPTIONS.find(each => each.flags.startsWith(`${words[i]} `))!
+      flags[name] = parse(words[i + 1]!, flags[name] as never)
+    }
+    assert.deepEqual(selectionOf(flags, cascade, 'm'), selection)
+    assert.deepEqual(selectionArguments({}), [])
   })
 
   it('leave out the topics in which no such letter can be', () => {
