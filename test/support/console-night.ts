@@ -27,7 +27,7 @@ export interface Night {
   close(): Promise<void>
 }
 
-/** `canChange`: there is a token. `everyMs`: between snapshots. `port`: any free one. `scope`: of the whole application latency and batches are unknown. */
+/** A replay with the reason `quick` has ended before any snapshot. `canChange`: there is a token. `everyMs`: between snapshots. `port`: any free one. `scope`: of the whole application latency and batches are unknown. */
 export async function startNight({
   canChange = true,
   everyMs = 100,
@@ -107,7 +107,8 @@ function nightSource(
         const { name = 'night-1', reason = '' } = request
         const startedAt = new Date().toISOString()
         const view = { name, by: IMG, reason, startedAt, state: 'running', progress: 0 } as const
-        replays.unshift({ ...view, replayed: 0, parked: 0, lost: 0 })
+        const isShort = reason === 'quick'
+        replays.unshift({ ...view, ...(isShort && { state: 'finished' }), replayed: 0, parked: 0, lost: 0 })
         return replays[0]!
       },
       async cancel(name) {

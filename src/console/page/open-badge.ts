@@ -7,6 +7,7 @@ import { readGroups } from './api.ts'
 import { el, unseen } from './elements.ts'
 import { count } from './format.ts'
 import { morph } from './morph.ts'
+import { watchEnds } from './replay-ends.ts'
 
 const SCANNED_RECORDS = 100_000
 
@@ -18,7 +19,8 @@ export interface OpenBadge {
 export function openBadge(): OpenBadge {
   const element = el('span', { class: 'badge', hidden: true })
   let counted: { readonly open: number; readonly records: number } | undefined
-  let ended = -1
+  const hasEnded = watchEnds()
+  let isFirst = true
   let records = 0
   const show = () => {
     const open = counted === undefined ? records : Math.max(0, counted.open + records - counted.records)
@@ -39,9 +41,9 @@ export function openBadge(): OpenBadge {
     element,
     update({ deadLetters, replays }) {
       records = deadLetters.reduce((sum, topic) => sum + topic.records, 0)
-      const endedNow = replays.filter(({ state }) => state !== 'running').length
-      if (endedNow !== ended && records > 0 && records <= SCANNED_RECORDS) void scan(records)
-      ended = endedNow
+      const isDue = hasEnded(replays) || isFirst
+      isFirst = false
+      if (isDue && records > 0 && records <= SCANNED_RECORDS) void scan(records)
       show()
     },
   }

@@ -6,12 +6,13 @@ import { button, type Child, el, setChildren } from './elements.ts'
 import { count, time } from './format.ts'
 import { morph } from './morph.ts'
 import { notice } from './notice.ts'
+import { watchEnds } from './replay-ends.ts'
 import { facts } from './table.ts'
 
 export interface ReplayList {
   readonly element: HTMLElement
   update(replays: readonly ReplayView[]): void
-  /** One that was seen running has ended. */
+  /** One has ended since the page was opened. */
   onEnded(heard: () => void): void
 }
 
@@ -24,7 +25,7 @@ export function createReplayList(canChange: boolean): ReplayList {
   const list = el('ul', { class: 'replays' })
   const element = el('section', { hidden: true }, el('h2', {}, 'Replays'), list)
   const rows = new Map<string, ReplayRow>()
-  let running: ReadonlySet<string> = new Set()
+  const hasEnded = watchEnds()
   let order = ''
   let heard = () => {}
   return {
@@ -41,10 +42,7 @@ export function createReplayList(canChange: boolean): ReplayList {
       if (next !== order) setChildren(list, ...shown.map(({ name }) => rows.get(name)!.element))
       order = next
       for (const view of shown) rows.get(view.name)!.update(view)
-      const now = new Set(replays.filter(({ state }) => state === 'running').map(({ name }) => name))
-      const someEnded = [...running].some(name => !now.has(name))
-      running = now
-      if (someEnded) heard()
+      if (hasEnded(replays)) heard()
     },
   }
 }
