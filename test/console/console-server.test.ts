@@ -70,7 +70,7 @@ describe('the console', () => {
       assert.equal((await ask(`/console/api/dlq/letters?limit=${limit}`)).status, 400, limit)
   })
 
-  it('does so many scans at one time, and refuses more', async t => {
+  it('does so many scans at one time, and refuses more', { timeout: 20_000 }, async t => {
     const held = Promise.withResolvers<readonly []>()
     const { ask } = await testConsole(t, { source: { letters: { ...letters, groups: () => held.promise } } })
     const [first, second] = [ask('/console/api/dlq/groups'), ask('/console/api/dlq/groups')]
@@ -83,7 +83,7 @@ describe('the console', () => {
     assert.equal((await ask('/console/api/dlq/groups')).status, 200)
   })
 
-  it('ends a scan whose client has gone away', async t => {
+  it('ends a scan whose client has gone away', { timeout: 20_000 }, async t => {
     const aborted = Promise.withResolvers<void>()
     const begun = Promise.withResolvers<void>()
     const groups = async (_: unknown, signal: AbortSignal) => {

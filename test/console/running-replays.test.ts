@@ -42,6 +42,17 @@ describe('replays of the console', () => {
     assert.equal((await world.written(REPLAY)).length, 6)
   })
 
+  it('take what is open alone, where the page asks for that', async () => {
+    const { world, replays } = await consoleOf(6)
+    await world.instance()
+    await world.run({ name: 'first', selection: { keys: ['k0', 'k1'] } })
+    const plan = async (open: boolean) => world.over(replays.plan({ selection: { open } }, signal))
+    assert.deepEqual([(await plan(true)).selected, (await plan(false)).selected], [4, 6])
+    await world.over(replays.start({ selection: { open: true }, name: 'night' }))
+    await world.clock.advance(60_000)
+    assert.equal(replays.views()[0]!.replayed, 4)
+  })
+
   it('are cancelled by name, for good, and only where they run', async () => {
     const { world, replays } = await consoleOf(9)
     await world.instance()
