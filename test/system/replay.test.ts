@@ -172,7 +172,7 @@ describe('kri dlq replay', { skip, timeout: 120_000 }, () => {
   })
 
   for (const guarantee of ['exactly_once', 'at_least_once'] as const)
-    it(`killed in the middle and taken up again, ${guarantee}: every letter is written, and counted`, async () => {
+    it(`killed, taken up again, stopped by Ctrl-C, and taken up again, ${guarantee}: every letter is written, and counted`, async () => {
       const keys = Array.from({ length: MANY }, (_, i) => `${guarantee}-${i}`)
       const facts = { application: id, stage: 'preprocess', 'original-topic': input, code: guarantee.toUpperCase() }
       const letters = keys.map((key, i) => ({
@@ -182,15 +182,24 @@ describe('kri dlq replay', { skip, timeout: 120_000 }, () => {
       }))
       await send(failed, letterRecords(letters))
       const run = `kill-${guarantee}`
-      const how = ['--name', run, '--guarantee', guarantee, '--code', facts.code, '--yes']
-      const killed = app.kri('dlq', 'replay', ...module, ...how, '--rate', '2000')
-      await eventually('some are committed', async () => {
-        const { length } = keys
-        const committed = await app.port.admin.committed(replayGroup(id, run), failed)
-        return committed.some(offset => offset > 0) && (await writtenOf(keys)).size < length
-      })
-      killed.child.kill('SIGKILL')
-      await killed.ended
+      const committed = async () =>
+        (await app.port.admin.committed(replayGroup(id, run), failed)).reduce(
+          (sum, offset) => sum + Math.max(0, offset),
+        )
+      /** Ends it when it has done something more, and not yet all. */
+      const ended = async (words: readonly string[], signal: NodeJS.Signals) => {
+        const before = await committed()
+        const process = app.kri('dlq', 'replay', ...module, '--name', run, ...words, '--rate', '1000', '--yes')
+        await eventually('some are committed', async () => (await committed()) > before)
+        process.child.kill(signal)
+        return [await process.ended, process.log()] as const
+      }
+      const [killed] = await ended(['--guarantee', guarantee, '--code', facts.code], 'SIGKILL')
+      assert.equal(killed, 'SIGKILL')
+      const [code, log] = await ended([], 'SIGINT')
+      assert.equal(code, 130, log)
+      assert.match(log, new RegExp(`it goes on with: kri dlq replay .* --name ${run} .*--yes`))
+      assert.ok((await writtenOf(keys)).size < MANY)
       const { counts, isResumed } = await json('replay', '--name', run, '--yes')
       assert.deepEqual([isResumed, counts], [true, { replayed: MANY, parked: 0, lost: 0 }])
       const written = await writtenOf(keys)
@@ -199,7 +208,7 @@ describe('kri dlq replay', { skip, timeout: 120_000 }, () => {
       if (guarantee === 'exactly_once') assert.equal(most, 1)
       assert.deepEqual(
         (await audit(run)).map(({ kind }) => kind),
-        ['started', 'resumed', 'finished'],
+        ['started', 'resumed', 'stopped', 'resumed', 'finished'],
       )
     })
 
