@@ -5,6 +5,7 @@
  * G1. The name in `Host` is an address, `localhost`, or one that was allowed: a foreign name that resolves to here is refused.
  * G2. What changes anything comes from the console's own page: same origin, JSON, and the token, which no browser sends by itself.
  * G3. Without a token in the settings nothing can be changed.
+ * G4. Pages of other sites ask for nothing of the API, though they could not read it: a scan and a stream cost something.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
@@ -44,6 +45,12 @@ export function refusalOfHost({ host }: IncomingHttpHeaders, { hosts }: ConsoleA
     403,
     `the console does not answer under the name ${name}. Use the address of its machine, or allow the name: --console-hosts or KRI_CONSOLE_HOSTS`,
   )
+}
+
+/** The same for any that is of the API: what the page asks for it asks itself. */
+export function refusalOfAsking({ 'sec-fetch-site': site }: IncomingHttpHeaders): Refusal | undefined {
+  if (site === undefined || site === 'same-origin' || site === 'none') return undefined
+  return refusal(403, 'asked by a page that is none of this console')
 }
 
 /** The same for one that may change something. */

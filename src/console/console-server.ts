@@ -7,6 +7,7 @@ import {
   type ConsoleAccess,
   type Refusal,
   refusal,
+  refusalOfAsking,
   refusalOfChange,
   refusalOfHost,
   SECURITY_HEADERS,
@@ -17,6 +18,7 @@ import { type PageAsset, readPageAssets } from './page-assets.ts'
 import { createSnapshotFeed, type SnapshotFeed, type SnapshotFeedOptions } from './snapshot-feed.ts'
 
 const MAX_BODY_BYTES = 64 * 1024
+const API = '/console/api/'
 
 export interface ConsoleServerOptions extends Pick<SnapshotFeedOptions, 'maxListeners' | 'maxBufferedBytes'> {
   readonly source: ConsoleSource
@@ -45,6 +47,8 @@ export async function createConsoleServer(options: ConsoleServerOptions): Promis
     const { raw } = request
     const refused =
       refusalOfHost(raw.headers, access) ??
+      // By the route and not by the path, which can be written in several ways.
+      (request.routeOptions.url?.startsWith(API) ? refusalOfAsking(raw.headers) : undefined) ??
       (raw.method === 'POST'
         ? refusalOfChange(raw.headers, access)
         : raw.method === 'GET'
@@ -76,7 +80,7 @@ export async function createConsoleServer(options: ConsoleServerOptions): Promis
 function addPage(app: FastifyInstance, assets: ConsoleServerOptions['assets']): void {
   let atStart: ReadonlyMap<string, PageAsset> | undefined
   const all = assets ?? (() => (atStart ??= readPageAssets()))
-  app.get('/console', async (_request, reply) => reply.redirect('/console/', 308))
+  app.get('/console', async (_request, reply) => reply.redirect('console/', 308))
   app.get<{ Params: { '*': string } }>('/console/*', async (request, reply) => {
     const asset = all().get(request.params['*'])
     if (asset === undefined) return send(reply, refusal(404, 'there is nothing under this address'))
@@ -86,7 +90,7 @@ function addPage(app: FastifyInstance, assets: ConsoleServerOptions['assets']): 
 }
 
 function addEvents(app: FastifyInstance, feed: SnapshotFeed): void {
-  app.get('/console/api/events', (_request, reply) => {
+  app.get(`${API}events`, (_request, reply) => {
     // Taken over only where it is listened to: what is refused is answered like anything else.
     if (!feed.listen(reply.raw)) throw new RunInferenceError('CONSOLE_BUSY', 'too many pages listen already: close one')
     reply.hijack()
@@ -96,11 +100,12 @@ function addEvents(app: FastifyInstance, feed: SnapshotFeed): void {
 function addRoute(app: FastifyInstance, { method, path, answer }: ConsoleRoute): void {
   app.route({
     method,
-    url: `/console/api/${path}`,
+    url: `${API}${path}`,
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
       const gone = new AbortController()
+      if (reply.raw.destroyed) gone.abort()
       reply.raw.once('close', () => gone.abort())
-      const query = new URLSearchParams(request.raw.url?.split('?')[1])
+      const query = new URLSearchParams(/\?.*/s.exec(request.raw.url!)?.[0])
       const found = await answer({ query, body: request.body, signal: gone.signal })
       if (found === undefined) return send(reply, refusal(404, 'there is no such thing'))
       return reply.header('cache-control', 'no-store').send(found)

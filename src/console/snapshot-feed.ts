@@ -1,8 +1,8 @@
 /**
  * Sends snapshots to the pages that listen, as server-sent events.
  *
- * F1. While nobody listens nothing is made, and no timer runs.
- * F2. One snapshot is made for all that listen, and the next one begins when the last one is done.
+ * F1. While nobody listens nothing is made, and no timer runs. Who has hung up before it is listened to does not listen.
+ * F2. One snapshot is made for all that listen, and the next one begins when the last one is done, also for who comes after all have left.
  * F3. A listener that does not read is dropped when it has `maxBufferedBytes` waiting; others notice nothing.
  * F4. `close` ends all listeners, and nothing runs any more.
  */
@@ -26,7 +26,7 @@ export interface SnapshotFeedOptions {
 }
 
 export interface SnapshotFeed {
-  /** Takes the response over; false: there are too many already, and it is untouched. */
+  /** Takes the response over; false: there are too many already, and it is untouched. One that is closed already is left alone. */
   listen(response: ServerResponse): boolean
   readonly listeners: number
   close(): void
@@ -40,6 +40,7 @@ export function createSnapshotFeed({
 }: SnapshotFeedOptions): SnapshotFeed {
   const listening = new Set<ServerResponse>()
   let round: AbortController | undefined
+  let lastRound = Promise.resolve()
   let last: string | undefined
   let stopHeartbeat = () => {}
   let closed = false
@@ -56,7 +57,8 @@ export function createSnapshotFeed({
       beat()
     })
   }
-  const run = async (signal: AbortSignal) => {
+  const run = async (signal: AbortSignal, before: Promise<void>) => {
+    await before
     while (!signal.aborted) {
       const event = await eventOf(snapshots, signal)
       if (signal.aborted) return
@@ -77,6 +79,8 @@ export function createSnapshotFeed({
   return {
     listen(response) {
       if (closed || listening.size >= maxListeners) return false
+      // Its `close` has been and will not come again.
+      if (response.destroyed) return true
       listening.add(response)
       response.on('close', () => leave(response))
       // A connection that breaks is closed, which is all that there is to do.
@@ -91,7 +95,7 @@ export function createSnapshotFeed({
       if (round === undefined) {
         round = new AbortController()
         beat()
-        void run(round.signal)
+        lastRound = run(round.signal, lastRound)
       }
       return true
     },

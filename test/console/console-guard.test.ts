@@ -50,6 +50,25 @@ describe('under which names it is found', () => {
   })
 })
 
+describe('who may look', () => {
+  it('is nobody from a page of another site: it could not read the answer, but have scans run', async t => {
+    const { letters } = fixtureSource()
+    const groups = () => assert.fail('it was scanned')
+    const { ask } = await testConsole(t, { source: { letters: { ...letters, groups } } })
+    for (const site of ['cross-site', 'same-site'])
+      for (const path of ['dlq/groups', 'dlq/groups?open=true', '%64lq/groups', 'events', 'about'])
+        assert.equal(
+          (await ask(`/console/api/${path}`, { headers: { 'sec-fetch-site': site } })).status,
+          403,
+          `${site} ${path}`,
+        )
+    for (const site of ['same-origin', 'none'])
+      assert.equal((await ask('/console/api/about', { headers: { 'sec-fetch-site': site } })).status, 200, site)
+    const link = await ask('/console/', { headers: { 'sec-fetch-site': 'cross-site' } })
+    assert.equal(link.status, 200, 'a link leads to the page')
+  })
+})
+
 describe('what changes anything', () => {
   const changes = ['dlq/replay', 'dlq/cancel', 'models/publish', 'models/rollback', 'models/promote', 'models/abort']
   const refusing = () => assert.fail('it came to what writes')

@@ -70,6 +70,23 @@ describe('the console', () => {
       assert.equal((await ask(`/console/api/dlq/letters?limit=${limit}`)).status, 400, limit)
   })
 
+  it('loses no condition behind a question mark that is part of one', async t => {
+    const asked: unknown[] = []
+    const groups = async (query: unknown) => {
+      asked.push(query)
+      return []
+    }
+    const { ask } = await testConsole(t, { source: { letters: { ...letters, groups } } })
+    assert.equal((await ask('/console/api/dlq/groups?text=why?&code=BAD_INPUT')).status, 200)
+    assert.deepEqual(asked, [{ text: 'why?', code: ['BAD_INPUT'] }])
+  })
+
+  it('leads to its page wherever a proxy has put it', async t => {
+    const { ask } = await testConsole(t)
+    const { status, headers } = await ask('/console')
+    assert.deepEqual([status, headers.location], [308, 'console/'])
+  })
+
   it('does so many scans at one time, and refuses more', { timeout: 20_000 }, async t => {
     const held = Promise.withResolvers<readonly []>()
     const { ask } = await testConsole(t, { source: { letters: { ...letters, groups: () => held.promise } } })

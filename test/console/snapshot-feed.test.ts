@@ -90,6 +90,35 @@ describe('a feed of snapshots', () => {
     assert.equal(calls.taken, 3)
   })
 
+  it('does not take for a listener who has hung up before (F1)', async () => {
+    const clock = countingClock()
+    const { source, calls } = counted()
+    const feed = createSnapshotFeed({ snapshots: source, clock })
+    const gone = listener()
+    Object.assign(gone.response, { destroyed: true })
+    assert.ok(feed.listen(gone.response))
+    await clock.advance(5_000)
+    assert.deepEqual([feed.listeners, clock.timers, calls.taken], [0, 0, 0])
+  })
+
+  it('makes none beside one that is still being made for who has left (F2)', async () => {
+    const clock = countingClock()
+    const held = Promise.withResolvers<ConsoleSnapshot>()
+    const { source, calls } = counted(() => (calls.taken === 1 ? held.promise : fixtureSnapshot(1, [])))
+    const feed = createSnapshotFeed({ snapshots: source, clock })
+    const [first, second] = [listener(), listener()]
+    feed.listen(first.response)
+    await clock.settle()
+    first.leave()
+    feed.listen(second.response)
+    await clock.advance(5_000)
+    assert.deepEqual([calls.taken, count(second.text(), 'snapshot')], [1, 0])
+    held.resolve(fixtureSnapshot(1, []))
+    await clock.advance(1_500)
+    assert.deepEqual([calls.taken, count(first.text(), 'snapshot'), count(second.text(), 'snapshot')], [3, 0, 2])
+    feed.close()
+  })
+
   it('makes one for all that listen, and shows who comes later the last one at once (F2)', async () => {
     const clock = countingClock()
     const { source, calls } = counted()
