@@ -64,21 +64,21 @@ export function replayName(body: unknown): string {
 
 export function publishRequest(body: unknown): PublishRequest {
   return read(body, ['slot', 'modelId', 'modelName', 'mode', 'percent', 'reason'], (fields, of) => ({
-    slot: words(fields, 'slot', of.slot),
-    modelId: words(fields, 'modelId', of.modelId),
-    ...optional('modelName', of.modelName, given => words(fields, 'modelName', given)),
+    slot: argument(fields, 'slot', of.slot),
+    modelId: argument(fields, 'modelId', of.modelId),
+    ...optional('modelName', of.modelName, given => argument(fields, 'modelName', given)),
     ...optional('mode', of.mode, given => fields.oneOf('mode', given, ['canary', 'shadow'] as const)),
     ...optional('percent', of.percent, given =>
       fields.number('percent', given, 'a number from 0.01 to 100', n => n >= 0.01 && n <= 100),
     ),
-    ...optional('reason', of.reason, given => words(fields, 'reason', given)),
+    ...optional('reason', of.reason, given => argument(fields, 'reason', given)),
   }))
 }
 
 export function slotRequest(body: unknown): SlotRequest {
   return read(body, ['slot', 'reason'], (fields, of) => ({
-    slot: words(fields, 'slot', of.slot),
-    ...optional('reason', of.reason, given => words(fields, 'reason', given)),
+    slot: argument(fields, 'slot', of.slot),
+    ...optional('reason', of.reason, given => argument(fields, 'reason', given)),
   }))
 }
 
@@ -119,6 +119,12 @@ function refuseUnknown(fields: JsonFields, name: (field: string) => string, of: 
 function words(fields: JsonFields, at: string, value: unknown): string {
   const expected = `a text of at most ${MAX_CHARS} characters`
   return fields.matching(at, value, expected, text => text.length <= MAX_CHARS && text.isWellFormed())
+}
+
+/** Becomes an argument of a command, which NUL would end. */
+function argument(fields: JsonFields, at: string, value: unknown): string {
+  const text = words(fields, at, value)
+  return fields.matching(at, text, 'a text without NUL', each => !each.includes('\0'))
 }
 
 function runName(fields: JsonFields, value: unknown): string {

@@ -30,10 +30,13 @@ export interface ConsoleRoute {
 
 /** Scans of dead letters at one time: each reads whole topics. */
 const MAX_SCANS = 2
+/** Changes of models at one time: each loads models in a process of its own. */
+const MAX_CHANGES = 2
 
 export function consoleRoutes(source: ConsoleSource, canChange: boolean): readonly ConsoleRoute[] {
   const { letters, replays, models } = source
-  const scan = limited(MAX_SCANS)
+  const scan = limited(MAX_SCANS, 'scans of dead letters run already: try again when one is done, or select by time')
+  const change = limited(MAX_CHANGES, 'changes of models are under way already: try again when one is done')
   const about = (): ConsoleAbout => ({ ...source.about(), canChange })
   return [
     { method: 'GET', path: 'about', answer: about },
@@ -65,28 +68,29 @@ export function consoleRoutes(source: ConsoleSource, canChange: boolean): readon
       path: 'dlq/cancel',
       answer: async ({ body }) => {
         const name = replayName(body)
-        return (await replays.cancel(name)) ? { name } : undefined
+        await replays.cancel(name)
+        return { name }
       },
     },
-    { method: 'POST', path: 'models/publish', answer: ({ body }) => models.publish(publishRequest(body)) },
+    {
+      method: 'POST',
+      path: 'models/publish',
+      answer: ({ body }) => change(() => models.publish(publishRequest(body))),
+    },
     ...(['rollback', 'promote', 'abort'] as const).map(
       (what): ConsoleRoute => ({
         method: 'POST',
         path: `models/${what}`,
-        answer: ({ body }) => models.change(what, slotRequest(body)),
+        answer: ({ body }) => change(() => models.change(what, slotRequest(body))),
       }),
     ),
   ]
 }
 
-function limited(max: number): <T>(work: () => Promise<T>) => Promise<T> {
+function limited(max: number, busy: string): <T>(work: () => Promise<T>) => Promise<T> {
   let running = 0
   return async work => {
-    if (running >= max)
-      throw new RunInferenceError(
-        'CONSOLE_BUSY',
-        `${max} scans of dead letters run already: try again when one is done, or select by time`,
-      )
+    if (running >= max) throw new RunInferenceError('CONSOLE_BUSY', `${max} ${busy}`)
     running++
     try {
       return await work()

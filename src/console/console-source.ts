@@ -47,8 +47,8 @@ export interface ReplaySource {
   plan(request: ReplayRequest, signal: AbortSignal): Promise<ReplayPlanView>
   /** Resolves when it has begun; it goes on by itself. */
   start(request: ReplayRequest): Promise<ReplayView>
-  /** False: none of that name runs here. */
-  cancel(name: string): Promise<boolean>
+  /** Ends it for good, wherever it runs. Rejects REPLAY_REFUSED where there is none of that name, or it is over. */
+  cancel(name: string): Promise<void>
 }
 
 export interface ModelSource {

@@ -18,6 +18,8 @@ import { selectionOfQuery } from './selection-query.ts'
 
 const SHOWN_GROUPS = 500
 const LINE_CHARS = 500
+/** Of what is a name, unless somebody else has written it. */
+const NAME_CHARS = 300
 /** More of a value than a page can show. */
 const VALUE_CHARS = 500_000
 
@@ -41,7 +43,8 @@ export function kafkaLetters(parts: ConsoleParts): LetterSource {
         .map(
           ({ fingerprint, stage, step, code, message, count, firstSeen, lastSeen, replayed, example }) =>
             ({
-              ...{ fingerprint, stage, step, code, message: cut(message, LINE_CHARS), count },
+              ...{ fingerprint, stage: nameOf(stage), step: nameOf(step), code: nameOf(code), count },
+              message: cut(message, LINE_CHARS),
               ...{ open: open.get(fingerprint) ?? 0, ...timeOf('firstAt', firstSeen), ...timeOf('lastAt', lastSeen) },
               ...{ replayedBefore: replayed, example: placeOf(example) },
             }) as FingerprintView,
@@ -81,20 +84,28 @@ async function scanOf(parts: ConsoleParts, selection: Selection, signal: AbortSi
 
 function letterView(letter: DeadLetter, key: Buffer | null): LetterView {
   const { stage, step, code, message, modelId, replayCount, failedAt, writtenAt } = letter
+  // Any record can be in such a topic: what is shown of it is bounded, whatever its headers say.
   return {
-    ...{ place: placeOf(letter), ...timeOf('failedAt', failedAt ?? writtenAt), stage, step, code },
-    ...{ message: message === null ? null : cut(message, LINE_CHARS), modelId, replayCount },
+    ...{ place: placeOf(letter), ...timeOf('failedAt', failedAt ?? writtenAt) },
+    ...{ stage: nameOf(stage) as LetterView['stage'], step: nameOf(step), code: nameOf(code) },
+    ...{ message: message === null ? null : cut(message, LINE_CHARS), modelId: nameOf(modelId), replayCount },
     key: key === null ? null : cut(bytesText(key), LINE_CHARS),
-    ...{ original: originalOf(letter), fingerprint: fingerprintOf(letter) },
+    ...{ original: cut(originalOf(letter), NAME_CHARS), fingerprint: fingerprintOf(letter) },
   }
+}
+
+function nameOf(text: string | null): string | null {
+  return text === null ? null : cut(text, NAME_CHARS)
 }
 
 function wholeView({ letter, keyBytes, value, valueBytes, carried }: WholeLetter): WholeLetterView {
   const { errorType, stack, attempt, message, leftOut } = letter
   return {
     ...letterView(letter, keyBytes),
-    ...{ message, errorType, stack, attempt },
-    headers: carried.map(([name, text]) => [name, cut(text, VALUE_CHARS)] as const),
+    ...{ errorType: nameOf(errorType), attempt },
+    message: message === null ? null : cut(message, VALUE_CHARS),
+    stack: stack === null ? null : cut(stack, VALUE_CHARS),
+    headers: carried.map(([name, text]) => [cut(name, LINE_CHARS), cut(text, VALUE_CHARS)] as const),
     ...shownValue(value, valueBytes, leftOut),
   }
 }

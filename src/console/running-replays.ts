@@ -59,7 +59,11 @@ export function runningReplays(parts: ConsoleParts): RunningReplays {
   return {
     async plan(request, signal) {
       const wish = wishOf(request)
-      const { selected, replayed, parked, lost, refusal } = await planReplay(partsFor(signal), wish)
+      const { selected, replayed, parked, lost, refusal } = await planReplay(
+        partsFor(signal),
+        wish,
+        parts.giveWay && { behindBlock: parts.giveWay },
+      )
       return { name: wish.name, selected, replayed, parked, lost, ...(refusal !== undefined && { refusal }) }
     },
     async start(request) {
@@ -116,12 +120,13 @@ export function runningReplays(parts: ConsoleParts): RunningReplays {
     },
     async cancel(name) {
       const run = runs.get(name)
-      if (run?.view.state !== 'running') return false
-      run.ending.abort()
-      await run.done
+      if (run?.view.state === 'running') {
+        run.ending.abort()
+        await run.done
+      }
+      // Also one of another process, which it ends, or of one that was killed.
       await cancelReplay(partsFor(new AbortController().signal), { name })
-      told(run, { state: 'cancelled' })
-      return true
+      if (run !== undefined) told(run, { state: 'cancelled' })
     },
     views: () => [...runs.values()].map(({ view }) => view).reverse(),
     async close() {

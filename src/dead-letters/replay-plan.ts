@@ -41,17 +41,15 @@ export interface ReplayPlan {
 export interface PlanOptions {
   /** Of how many offsets how many are behind. */
   readonly onProgress?: (done: number, all: number) => void
+  /** Waited for behind each block. */
+  readonly behindBlock?: () => Promise<void>
 }
 
 /**
  * Reads every letter that is selected. Rejects REPLAY_REFUSED for a name or headers that cannot be, a run that is over or began otherwise,
  * and TOPIC_MISSING.
  */
-export async function planReplay(
-  parts: ReplayParts,
-  wish: ReplayWish,
-  { onProgress }: PlanOptions = {},
-): Promise<ReplayPlan> {
+export async function planReplay(parts: ReplayParts, wish: ReplayWish, behind: PlanOptions = {}): Promise<ReplayPlan> {
   const { port, signal } = parts
   const topology = parts.topology.whole ?? parts.topology
   const { order, resumes } = await orderFor({ ...parts, topology }, wish)
@@ -63,7 +61,7 @@ export async function planReplay(
   const ranges = await rangesOf(port, order, resumes?.progress)
   const { selection } = order
   const isOpen = await openFor({ port, topology, signal }, order)
-  const scan = { port, ranges, selection, signal, ...(isOpen && { isOpen }), ...(onProgress && { onProgress }) }
+  const scan = { port, ranges, selection, signal, ...(isOpen && { isOpen }), ...behind }
   const seen = await scanLetters(scan, letter => {
     groups.add(letter)
     const place = replayPlace(letter, { ...options, sources })

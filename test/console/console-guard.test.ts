@@ -144,6 +144,12 @@ describe('what changes anything', () => {
     ])
       assert.equal((await post('/console/api/dlq/replay', body)).status, 400, JSON.stringify(body))
     assert.equal((await post('/console/api/models/publish', { slot: 'a', modelId: 'b', percent: 0 })).status, 400)
+    for (const name of ['slot', 'modelId', 'modelName', 'reason'])
+      assert.equal(
+        (await post('/console/api/models/publish', { slot: 'a', modelId: 'b', [name]: 'a\0b' })).status,
+        400,
+        `NUL in ${name}`,
+      )
   })
 
   it('is done when all of this is so', async t => {
@@ -153,7 +159,7 @@ describe('what changes anything', () => {
     const begun = await post('/console/api/dlq/replay', { selection: {}, name: 'night', yes: true })
     assert.deepEqual([begun.status, JSON.parse(begun.text).state], [200, 'running'])
     assert.equal((await post('/console/api/dlq/cancel', { name: 'night' })).status, 200)
-    assert.equal((await post('/console/api/dlq/cancel', { name: 'another' })).status, 404)
+    assert.equal((await post('/console/api/dlq/cancel', { name: 'another' })).status, 409)
     const published = await post('/console/api/models/publish', { slot: 'classify', modelId: 'm.onnx' })
     assert.deepEqual([published.status, JSON.parse(published.text).slot], [200, 'classify'])
   })

@@ -4,10 +4,11 @@ import { describe, it } from 'node:test'
 import type { WholeLetterView } from '../../src/console/console-api.ts'
 import { RunInferenceError } from '../../src/errors.ts'
 import { testConsole } from '../support/console-http.ts'
+import { eventually } from '../support/eventually.ts'
 import { fixtureSource } from './fixture-source.ts'
 
 const HOSTILE = '"><script>alert(1)</script>\r\nSet-Cookie: a=b\u2028'
-const { letters } = fixtureSource()
+const { letters, models } = fixtureSource()
 
 describe('the console', () => {
   it('answers with its page under a policy that runs nothing but its own scripts', async t => {
@@ -98,6 +99,26 @@ describe('the console', () => {
     held.resolve([])
     assert.deepEqual([(await first).status, (await second).status], [200, 200])
     assert.equal((await ask('/console/api/dlq/groups')).status, 200)
+  })
+
+  it('makes so many changes of models at one time, and refuses more: each is a process', {
+    timeout: 20_000,
+  }, async t => {
+    const held = Promise.withResolvers<{ slot: string; revision: number }>()
+    let begun = 0
+    const publish = () => {
+      begun++
+      return held.promise
+    }
+    const { post } = await testConsole(t, { source: { models: { ...models, publish } } })
+    const ask = () => post('/console/api/models/publish', { slot: 'a', modelId: 'b' })
+    const two = [ask(), ask()]
+    await eventually('both have begun', () => begun === 2)
+    const third = await ask()
+    assert.deepEqual([third.status, (JSON.parse(third.text) as { code: string }).code], [503, 'CONSOLE_BUSY'])
+    assert.equal((await post('/console/api/models/abort', { slot: 'a' })).status, 503)
+    held.resolve({ slot: 'a', revision: 1 })
+    for (const each of two) assert.equal((await each).status, 200)
   })
 
   it('ends a scan whose client has gone away', { timeout: 20_000 }, async t => {

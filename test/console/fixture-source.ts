@@ -1,6 +1,7 @@
 /** Canned facts of an application that classifies digits: one model on trial, poison among the records, a replay under way. */
 import type { ConsoleAbout, ReplayView, SlotView } from '../../src/console/console-api.ts'
 import type { ConsoleSource } from '../../src/console/console-source.ts'
+import { RunInferenceError } from '../../src/errors.ts'
 import { FIXTURE_GROUPS, fixtureLetter, fixtureLetters } from './fixture-letters.ts'
 import { fixtureSnapshot } from './fixture-snapshots.ts'
 
@@ -83,8 +84,8 @@ export function fixtureSource(): ConsoleSource {
       },
       cancel: async name => {
         const at = replays.findIndex(replay => replay.name === name && replay.state === 'running')
-        if (at >= 0) replays[at] = { ...replays[at]!, state: 'cancelled' }
-        return at >= 0
+        if (at < 0) throw new RunInferenceError('REPLAY_REFUSED', `there is no run ${name}`)
+        replays[at] = { ...replays[at]!, state: 'cancelled' }
       },
     },
     models: {

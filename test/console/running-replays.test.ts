@@ -53,15 +53,39 @@ describe('replays of the console', () => {
     assert.equal(replays.views()[0]!.replayed, 4)
   })
 
-  it('are cancelled by name, for good, and only where they run', async () => {
+  it('are cancelled by name, for good', async () => {
     const { world, replays } = await consoleOf(9)
     await world.instance()
     await world.over(replays.start({ selection: {}, name: 'night', rate: 1 }))
-    assert.equal(await replays.cancel('other'), false)
-    assert.equal(await world.over(replays.cancel('night')), true)
+    await assert.rejects(world.over(replays.cancel('other')), { code: 'REPLAY_REFUSED' })
+    await world.over(replays.cancel('night'))
     assert.equal(replays.views()[0]!.state, 'cancelled')
     assert.equal((await world.audit()).at(-1)!.kind, 'cancelled')
     assert.ok((await world.written(REPLAY)).length < 9)
+  })
+
+  it('are cancelled by whoever has the token, also those of another process that the page shows as running', async () => {
+    const { world, parts, replays } = await consoleOf(9)
+    await world.instance()
+    const elsewhere = world.start({ name: 'night' }, { rate: 1 })
+    elsewhere.catch(() => {})
+    await world.clock.advance(3_000)
+    assert.equal((await world.over(replayLook(parts)(signal)))[0]!.state, 'running')
+    await world.over(replays.cancel('night'))
+    await assert.rejects(world.over(elsewhere), { code: 'TRANSACTION_FENCED' })
+    assert.equal((await world.over(replayLook(parts)(signal)))[0]!.state, 'cancelled')
+    assert.ok((await world.written(REPLAY)).length < 9)
+    await assert.rejects(world.over(replays.cancel('night')), { code: 'REPLAY_REFUSED' })
+  })
+
+  it('give way to what the process has to do while they are planned', async () => {
+    const { world, parts } = await consoleOf(6)
+    let waits = 0
+    const giveWay = async () => {
+      waits++
+    }
+    await world.over(runningReplays({ ...parts, giveWay }).plan({ selection: {} }, signal))
+    assert.equal(waits, 3, 'a block of each partition')
   })
 
   it('stop with the console so that they can be taken up again', async () => {

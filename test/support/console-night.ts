@@ -115,7 +115,6 @@ function nightSource(
         asked.push(['cancel', name])
         const at = replays.findIndex(replay => replay.name === name)
         replays[at] = { ...replays[at]!, state: 'cancelled' }
-        return true
       },
     },
     models: {
