@@ -1,6 +1,7 @@
 import { RunInferenceError } from '../errors.ts'
 import type { KafkaPort } from '../kafka/port.ts'
 import { type AuditRecord, parseAudit } from './replay-audit.ts'
+import { scanWhole } from './whole-scan.ts'
 
 export interface AuditLogParts {
   readonly port: Pick<KafkaPort, 'admin' | 'scan'>
@@ -21,7 +22,7 @@ export async function readAudit(
   const offsets = await port.admin.offsets(topic)
   const ranges = offsets.map(({ start, end }, partition) => ({ topic, partition, from: start, to: end }))
   const filled = ranges.filter(({ from, to }) => from < to)
-  for await (const block of port.scan(filled, { signal }))
+  for await (const block of scanWhole(port, filled, signal))
     for (let row = 0; row < block.count; row++) {
       const where = `record ${topic}/${block.partition}/${block.offset(row)}`
       try {

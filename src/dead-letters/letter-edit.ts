@@ -19,6 +19,7 @@ import { placeOf } from './letter-text.ts'
 import { OriginalValues } from './original-values.ts'
 import { checkHeader, refused } from './replay-order.ts'
 import type { LetterPlace } from './whole-letter.ts'
+import { scanWhole } from './whole-scan.ts'
 
 const MAX_BATCH_BYTES = 64 * 1024 * 1024
 
@@ -105,7 +106,7 @@ export async function openLetterEdit(parts: LetterEditParts, place: LetterPlace)
 }
 
 async function readLetter({ port, signal }: LetterEditParts, { topic, partition, offset }: LetterPlace) {
-  for await (const block of port.scan([{ topic, partition, from: offset, to: offset + 1 }], { signal }))
+  for await (const block of scanWhole(port, [{ topic, partition, from: offset, to: offset + 1 }], signal))
     for (let row = 0; row < block.count; row++) {
       if (block.offset(row) !== offset) continue
       const letter = deadLetterOf(block, row)

@@ -2,6 +2,7 @@ import type { KafkaPort, ScanRange } from '../kafka/port.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
 import { type DeadLetter, deadLetterOf } from './dead-letter.ts'
 import { type OffsetRange, type Selection, type Selects, selects } from './selection.ts'
+import { scanWhole } from './whole-scan.ts'
 
 /** Offsets of one dead-letter topic; `to` is not included. */
 export type LetterRange = ScanRange & { readonly from: number; readonly to: number }
@@ -37,7 +38,7 @@ export async function letterRanges(
 
 /**
  * Calls `visit` for each letter that is selected, in the order of its partition; false ends the scan. A block is gone when the
- * next one is read: what is kept of a row has to be copied. How many letters were looked at.
+ * next one is read: what is kept of a row has to be copied. How many letters were looked at. Rejects CLOSED when its signal comes first.
  */
 export async function scanLetters(
   { port, ranges, selection, isOpen, signal, onProgress, behindBlock }: LetterScan,
@@ -47,7 +48,7 @@ export async function scanLetters(
   const all = ranges.reduce((sum, { from, to }) => sum + to - from, 0)
   const behind = new Map(ranges.map(range => [`${range.topic}/${range.partition}`, range.from]))
   let [done, seen] = [0, 0]
-  for await (const block of port.scan(ranges, { signal })) {
+  for await (const block of scanWhole(port, ranges, signal)) {
     const place = `${block.topic}/${block.partition}`
     done += block.nextOffset - behind.get(place)!
     behind.set(place, block.nextOffset)

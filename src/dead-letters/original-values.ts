@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { isRetriable, RunInferenceError } from '../errors.ts'
 import type { KafkaPort } from '../kafka/port.ts'
 import type { DeadLetter } from './dead-letter.ts'
+import { scanWhole } from './whole-scan.ts'
 
 /** The value, or why it is not to be had. */
 export type OriginalValue = { readonly value: Buffer | null } | { readonly why: string }
@@ -16,7 +17,7 @@ export class OriginalValues {
     this.#signal = signal
   }
 
-  /** Rejects in an outage. */
+  /** Rejects in an outage, and CLOSED when the signal has come: what was not read is not gone. */
   async of({ original: { topic, partition, offset }, leftOut }: DeadLetter): Promise<OriginalValue> {
     if (topic === null || partition === null || offset === null || partition < 0 || offset < 0)
       return { why: 'its value was left out, and it does not say where it was first read' }
@@ -26,7 +27,7 @@ export class OriginalValues {
       if (offsets === undefined || offset < offsets.start || offset >= offsets.end)
         return { why: `its value was left out, and ${place} is not there any more` }
       const range = { topic, partition, from: offset, to: offset + 1 }
-      for await (const block of this.#port.scan([range], { signal: this.#signal }))
+      for await (const block of scanWhole(this.#port, [range], this.#signal))
         for (let row = 0; row < block.count; row++)
           if (block.offset(row) === offset) return checked(block.value(row), leftOut, place)
     } catch (error) {

@@ -14,6 +14,7 @@ import { auditTopic, replayGroup } from '../kafka/topic-names.ts'
 import { type Clock, sleep } from '../ops/clock.ts'
 import { type AuditRecord, encodeAudit } from './replay-audit.ts'
 import { type ReplayRun, readReplayRuns } from './replay-runs.ts'
+import { scanWhole } from './whole-scan.ts'
 
 const TRANSACTION_TIMEOUT_MS = 60_000
 const FIRST_RETRY_MS = 50
@@ -162,7 +163,7 @@ export class ReplayClaim {
 
   async #has({ offset, text }: Written): Promise<boolean> {
     const range = { topic: this.#topic, partition: 0, from: offset, to: 'end' as const }
-    for await (const block of this.#parts.port.scan([range], { signal: this.#parts.signal }))
+    for await (const block of scanWhole(this.#parts.port, [range], this.#parts.signal))
       for (let row = 0; row < block.count; row++)
         if (block.offset(row) === offset) return block.value(row)?.toString() === text
     return false

@@ -6,6 +6,7 @@ import { carriedHeaders, type DeadLetter, deadLetterOf } from './dead-letter.ts'
 import type { LetterReader } from './letter-reader.ts'
 import { letterRanges } from './letter-scan.ts'
 import { bytesText } from './letter-text.ts'
+import { scanWhole } from './whole-scan.ts'
 
 /** A dead letter with its record, read with the codecs of its source. */
 export interface WholeLetter {
@@ -50,7 +51,7 @@ export async function readWholeLetter(
   const place = { of: 'letter' as const, topic, partition, from: offset, until: offset + 1 }
   const ranges = await letterRanges(port, [topic], { offsets: [place] })
   let found: WholeLetter | undefined
-  for await (const block of port.scan(ranges, { signal })) {
+  for await (const block of scanWhole(port, ranges, signal)) {
     for (const each of reader.readers) await each.prepare(block)
     for (let row = 0; row < block.count; row++) found = wholeLetter(block, row, reader)
   }
