@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Digit } from '../schemas/types.ts'
-import { RECORDED_RESULTS } from './digit-models.ts'
+import { MOST_INK, RECORDED_RESULTS } from './digit-models.ts'
 
 /** What a model says about an image. */
 export interface RecordedResult {
@@ -32,6 +32,11 @@ export async function readDigitImages(): Promise<readonly DigitImage[]> {
     trueLabel: label,
     results: results.get(id)!,
   }))
+}
+
+/** One that the flawed model fails for. */
+export function isInky({ digit }: Pick<DigitImage, 'digit'>): boolean {
+  return digit.pixels.reduce((sum, pixel) => sum + pixel, 0) >= MOST_INK
 }
 
 /** The share of the images that a model gets right. */

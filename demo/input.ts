@@ -24,6 +24,18 @@ export function inputRecord(images: readonly DigitImage[], number: number): Inpu
   }
 }
 
+/** Numbers from this one on, without end, of good records whose image is of that kind; at least one image must be. */
+export function* goodRecords(
+  images: readonly DigitImage[],
+  from: number,
+  isWanted: (image: DigitImage) => boolean,
+): Generator<number, never> {
+  for (let number = from; ; number++) {
+    const { image, bad } = inputRecord(images, number)
+    if (bad === undefined && isWanted(image)) yield number
+  }
+}
+
 /** Which record of the input this is; throws when the demo did not write it. */
 export function inputNumber(block: RecordBlock, row: number): number {
   const header = block.headers(row).find(([name]) => name === NUMBER_HEADER)

@@ -21,15 +21,19 @@ export interface PublishOptions {
   readonly brokers: readonly string[]
   readonly modelId: string
   /** Publish it without a look at it: then it is for the instances to refuse it. */
-  readonly unchecked: boolean
+  readonly unchecked?: boolean
+  /** Stands beside it in the history. */
+  readonly reason?: string
   readonly resources: AsyncDisposableStack
 }
 
 /** Rejects when nothing was published. */
-export async function publish({ brokers, modelId, unchecked, resources }: PublishOptions): Promise<Publication> {
+export async function publish(options: PublishOptions): Promise<Publication> {
+  const { brokers, modelId, unchecked = false, reason, resources } = options
   const startedAtMs = performance.now()
   const flags = ['--brokers', brokers.join(), '--wait', String(WAIT_SECONDS), '--log-level', 'error', '--json']
-  const words = ['models', 'publish', 'topologies/digits.ts', modelId, ...flags, ...(unchecked ? ['--no-check'] : [])]
+  const more = [...(unchecked ? ['--no-check'] : []), ...(reason === undefined ? [] : ['--reason', reason])]
+  const words = ['models', 'publish', 'topologies/digits.ts', modelId, ...flags, ...more]
   const { child, ended } = startKri(words, resources)
   const [output, problem, code] = await Promise.all([text(child.stdout!), text(child.stderr!), ended])
   if (output === '') throw new Error(`kri ${words.join(' ')} ended with ${code ?? child.signalCode}: ${problem}`)

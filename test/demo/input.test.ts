@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BAD_RECORDS } from '../../demo/bad-records.ts'
-import { readDigitImages, recordedAccuracy } from '../../demo/digit-images.ts'
+import { isInky, readDigitImages, recordedAccuracy } from '../../demo/digit-images.ts'
 import { BETTER_MODEL, FIRST_MODEL } from '../../demo/digit-models.ts'
-import { badRecordsAmong, inputRecord } from '../../demo/input.ts'
+import { badRecordsAmong, goodRecords, inputRecord } from '../../demo/input.ts'
 
 const images = await readDigitImages()
 
@@ -29,5 +29,14 @@ describe('input of the demo', () => {
     assert.equal(bad.filter(Boolean).length, badRecordsAmong(54_000))
     assert.deepEqual(bad.flatMap((kind, number) => (kind ? [number] : [])).slice(0, 3), [96, 193, 290])
     assert.deepEqual(bad.filter(Boolean).slice(0, 7), [...BAD_RECORDS, BAD_RECORDS[0]])
+  })
+
+  it('can be had without the bad ones, and only of one kind of image, behind a number', () => {
+    const inky = goodRecords(images, 54_000, isInky)
+    const found = Array.from({ length: 600 }, () => inputRecord(images, inky.next().value))
+    assert.ok(found.every(({ image, bad }) => bad === undefined && isInky(image)))
+    assert.deepEqual(new Set(found.map(({ image }) => image)), new Set(images.filter(isInky)))
+    const others = goodRecords(images, 96, image => !isInky(image))
+    assert.equal(others.next().value, 97, 'behind the bad one')
   })
 })
