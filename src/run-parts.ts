@@ -5,6 +5,7 @@ import type { Machine } from './models/machine.ts'
 import type { ChangingSteps } from './models/prepared-model.ts'
 import type { Clock } from './ops/clock.ts'
 import type { Logger } from './ops/logger.ts'
+import type { Prometheus } from './ops/prometheus.ts'
 import type { OpenFunctionLane } from './pipeline/function-lanes.ts'
 import type { PipelineMetrics } from './pipeline/pipeline-metrics.ts'
 import type { FailureListener } from './pipeline/stage.ts'
@@ -22,7 +23,8 @@ export interface RunParts {
   readonly clock: Clock
   readonly random: () => number
   readonly logger: Logger
-  readonly metrics: PipelineMetrics
+  /** `read`: of the same, for what the instance tells of itself; without, it tells nothing of them. */
+  readonly metrics: PipelineMetrics & Partial<Pick<Prometheus, 'read'>>
   /** What resource hints are held against; undefined: they are not looked at, as in tests. */
   readonly machine?: Machine
   /** Where functions of steps with `functions: 'worker'` run; default: a worker thread for each step. */

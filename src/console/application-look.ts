@@ -2,6 +2,8 @@
 import { consumerGroups } from '../consumer-groups.ts'
 import type { GroupDescription } from '../kafka/port.ts'
 import { replayTopic } from '../kafka/topic-names.ts'
+import { FRESH_MS } from '../refresh/fleet-status.ts'
+import type { InstanceStats } from '../refresh/instance-stats.ts'
 import type { InstanceStatus } from '../refresh/status-record.ts'
 import type { InstanceView, PartitionView } from './console-api.ts'
 import type { ConsoleParts } from './console-parts.ts'
@@ -64,19 +66,41 @@ export function partitionViews(look: ApplicationLook, instances: readonly Instan
   })
 }
 
+/** What members tell of the last minute or so, by instance: not what others left behind, or who no longer gets through. */
+export function toldStats(
+  { groups }: ApplicationLook,
+  statuses: readonly InstanceStatus[],
+  nowMs: number,
+): ReadonlyMap<string, InstanceStats> {
+  const members = new Set(groups.flatMap(group => group.members.map(({ memberId }) => memberId)))
+  return new Map(
+    statuses.flatMap(({ instance, memberIds, stats, writtenAt }) => {
+      const isNow = nowMs - Date.parse(writtenAt) <= FRESH_MS && memberIds.some(id => members.has(id))
+      return stats !== undefined && isNow ? [[instance, stats] as const] : []
+    }),
+  )
+}
+
 export function instanceViews(
   { groups }: ApplicationLook,
   statuses: readonly InstanceStatus[],
+  told: ReadonlyMap<string, InstanceStats>,
 ): readonly InstanceView[] {
   const views = new Map<string, InstanceView>()
   for (const member of groups.flatMap(({ members }) => members)) {
     const instance = nameOf(member, statuses)
     const known = views.get(instance)
-    const seen = statuses.find(status => status.instance === instance)?.writtenAt
+    const status = statuses.find(each => each.instance === instance)
+    const stats = told.get(instance)
     views.set(instance, {
       ...{ instance, host: member.host.replace(/^\//, ''), isMember: true },
       partitions: (known?.partitions ?? 0) + member.partitions.length,
-      ...(seen !== undefined && { seen }),
+      ...(status && { seen: status.writtenAt }),
+      ...(stats && {
+        inPerSecond: stats.records.in / stats.seconds,
+        outPerSecond: stats.records.out / stats.seconds,
+        failedPerSecond: stats.records.failed / stats.seconds,
+      }),
     })
   }
   for (const { instance, writtenAt } of statuses)

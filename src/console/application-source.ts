@@ -1,18 +1,25 @@
 /** The whole application, as Kafka has it: nothing is asked of its instances, and nothing is joined or committed. */
 import { describeTopology } from '../describe/description.ts'
-import { type ApplicationLook, instanceViews, lookAtApplication, partitionViews } from './application-look.ts'
-import type { ConsoleSnapshot, PartitionView } from './console-api.ts'
+import { createReadings, type Readings } from '../ops/readings.ts'
+import {
+  type ApplicationLook,
+  instanceViews,
+  lookAtApplication,
+  partitionViews,
+  toldStats,
+} from './application-look.ts'
+import type { ConsoleSnapshot, PartitionView, RecordRates } from './console-api.ts'
 import type { ConsoleParts } from './console-parts.ts'
 import type { ConsoleSource, ModelSource, SnapshotSource } from './console-source.ts'
 import { type DrawnGraph, drawGraph } from './graph-view.ts'
 import { kafkaLetters } from './kafka-letters.ts'
 import { lagSeconds } from './lag-seconds.ts'
 import { modelLook } from './model-views.ts'
-import { createReadings, type Readings } from './readings.ts'
 import { refreshed } from './refreshed.ts'
 import { replayLook, withOwn } from './replay-views.ts'
 import { type RunningReplays, runningReplays } from './running-replays.ts'
 import { letterTopics, recordCounts } from './topic-ends.ts'
+import { fleetWork } from './work-view.ts'
 
 const EVERY_MS = 2_000
 /** Commits come in bursts: rates are those of so long. */
@@ -59,6 +66,9 @@ function applicationSnapshots(parts: ConsoleParts, graph: DrawnGraph, replays: R
       partitions = partitionViews(look, published.instances)
       readings.add(numbersOf(look, partitions))
       const age = await seconds(signal)
+      const stats = toldStats(look, published.instances, clock.wallTime())
+      const instances = instanceViews(look, published.instances, stats)
+      const members = instances.filter(({ isMember }) => isMember).length
       const records = partitions.reduce((sum, { lag }) => sum + lag, 0)
       return {
         at: new Date(clock.wallTime()).toISOString(),
@@ -66,7 +76,9 @@ function applicationSnapshots(parts: ConsoleParts, graph: DrawnGraph, replays: R
         ...ratesOf(parts, look, readings, graph),
         lag: { records, seconds: records === 0 ? 0 : age },
         partitions,
-        instances: instanceViews(look, published.instances),
+        instances,
+        ...(stats.size > 0 && { told: { instances: stats.size, members } }),
+        ...fleetWork([...stats.values()]),
         models: published.slots,
         deadLetters: recordCounts(look, letterTopics(parts)),
         replays: withOwn(told, replays.views()),
@@ -114,8 +126,17 @@ function ratesOf(
 ): Pick<ConsoleSnapshot, 'throughput' | 'rates'> {
   const rate = (prefix: string, topic: string) => readings.perSecond(`${prefix}${topic}`, RATE_MS, true)
   const ratesBy = (prefix: string, topics: Iterable<string>) =>
-    new Map([...topics].map(topic => [topic, rate(prefix, topic)] as const))
-  const sum = (rates: ReadonlyMap<string, number>) => [...rates.values()].reduce((all, each) => all + each, 0)
+    new Map(
+      [...topics].flatMap(topic => {
+        const each = rate(prefix, topic)
+        return each === undefined ? [] : [[topic, each] as const]
+      }),
+    )
+  const sum = (name: keyof RecordRates, prefix: string, topics: readonly string[]): RecordRates => {
+    const rates = ratesBy(prefix, topics)
+    // What one of them has is not known: nor is the sum.
+    return rates.size < topics.length ? {} : { [name]: [...rates.values()].reduce((all, each) => all + each, 0) }
+  }
   const outside = topology.sources.filter(({ writtenBy }) => writtenBy === undefined).map(({ topic }) => topic)
   const read = new Set(topology.sources.map(({ topic }) => topic))
   const letters = letterTopics({ topology })
@@ -123,9 +144,9 @@ function ratesOf(
   const own = [...look.ends.keys()].filter(topic => !outside.includes(topic))
   return {
     throughput: {
-      inPerSecond: sum(ratesBy(ENDS, outside)),
-      outPerSecond: sum(ratesBy(DONE, outside)),
-      failedPerSecond: sum(ratesBy(ENDS, letters)),
+      ...sum('inPerSecond', ENDS, outside),
+      ...sum('outPerSecond', DONE, outside),
+      ...sum('failedPerSecond', ENDS, letters),
     },
     rates: graph.rates({ read: ratesBy(DONE, read), written: ratesBy(ENDS, own) }),
   }

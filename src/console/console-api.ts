@@ -59,16 +59,19 @@ export interface ConsoleSnapshot {
   readonly ready: boolean
   /** What is being waited for, and why. */
   readonly problems: Readonly<Record<string, string>>
-  readonly throughput: { readonly inPerSecond: number; readonly outPerSecond: number; readonly failedPerSecond: number }
+  readonly throughput: RecordRates
   readonly lag: { readonly records: number; readonly seconds?: number }
-  /** Milliseconds, over the last snapshots. */
+  /** In the scope of an application: how many of its members tell latency and batches, in status records of the last minute or so. */
+  readonly told?: { readonly instances: number; readonly members: number }
+  /** Milliseconds; of an instance over the last snapshots. */
   readonly latency?: { readonly queue: Quantiles; readonly compute: Quantiles; readonly total: Quantiles }
   readonly batches?: {
-    readonly meanRows: number
+    /** Undefined: there was no batch in the last seconds. */
+    readonly meanRows?: number
     readonly perSecond: number
     /** Why batches were closed, a second each. */
     readonly closed: Readonly<Record<string, number>>
-    /** Upper bounds of rows, and how many batches had so many, over the last minute. */
+    /** Upper bounds of rows, and how many batches had so many; of an instance over the last minute. */
     readonly sizes: readonly { readonly upTo: number; readonly count: number }[]
   }
   /** Records a second by `GraphEdge.id`; edges that nothing counts are left out. */
@@ -78,6 +81,13 @@ export interface ConsoleSnapshot {
   readonly models: readonly SlotView[]
   readonly deadLetters: readonly { readonly topic: string; readonly records: number }[]
   readonly replays: readonly ReplayView[]
+}
+
+/** Records a second; undefined in the first snapshot of a connection, and while they are not known. */
+export interface RecordRates {
+  readonly inPerSecond?: number
+  readonly outPerSecond?: number
+  readonly failedPerSecond?: number
 }
 
 export interface Quantiles {
@@ -95,7 +105,8 @@ export interface PartitionView {
   readonly lag: number
 }
 
-export interface InstanceView {
+/** Its rates are what it tells of itself. */
+export interface InstanceView extends RecordRates {
   readonly instance: string
   readonly host?: string
   readonly partitions: number

@@ -1,9 +1,11 @@
 /** The numbers of a snapshot, from the metrics of an instance. */
 import { deadLetterTopic, type FailedStage } from '../kafka/topic-names.ts'
-import type { ConsoleSnapshot, PartitionView, Quantiles } from './console-api.ts'
+import type { MetricReadings } from '../ops/metric-readings.ts'
+import { batchCounts, latencyBuckets, STATS_METRICS } from '../refresh/instance-stats.ts'
+import type { ConsoleSnapshot, PartitionView } from './console-api.ts'
 import type { DrawnGraph } from './graph-view.ts'
-import type { MetricReadings } from './metric-readings.ts'
 import type { PartitionEnds } from './topic-ends.ts'
+import { batchesView, latencyView } from './work-view.ts'
 
 /** Commits and batches come in bursts: rates are those of so long. */
 const RATE_MS = 3_000
@@ -11,17 +13,8 @@ const LATENCY_MS = 10_000
 const SIZES_MS = 60_000
 
 export const INSTANCE_METRICS = [
-  'kri_records_in_total',
-  'kri_records_done_total',
-  'kri_dead_letters_total',
-  'kri_rows_dispatched_total',
+  ...STATS_METRICS,
   'num_inferences',
-  'kri_batches_total',
-  'kri_batch_wait_seconds',
-  'kri_batch_queue_seconds',
-  'kri_batch_compute_seconds',
-  'kri_unit_seconds',
-  'batch_size',
   'kri_committed_offset',
   'kri_lag_records',
   'kri_lag_seconds',
@@ -42,23 +35,23 @@ export function instanceNumbers(
   graph: DrawnGraph,
   facts: InstanceFacts,
 ): Pick<ConsoleSnapshot, 'throughput' | 'lag' | 'latency' | 'batches' | 'rates' | 'partitions'> {
-  const sum = (name: string, label?: string) =>
-    [...readings.rates(name, RATE_MS, label).values()].reduce((all, each) => all + each, 0)
+  const isKnown = readings.seconds(RATE_MS) !== undefined
+  const sum = (name: string) => [...readings.rates(name, RATE_MS).values()].reduce((all, each) => all + each, 0)
   const partitions = partitionViews(readings, facts)
   const seconds = readings.now('kri_lag_seconds').map(({ value }) => value)
-  const latency = latencyOf(readings)
   return {
-    throughput: {
-      inPerSecond: sum('kri_records_in_total'),
-      outPerSecond: sum('kri_records_done_total'),
-      failedPerSecond: sum('kri_dead_letters_total'),
-    },
+    throughput: isKnown
+      ? {
+          inPerSecond: sum('kri_records_in_total'),
+          outPerSecond: sum('kri_records_done_total'),
+          failedPerSecond: sum('kri_dead_letters_total'),
+        }
+      : {},
     lag: {
       records: partitions.reduce((all, { lag }) => all + lag, 0),
       ...(seconds.length > 0 && { seconds: Math.max(...seconds) }),
     },
-    ...(latency && { latency }),
-    ...batchesOf(readings),
+    ...workOf(readings),
     rates: graph.rates({
       read: readings.rates('kri_records_in_total', RATE_MS, 'topic'),
       written: letterRates(readings, facts.topology),
@@ -69,32 +62,13 @@ export function instanceNumbers(
   }
 }
 
-/** `queue`: what a batch waits for its dispatch, and then for its lane. */
-function latencyOf(readings: MetricReadings): ConsoleSnapshot['latency'] {
-  const ms = (name: string): Quantiles | undefined => {
-    const quantiles = readings.quantiles(name, LATENCY_MS)
-    return quantiles && { p50: quantiles.p50 * 1_000, p99: quantiles.p99 * 1_000 }
-  }
-  const [wait, queue] = [ms('kri_batch_wait_seconds'), ms('kri_batch_queue_seconds')]
-  const [compute, total] = [ms('kri_batch_compute_seconds'), ms('kri_unit_seconds')]
-  if (!wait || !queue || !compute || !total) return undefined
-  return { queue: { p50: wait.p50 + queue.p50, p99: wait.p99 + queue.p99 }, compute, total }
-}
-
-function batchesOf(readings: MetricReadings): Pick<ConsoleSnapshot, 'batches'> {
-  const closed = readings.rates('kri_batches_total', RATE_MS, 'reason')
-  const perSecond = [...closed.values()].reduce((sum, each) => sum + each, 0)
-  const sizes = readings.buckets('batch_size', SIZES_MS).filter(({ upTo }) => Number.isFinite(upTo))
-  if (perSecond === 0 && sizes.every(({ count }) => count === 0)) return {}
-  const rows = [...readings.rates('kri_rows_dispatched_total', RATE_MS).values()].reduce((sum, each) => sum + each, 0)
-  return {
-    batches: {
-      meanRows: perSecond === 0 ? 0 : rows / perSecond,
-      perSecond,
-      closed: Object.fromEntries([...closed].filter(([, rate]) => rate > 0)),
-      sizes,
-    },
-  }
+function workOf(readings: MetricReadings): Pick<ConsoleSnapshot, 'latency' | 'batches'> {
+  const [lately, shortly] = [readings.seconds(LATENCY_MS), readings.seconds(RATE_MS)]
+  if (lately === undefined || shortly === undefined) return {}
+  const latency = latencyView([{ seconds: lately, latency: latencyBuckets(readings, LATENCY_MS) }])
+  const work = { ...batchCounts(readings, RATE_MS), seconds: shortly }
+  const batches = batchesView([work], [readings.buckets('batch_size', SIZES_MS)])
+  return { ...(latency && { latency }), ...(batches && { batches }) }
 }
 
 function letterRates(readings: MetricReadings, topology: string): ReadonlyMap<string, number> {
@@ -102,7 +76,8 @@ function letterRates(readings: MetricReadings, topology: string): ReadonlyMap<st
   for (const { labels } of readings.now('kri_dead_letters_total')) {
     const step = String(labels.step ?? '')
     const topic = deadLetterTopic(topology, step === '' ? undefined : step, labels.stage as FailedStage)
-    rates.set(topic, (rates.get(topic) ?? 0) + readings.rateOf('kri_dead_letters_total', labels, RATE_MS))
+    const rate = readings.rateOf('kri_dead_letters_total', labels, RATE_MS)
+    if (rate !== undefined) rates.set(topic, (rates.get(topic) ?? 0) + rate)
   }
   return rates
 }

@@ -1,6 +1,7 @@
 /** What one instance knows of itself: its metrics and health, what it reads; and, as any console, what Kafka has. */
 import { consumerGroups } from '../consumer-groups.ts'
 import { describeTopology } from '../describe/description.ts'
+import { metricReadings } from '../ops/metric-readings.ts'
 import type { Prometheus } from '../ops/prometheus.ts'
 import type { RunningTopology } from '../run.ts'
 import type { ConsoleSnapshot } from './console-api.ts'
@@ -9,7 +10,6 @@ import type { ConsoleSource, ModelSource, SnapshotSource } from './console-sourc
 import { type DrawnGraph, drawGraph } from './graph-view.ts'
 import { INSTANCE_METRICS, instanceNumbers } from './instance-numbers.ts'
 import { kafkaLetters } from './kafka-letters.ts'
-import { metricReadings } from './metric-readings.ts'
 import { modelLook } from './model-views.ts'
 import { refreshed } from './refreshed.ts'
 import { replayLook, withOwn } from './replay-views.ts'
@@ -83,6 +83,7 @@ function instanceSnapshots(parts: InstanceParts, graph: DrawnGraph, replays: Run
           {
             ...{ instance, partitions: numbers.partitions.length, isMember: state === 'joined' },
             seen: new Date(clock.wallTime()).toISOString(),
+            ...numbers.throughput,
           },
         ],
         // Of a step that does not follow what is published nobody writes a status.

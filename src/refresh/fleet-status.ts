@@ -54,8 +54,8 @@ export interface Fleet {
   readonly ignored: ReadonlyMap<string, string>
 }
 
-/** How long after its last record an instance that is not a member counts as one that is starting: three times the reporter's period. */
-export const STARTING_MS = 90_000
+/** How long the last record of an instance counts that nobody else speaks for: three times the reporter's period. */
+export const FRESH_MS = 90_000
 
 /** What the records of a status topic come to, one behind the other. */
 export class StatusTable {
@@ -118,7 +118,7 @@ export function fleetOf(
   const alive = instances.filter(instance => instance.memberIds.some(id => members.has(id)))
   const others = instances.filter(instance => !alive.includes(instance))
   const isStarting = ({ memberIds: ids, writtenAt }: InstanceStatus) =>
-    ids.length === 0 && nowMs - Date.parse(writtenAt) <= STARTING_MS
+    ids.length === 0 && nowMs - Date.parse(writtenAt) <= FRESH_MS
   const known = new Set(alive.flatMap(instance => instance.memberIds))
   const names = new Set([...published.keys(), ...alive.flatMap(({ slots }) => slots.map(({ slot }) => slot))])
   const slots = [...names].map(slot => slotFleet(slot, published.get(slot), alive)).filter(isUsed)

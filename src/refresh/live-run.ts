@@ -7,6 +7,7 @@ import type { ChangingSteps } from '../models/prepared-model.ts'
 import type { RunParts } from '../run-parts.ts'
 import type { Topology } from '../topology.ts'
 import { whyIgnored } from './ignored-metadata.ts'
+import { statsReader } from './instance-stats.ts'
 import { LiveModels } from './live-models.ts'
 import { LoadTurns } from './load-turns.ts'
 import { noModelFiles, SlotLoader } from './slot-loader.ts'
@@ -97,6 +98,7 @@ export function createLiveRun(topology: Topology, parts: LiveRunParts): LiveRun 
     topic: modelStatusTopic(topology.applicationId),
     writer: port.writer(),
     instance,
+    ...(parts.metrics.read && { stats: statsReader({ read: parts.metrics.read }, clock) }),
     status: () => ({ memberIds: parts.memberIds(), slots: live.slots(), ignored: live.ignored() }),
   })
   return {

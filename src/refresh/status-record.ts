@@ -1,8 +1,9 @@
-/** What an instance says of its models: the value of its record in the status topic, JSON in UTF-8; the key is its id. */
-import { RunInferenceError } from '../errors.ts'
+/** What an instance says of itself, above all of its models: the value of its record in the status topic, JSON in UTF-8; the key is its id. */
 import { parseJson } from '../kafka/json-text.ts'
 import { readUtf8 } from '../kafka/utf8-text.ts'
-import { show } from '../problem.ts'
+import type { InstanceStats } from './instance-stats.ts'
+import { parseStats, type StatsRecord, statsRecord } from './stats-record.ts'
+import { type Fields, StatusFields } from './status-fields.ts'
 
 /**
  * What became of the newest record of a slot in an instance. `loading`: also while an outage is waited out, with its reason.
@@ -50,15 +51,18 @@ export interface InstanceStatus {
   readonly ignored: Readonly<Record<string, string>>
   /** When this was written, ISO 8601. */
   readonly writtenAt: string
+  /** What it did lately; undefined: not known yet, or an earlier version wrote it. */
+  readonly stats?: InstanceStats
 }
 
-export function encodeStatus(status: InstanceStatus): Buffer {
-  return Buffer.from(JSON.stringify(status))
+export function encodeStatus({ stats, ...status }: InstanceStatus): Buffer {
+  const value: Omit<InstanceStatus, 'stats'> & { stats?: StatsRecord } = status
+  return Buffer.from(JSON.stringify(stats === undefined ? value : { ...value, stats: statsRecord(stats) }))
 }
 
 /** Reads a value; fields that are not known are left out. `where`: the record, for messages. Throws METADATA_INVALID with the first field that is wrong. */
 export function parseStatus(value: Buffer, where: string): InstanceStatus {
-  const of = new Reader(where)
+  const of = new StatusFields(where)
   const given = of.record('the value', jsonOf(value, where))
   return {
     instance: of.text('instance', given.instance),
@@ -66,10 +70,11 @@ export function parseStatus(value: Buffer, where: string): InstanceStatus {
     slots: of.list('slots', given.slots).map((slot, i) => slotStatus(of, `slots[${i}]`, slot)),
     ignored: of.values('ignored', given.ignored, (name, reason) => of.text(name, reason)),
     writtenAt: of.text('writtenAt', given.writtenAt),
+    ...(given.stats === undefined ? {} : { stats: parseStats(of, 'stats', given.stats) }),
   }
 }
 
-function slotStatus(of: Reader, at: string, value: unknown): SlotStatus {
+function slotStatus(of: StatusFields, at: string, value: unknown): SlotStatus {
   const given = of.record(at, value)
   return {
     slot: of.text(`${at}.slot`, given.slot),
@@ -80,7 +85,7 @@ function slotStatus(of: Reader, at: string, value: unknown): SlotStatus {
   }
 }
 
-function modelStatus(of: Reader, at: string, given: Fields): ModelStatus {
+function modelStatus(of: StatusFields, at: string, given: Fields): ModelStatus {
   const state = of.text(`${at}.state`, given.state)
   if (!STATES.includes(state)) throw of.wrong(`${at}.state`, `one of ${STATES.join(', ')}`, state)
   return {
@@ -104,54 +109,7 @@ function jsonOf(value: Buffer, where: string): unknown {
   try {
     if (text !== undefined) return parseJson(text)
   } catch (error) {
-    throw new Reader(where).wrong('the value', 'JSON', (error as Error).message)
+    throw new StatusFields(where).wrong('the value', 'JSON', (error as Error).message)
   }
-  throw new Reader(where).wrong('the value', 'UTF-8', 'other bytes')
-}
-
-type Fields = Readonly<Record<string, unknown>>
-
-class Reader {
-  readonly #where: string
-
-  constructor(where: string) {
-    this.#where = where
-  }
-
-  wrong(at: string, expected: string, got: unknown): RunInferenceError {
-    return new RunInferenceError(
-      'METADATA_INVALID',
-      `${this.#where}: ${at} cannot be used, expected ${expected}, got ${show(got)}. ` +
-        'The instance that wrote it may be of another version: it is left out until it writes again',
-    )
-  }
-
-  record(at: string, value: unknown): Fields {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
-    throw this.wrong(at, 'an object', value)
-  }
-
-  list(at: string, value: unknown): readonly unknown[] {
-    if (Array.isArray(value)) return value
-    throw this.wrong(at, 'a list', value)
-  }
-
-  text(at: string, value: unknown): string {
-    if (typeof value === 'string') return value
-    throw this.wrong(at, 'a text', value)
-  }
-
-  optionalText(at: string, value: unknown): string | undefined {
-    return value === undefined ? undefined : this.text(at, value)
-  }
-
-  whole(at: string, value: unknown, min: number): number {
-    if (Number.isSafeInteger(value) && (value as number) >= min) return (value as number) + 0
-    throw this.wrong(at, `a whole number from ${min}`, value)
-  }
-
-  values<T>(at: string, value: unknown, read: (at: string, value: unknown) => T): Readonly<Record<string, T>> {
-    const given = Object.entries(this.record(at, value))
-    return Object.fromEntries(given.map(([name, each]) => [name, read(`${at}.${name}`, each)]))
-  }
+  throw new StatusFields(where).wrong('the value', 'UTF-8', 'other bytes')
 }

@@ -1,10 +1,11 @@
 /**
- * Writes what an instance says of its models to the status topic: when something changes, every REPORT_PERIOD_MS, and a tombstone at the end.
+ * Writes what an instance says of itself to the status topic: when something changes, every REPORT_PERIOD_MS, and a tombstone at the end.
  *
  * R1. Nobody waits for it: `changed` returns at once, and what cannot be written never ends nor delays the pipeline.
  * R2. One record is written at a time. Changes meanwhile are one record more, with what holds then.
  * R3. What fails is tried again with the next period, and told once until it works again.
- * R4. `close` gives the tombstone CLOSE_BUDGET_MS. Without it the record stays, and no longer counts once the member is gone.
+ * R4. What the instance did lately is read for a record that is written anyway. When it cannot be read, the record goes without.
+ * R5. `close` gives the tombstone CLOSE_BUDGET_MS. Without it the record stays, and no longer counts once the member is gone.
  */
 
 import type { KafkaWriter } from '../kafka/port.ts'
@@ -25,7 +26,9 @@ export interface StatusReporterParts {
   readonly logger: Logger
   readonly instance: string
   /** What holds now. */
-  readonly status: () => Omit<InstanceStatus, 'instance' | 'writtenAt'>
+  readonly status: () => Omit<InstanceStatus, 'instance' | 'writtenAt' | 'stats'>
+  /** What it did lately; undefined: nobody counts. */
+  readonly stats?: () => Promise<InstanceStatus['stats']>
 }
 
 export class StatusReporter {
@@ -34,6 +37,7 @@ export class StatusReporter {
   #hasChanged = false
   #isClosed = false
   #isFailing = false
+  #hasNoStats = false
   #written: Promise<void> = Promise.resolve()
   #cancelTimer = () => {}
 
@@ -67,11 +71,28 @@ export class StatusReporter {
     await Promise.resolve()
     while (this.#hasChanged && !this.#isClosed) {
       this.#hasChanged = false
+      const stats = this.#parts.stats && (await this.#stats(this.#parts.stats))
       const writtenAt = new Date(clock.wallTime()).toISOString()
-      await this.#send(encodeStatus({ instance, ...status(), writtenAt }))
+      await this.#send(encodeStatus({ instance, ...status(), writtenAt, ...(stats && { stats }) }))
     }
     this.#isWriting = false
     if (!this.#isClosed) this.#cancelTimer = clock.after(REPORT_PERIOD_MS, () => this.changed())
+  }
+
+  async #stats(read: () => Promise<InstanceStatus['stats']>): Promise<InstanceStatus['stats']> {
+    try {
+      const stats = await read()
+      this.#hasNoStats = false
+      return stats
+    } catch (error) {
+      if (!this.#hasNoStats)
+        this.#parts.logger.warn(
+          { reason: error instanceof Error ? error.message : String(error) },
+          'metrics cannot be read: kri console sees no latency of this instance until they can',
+        )
+      this.#hasNoStats = true
+      return undefined
+    }
   }
 
   async #send(value: Buffer | null): Promise<void> {

@@ -12,7 +12,7 @@ const PAGES = [
   { hash: '#/graph', heading: 'Graph', texts: ['digits.images', `map ${IMG}`, LINK, SCRIPT, ATTRIBUTE] },
   { hash: '#/models', heading: 'Models', texts: [IMG, SCRIPT, LINK, ATTRIBUTE, 'Fleet: 1 of 2 instances current'] },
   { hash: '#/dead-letters', heading: 'Dead letters', texts: ['45 dead letters of 2 reasons', IMG, SCRIPT, ATTRIBUTE] },
-  { hash: '#/instances', heading: 'Instances', texts: ['digits.images/3', IMG, SCRIPT, ATTRIBUTE] },
+  { hash: '#/instances', heading: 'Instances', texts: ['digits.images/3', '12,345', IMG, SCRIPT, ATTRIBUTE] },
   {
     hash: '#/dead-letters/letter?place=digits.classify.failed-inference/0/4',
     heading: 'Dead letter',
@@ -105,6 +105,37 @@ describe('pages of the console', { skip: noBrowser }, () => {
       await close()
     } finally {
       await application.close()
+    }
+  })
+
+  test('what some instances of an application tell is shown, with how many they are', async () => {
+    const application = await startNight({ scope: 'application', told: true })
+    try {
+      const { page, assertInnocent, close } = await openPage(browser, application.address)
+      await page.getByText('Latency and batches are what 1 of 2 instances told last').waitFor()
+      await page.locator('.tile').filter({ hasText: 'In the model' }).filter({ hasText: 'p99 6.00 ms' }).waitFor()
+      await page.getByRole('heading', { name: 'Rows a batch, as told last' }).waitFor()
+      await page.getByRole('img', { name: /^Latency, the last minutes\. queue p50: now 2\.00 ms/ }).waitFor()
+      await assertInnocent()
+      await close()
+    } finally {
+      await application.close()
+    }
+  })
+
+  test('rates that are not known yet, in the first snapshot of a connection, are no 0', async () => {
+    const night = await startNight({ everyMs: 60_000 })
+    try {
+      const { page, close } = await openPage(browser, night.address)
+      await page.locator('.tile').filter({ hasText: 'Lag' }).filter({ hasText: 'records' }).first().waitFor()
+      for (const name of ['In', 'Out', 'Failed']) {
+        const text = await page.locator(`.tile[data-id="${name}"]`).textContent()
+        assert.match(text!, /not known/)
+        assert.doesNotMatch(text!, /\d|records/)
+      }
+      await close()
+    } finally {
+      await night.close()
     }
   })
 

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { drawGraph } from '../../src/console/graph-view.ts'
-import { quantile } from '../../src/console/metric-readings.ts'
-import { createReadings } from '../../src/console/readings.ts'
 import { selectionOfQuery } from '../../src/console/selection-query.ts'
 import { describeTopology } from '../../src/describe/description.ts'
 import { from, topology } from '../../src/index.ts'
+import { quantile } from '../../src/ops/metric-readings.ts'
+import { createReadings } from '../../src/ops/readings.ts'
 import { createManualClock } from '../../src/testing/manual-clock.ts'
 import { classifier, digitTopology, strings } from '../support/digit-topology.ts'
 import everyNode from '../support/every-node-topology.ts'
@@ -58,17 +58,31 @@ describe('growth', () => {
     const clock = createManualClock()
     const readings = createReadings(clock, 10_000)
     readings.add(new Map([['a', 5]]))
-    assert.equal(readings.growth('a', 10_000), undefined)
+    for (const read of [readings.growth, readings.perSecond])
+      assert.equal(read('a', 10_000), undefined, 'one reading tells no growth')
     await clock.advance(2_000)
     readings.add(new Map([...[['a', 25]], ['new', 6]] as [string, number][]))
     assert.equal(readings.perSecond('a', 10_000), 10)
     assert.equal(readings.perSecond('new', 10_000), 3)
-    assert.equal(readings.perSecond('new', 10_000, true), 0)
+    assert.equal(readings.perSecond('new', 10_000, true), undefined)
+    assert.equal(readings.perSecond('a', 10_000, true), 10)
     await clock.advance(3_000)
     readings.add(new Map([['a', 1]]))
     assert.equal(readings.perSecond('a', 10_000), 0)
+    assert.equal(readings.perSecond('new', 10_000, true), undefined, 'what it is now is not known')
     readings.forget()
-    assert.equal(readings.perSecond('a', 10_000), 0)
+    assert.equal(readings.perSecond('a', 10_000), undefined)
+  })
+
+  it('is that since the reading before, where all others are older', async () => {
+    const clock = createManualClock()
+    const readings = createReadings(clock, 10_000)
+    for (const value of [0, 10, 40]) {
+      readings.add(new Map([['a', value]]))
+      await clock.advance(20_000)
+    }
+    assert.deepEqual(readings.growth('a', 3_000), { by: 30, seconds: 20 })
+    assert.equal(readings.seconds(3_000), 20)
   })
 
   it('gives quantiles inside the buckets that things came to', () => {

@@ -57,19 +57,19 @@ describe('the console of an instance', () => {
     await onConsole(async (driver, source, look) => {
       await feed(driver, [{ key: 'a', value: '5' }])
       const first = await look()
-      assert.deepEqual(first.throughput, { inPerSecond: 0, outPerSecond: 0, failedPerSecond: 0 })
-      assert.equal(first.latency, undefined)
+      assert.deepEqual([first.throughput, first.rates, first.latency, first.batches], [{}, {}, undefined, undefined])
       const records = Array.from({ length: 40 }, (_, i) => ({ key: `k${i}`, value: i % 4 === 0 ? 'pre' : '5' }))
       await feed(driver, records)
-      const { throughput, latency, batches, rates, deadLetters, state, ready, at } = await look()
+      const { throughput, latency, batches, rates, deadLetters, instances, state, ready, at } = await look()
       assert.deepEqual([state, ready, !Number.isNaN(Date.parse(at))], ['joined', true, true])
-      const seconds = 40 / throughput.inPerSecond
+      const seconds = 40 / throughput.inPerSecond!
       assert.ok(seconds >= 1 && seconds < 10, `${seconds}`)
       assert.equal(throughput.outPerSecond, 40 / seconds)
-      assert.ok(Math.abs(throughput.failedPerSecond - 10 / seconds) < 1e-9)
+      assert.equal(instances[0]!.inPerSecond, throughput.inPerSecond)
+      assert.ok(Math.abs(throughput.failedPerSecond! - 10 / seconds) < 1e-9)
       assert.ok(latency!.compute.p50 > 0 && latency!.compute.p50 <= latency!.compute.p99)
       assert.ok(latency!.total.p50 > 0 && latency!.queue.p99 >= latency!.queue.p50)
-      assert.ok(batches!.meanRows > 0 && batches!.perSecond > 0)
+      assert.ok(batches!.meanRows! > 0 && batches!.perSecond > 0)
       assert.equal(
         batches!.sizes.reduce((sum, { count }) => sum + count, 0),
         Math.round(batches!.perSecond * seconds),

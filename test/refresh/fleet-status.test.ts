@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { emptyRecord, RecordBatchBuilder } from '../../src/kafka/record-batch-builder.ts'
-import { fleetOf, isCurrent, type Published, readStatus, STARTING_MS } from '../../src/refresh/fleet-status.ts'
+import { fleetOf, isCurrent, type Published, readStatus, FRESH_MS } from '../../src/refresh/fleet-status.ts'
 import {
   encodeStatus,
   type InstanceStatus,
@@ -87,7 +87,7 @@ describe('the fleet', () => {
     const waits = instance('b', [], { slots: [slot({ state: 'loading' })] })
     const fleet = fleetOf([instance('a', ['m-1']), waits], ['m-1', 'm-3'], published(5), NOW)
     assert.deepEqual([fleet.silent, fleet.waiting.map(each => each.instance), fleet.gone], [['m-3'], ['b'], []])
-    const later = fleetOf([waits], [], published(5), NOW + STARTING_MS + 1)
+    const later = fleetOf([waits], [], published(5), NOW + FRESH_MS + 1)
     assert.deepEqual([later.waiting, later.gone], [[], ['b']])
   })
 

@@ -5,14 +5,16 @@ import type { SendResult } from '../../src/kafka/port.ts'
 import type { SealedBatch } from '../../src/kafka/record-batch-builder.ts'
 import { readRecordBlock } from '../../src/kafka/record-batch-reader.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
+import type { InstanceStats } from '../../src/refresh/instance-stats.ts'
 import { parseStatus } from '../../src/refresh/status-record.ts'
 import { REPORT_PERIOD_MS, StatusReporter } from '../../src/refresh/status-reporter.ts'
 import { createManualClock } from '../../src/testing/manual-clock.ts'
+import { statsOf } from '../support/instance-stats.ts'
 
 const done: SendResult = { outcome: 'acknowledged', baseOffset: 0 }
 
 /** A reporter whose writer answers when the test says so; each send shows the member ids that it told, or its tombstone. */
-function reporting() {
+function reporting(stats?: () => Promise<InstanceStats | undefined>) {
   const clock = createManualClock()
   const sends: { readonly told: string; resolve(result?: SendResult): void; reject(error: Error): void }[] = []
   const warnings: string[] = []
@@ -24,6 +26,7 @@ function reporting() {
     clock,
     logger: { ...silentLogger, warn: (_, message) => void warnings.push(message) },
     status: () => ({ memberIds, slots: [], ignored: {} }),
+    ...(stats && { stats }),
     writer: {
       send(batches) {
         const { promise, resolve, reject } = Promise.withResolvers<readonly SendResult[]>()
@@ -47,7 +50,9 @@ function toldIn({ bytes, topic, partition }: SealedBatch): string {
   const block = readRecordBlock({ topic, partition, records: bytes, startOffset: 0, endOffset: 1, checkCrc: false })
   assert.equal(String(block.key(0)), 'a')
   const value = block.value(0)
-  return value === null ? 'tombstone' : parseStatus(Buffer.from(value), 'r').memberIds.join()
+  if (value === null) return 'tombstone'
+  const { memberIds, stats } = parseStatus(Buffer.from(value), 'r')
+  return stats === undefined ? memberIds.join() : `${memberIds.join()}, ${stats.records.in} records`
 }
 
 describe('the reporter of an instance', () => {
@@ -96,7 +101,52 @@ describe('the reporter of an instance', () => {
     assert.equal(warnings.length, 2)
   })
 
-  it('R4: a clean end leaves a tombstone, and no timer', async () => {
+  it('R4: what it did lately stands in each record, as it is then, and what holds when that is read', async () => {
+    let count = 0
+    const asked: PromiseWithResolvers<void>[] = []
+    const { clock, sends, change } = reporting(async () => {
+      asked.push(Promise.withResolvers())
+      await asked.at(-1)!.promise
+      return { ...statsOf(() => 0), records: { in: ++count, out: 0, failed: 0 } }
+    })
+    change('first')
+    await clock.settle()
+    assert.deepEqual([asked.length, sends.length], [1, 0])
+    change('second')
+    asked[0]!.resolve()
+    await clock.settle()
+    sends[0]!.resolve()
+    await clock.settle()
+    asked[1]!.resolve()
+    await clock.settle()
+    sends[1]!.resolve()
+    await clock.advance(REPORT_PERIOD_MS - 1)
+    assert.equal(asked.length, 2, 'it is read for records alone')
+    assert.deepEqual(
+      sends.map(({ told }) => told),
+      ['second, 1 records', 'second, 2 records'],
+    )
+  })
+
+  it('R4: what cannot be read is told once, and the records go without', async () => {
+    let fails = true
+    const { clock, sends, warnings, change } = reporting(async () => {
+      if (fails) throw new Error('no registry')
+      return undefined
+    })
+    change('first')
+    for (let round = 0; round < 5; round++) {
+      await clock.settle()
+      sends.at(-1)!.resolve()
+      fails = round !== 2
+      await clock.advance(REPORT_PERIOD_MS)
+    }
+    assert.deepEqual([...new Set(sends.map(({ told }) => told))], ['first'])
+    assert.equal(warnings.length, 2, 'told anew when it had worked')
+    assert.match(warnings[0]!, /metrics cannot be read/)
+  })
+
+  it('R5: a clean end leaves a tombstone, and no timer', async () => {
     const { reporter, clock, sends, isClosed, change } = reporting()
     change('first')
     await clock.settle()
@@ -113,7 +163,7 @@ describe('the reporter of an instance', () => {
     assert.equal(clock.nextTimerMs(), undefined)
   })
 
-  it('R4: an outage holds nobody up: without an answer it ends after its budget, and says nothing', async () => {
+  it('R5: an outage holds nobody up: without an answer it ends after its budget, and says nothing', async () => {
     const { reporter, clock, warnings, isClosed, change } = reporting()
     change('first')
     await clock.settle()

@@ -58,7 +58,10 @@ export function nightSnapshot({ round, slot, replays, letters }: NightFacts): Co
       },
     })),
     instances: [
-      { instance: `host-1 ${IMG}`, host: SCRIPT, partitions: 4, seen: new Date().toISOString(), isMember: true },
+      {
+        ...{ instance: `host-1 ${IMG}`, host: SCRIPT, partitions: 4, seen: new Date().toISOString(), isMember: true },
+        ...{ inPerSecond: 12_345, outPerSecond: 12_340, failedPerSecond: 3 },
+      },
       { instance: 'host-0', partitions: 0, seen: '2026-01-31T12:00:00.000Z', isMember: false },
     ],
     models: [slot],

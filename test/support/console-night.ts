@@ -27,16 +27,17 @@ export interface Night {
   close(): Promise<void>
 }
 
-/** A replay with the reason `quick` has ended before any snapshot. `canChange`: there is a token. `everyMs`: between snapshots. `port`: any free one. `scope`: of the whole application latency and batches are unknown. */
+/** A replay with the reason `quick` has ended before any snapshot. `canChange`: there is a token. `everyMs`: between snapshots. `port`: any free one. `scope`: of the whole application latency and batches are unknown, unless one of its two members has `told`. The first snapshot has no rates. */
 export async function startNight({
   canChange = true,
   everyMs = 100,
   port = 0,
   scope = 'instance' as ConsoleAbout['scope'],
+  told = false,
 } = {}): Promise<Night> {
   const asked: (readonly [string, unknown])[] = []
   const server: ConsoleServer = await createConsoleServer({
-    source: nightSource(asked, everyMs, scope),
+    source: nightSource(asked, everyMs, scope, told),
     access: { hosts: [], token: canChange ? NIGHT_TOKEN : undefined },
     clock: systemClock,
   })
@@ -47,6 +48,7 @@ function nightSource(
   asked: (readonly [string, unknown])[],
   everyMs: number,
   scope: ConsoleAbout['scope'],
+  told: boolean,
 ): ConsoleSource {
   const taken = new Set<string>()
   const replays: ReplayView[] = []
@@ -81,8 +83,12 @@ function nightSource(
       async take() {
         round++
         replays.splice(0, replays.length, ...replays.map(advance))
-        const { latency, batches, ...known } = nightSnapshot({ round, slot, replays, letters: letters.length })
-        return scope === 'application' ? known : { ...known, latency: latency!, batches: batches! }
+        const now = nightSnapshot({ round, slot, replays, letters: letters.length })
+        const snapshot = round === 1 ? { ...now, throughput: {}, rates: {} } : now
+        if (scope === 'instance') return snapshot
+        if (told) return { ...snapshot, told: { instances: 1, members: 2 } }
+        const { latency, batches, ...known } = snapshot
+        return known
       },
       rest() {},
     },

@@ -1,7 +1,7 @@
 /** Who takes part, and which partition is whose, with what waits in it. */
 import type { InstanceView, PartitionView } from '../console-api.ts'
 import { el, unknown } from './elements.ts'
-import { count, time } from './format.ts'
+import { count, rate, time } from './format.ts'
 import { morph } from './morph.ts'
 import type { OpenPage } from './page.ts'
 import { table } from './table.ts'
@@ -30,15 +30,21 @@ function instanceTable(instances: readonly InstanceView[]): HTMLElement {
       { label: 'Host' },
       { label: 'Group' },
       { label: 'Partitions', numeric: true },
+      { label: 'In/s', numeric: true },
+      { label: 'Out/s', numeric: true },
+      { label: 'Failed/s', numeric: true },
       { label: 'Last word' },
     ],
-    instances.map(({ instance, host, partitions, seen, isMember }) => ({
+    instances.map(({ instance, host, partitions, seen, isMember, ...rates }) => ({
       id: instance,
       cells: [
         el('code', {}, instance),
         host ?? unknown(),
         isMember ? el('span', { class: 'pill good' }, 'member') : el('span', { class: 'pill warn' }, 'no member'),
         count(partitions),
+        ...[rates.inPerSecond, rates.outPerSecond, rates.failedPerSecond].map(each =>
+          each === undefined ? unknown() : rate(each),
+        ),
         time(seen),
       ],
     })),

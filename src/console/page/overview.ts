@@ -1,8 +1,8 @@
 /** How it goes: what comes and leaves, what waits, where time is spent, how batches form. */
-import type { ConsoleSnapshot, Quantiles } from '../console-api.ts'
+import type { ConsoleAbout, ConsoleSnapshot, Quantiles } from '../console-api.ts'
 import { type Chart, createChart } from './chart.ts'
 import { type Child, el, svg, unknown } from './elements.ts'
-import { count, milliseconds, rate, seconds } from './format.ts'
+import { count, counted, milliseconds, rate, seconds } from './format.ts'
 import { morph } from './morph.ts'
 import type { OpenPage } from './page.ts'
 import { table } from './table.ts'
@@ -11,10 +11,10 @@ export const openOverview: OpenPage = ({ about, history }) => {
   const whyUnknown =
     about.scope === 'instance'
       ? 'Latency and batches are not known yet.'
-      : 'Latency and batches are known to each instance: its own console shows them.'
+      : 'Latency and batches are known to each instance: it tells them where a step follows published models, and its own console shows them.'
   const tiles = el('div', { class: 'tiles' })
   const batches = el('div', { class: 'columns' })
-  const charts: readonly Chart[] = [
+  const charts: Chart[] = [
     createChart(
       'Records a second',
       [
@@ -26,32 +26,26 @@ export const openOverview: OpenPage = ({ about, history }) => {
     ),
     createChart('Lag in records', [{ name: 'lagRecords', label: 'waiting', colour: 1 }], count),
     createChart('Lag in seconds', [{ name: 'lagSeconds', label: 'oldest waits', colour: 3 }], seconds),
-    ...(about.scope === 'instance'
-      ? [
-          createChart(
-            'Latency',
-            [
-              { name: 'queueP50', label: 'queue p50', colour: 1 },
-              { name: 'queueP99', label: 'queue p99', colour: 1, dashed: true },
-              { name: 'computeP50', label: 'compute p50', colour: 3 },
-              { name: 'computeP99', label: 'compute p99', colour: 3, dashed: true },
-            ],
-            milliseconds,
-          ),
-        ]
-      : []),
   ]
+  const drawn = el('div', { class: 'charts' }, ...charts.map(({ element }) => element))
+  /** Of an application that tells none there would be nothing in it, ever. */
+  let latency: Chart | undefined
   return {
     title: 'Overview',
     content: [
       tiles,
       el('p', { class: 'note' }, 'Charts show the last five minutes, as far as this page was open.'),
-      el('div', { class: 'charts' }, ...charts.map(({ element }) => element)),
+      drawn,
       batches,
     ],
     update(snapshot) {
       morph(tiles, ...tilesOf(snapshot))
-      morph(batches, ...batchesOf(snapshot, whyUnknown))
+      morph(batches, ...batchesOf(snapshot, about.scope, whyUnknown))
+      if (latency === undefined && (about.scope === 'instance' || snapshot.latency !== undefined)) {
+        latency = latencyChart()
+        charts.push(latency)
+        drawn.append(latency.element)
+      }
       for (const chart of charts) chart.update(history)
     },
     close() {
@@ -60,11 +54,24 @@ export const openOverview: OpenPage = ({ about, history }) => {
   }
 }
 
+function latencyChart(): Chart {
+  return createChart(
+    'Latency',
+    [
+      { name: 'queueP50', label: 'queue p50', colour: 1 },
+      { name: 'queueP99', label: 'queue p99', colour: 1, dashed: true },
+      { name: 'computeP50', label: 'compute p50', colour: 3 },
+      { name: 'computeP99', label: 'compute p99', colour: 3, dashed: true },
+    ],
+    milliseconds,
+  )
+}
+
 function tilesOf({ throughput, lag, latency, batches }: ConsoleSnapshot): readonly HTMLElement[] {
   return [
-    tile('In', rate(throughput.inPerSecond), 'records/s'),
-    tile('Out', rate(throughput.outPerSecond), 'records/s'),
-    tile('Failed', rate(throughput.failedPerSecond), 'records/s', throughput.failedPerSecond > 0),
+    tile('In', ...records(throughput.inPerSecond)),
+    tile('Out', ...records(throughput.outPerSecond)),
+    tile('Failed', ...records(throughput.failedPerSecond), (throughput.failedPerSecond ?? 0) > 0),
     tile('Lag', count(lag.records), 'records'),
     tile('Oldest waits', lag.seconds === undefined ? unknown() : seconds(lag.seconds), 'for its turn'),
     tile('In the queue, p50', ...quantiles(latency?.queue)),
@@ -77,10 +84,14 @@ function tilesOf({ throughput, lag, latency, batches }: ConsoleSnapshot): readon
     ),
     tile(
       'Rows a batch',
-      batches === undefined ? unknown() : rate(batches.meanRows),
-      batches === undefined ? '' : 'on average',
+      batches?.meanRows === undefined ? unknown() : rate(batches.meanRows),
+      batches?.meanRows === undefined ? '' : 'on average',
     ),
   ]
+}
+
+function records(perSecond: number | undefined): [Child, string] {
+  return perSecond === undefined ? [unknown(), ''] : [rate(perSecond), 'records/s']
 }
 
 function quantiles(of: Quantiles | undefined): [Child, string] {
@@ -96,12 +107,21 @@ function tile(name: string, value: Child, unit: string, isBad = false): HTMLElem
   )
 }
 
-function batchesOf({ batches }: ConsoleSnapshot, whyUnknown: string): readonly Child[] {
-  if (batches === undefined) return [el('p', { class: 'note' }, whyUnknown)]
+function batchesOf(
+  { batches, told }: ConsoleSnapshot,
+  scope: ConsoleAbout['scope'],
+  whyUnknown: string,
+): readonly Child[] {
+  const teller =
+    told &&
+    `Latency and batches are what ${told.instances} of ${counted(told.members, 'instance')} told last; each tells every 30 s.`
+  if (batches === undefined) return [el('p', { class: 'note' }, teller ?? whyUnknown)]
+  const span = scope === 'instance' ? 'over the last minute' : 'as told last'
   const closed = Object.entries(batches.closed).sort(([, a], [, b]) => b - a)
   const mostClosed = Math.max(...closed.map(([, each]) => each), 0)
   const mostSizes = Math.max(...batches.sizes.map(size => size.count), 0)
   return [
+    teller !== undefined && el('p', { class: 'note' }, teller),
     el(
       'section',
       {},
@@ -116,7 +136,7 @@ function batchesOf({ batches }: ConsoleSnapshot, whyUnknown: string): readonly C
     el(
       'section',
       {},
-      el('h2', {}, 'Rows a batch, over the last minute'),
+      el('h2', {}, `Rows a batch, ${span}`),
       table(
         'Rows a batch',
         [{ label: 'Rows up to' }, { label: 'Batches', numeric: true }, { label: 'Share', unseen: true }],
@@ -128,7 +148,7 @@ function batchesOf({ batches }: ConsoleSnapshot, whyUnknown: string): readonly C
             bar(size.count, mostSizes),
           ],
         })),
-        'No batch ran in the last minute.',
+        'No batch ran lately.',
       ),
     ),
   ]
