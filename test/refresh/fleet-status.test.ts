@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { emptyRecord, RecordBatchBuilder } from '../../src/kafka/record-batch-builder.ts'
-import { fleetOf, isCurrent, type Published, readStatus, FRESH_MS } from '../../src/refresh/fleet-status.ts'
+import { FRESH_MS, fleetOf, isCurrent, type Published, readStatus } from '../../src/refresh/fleet-status.ts'
 import {
   encodeStatus,
   type InstanceStatus,
