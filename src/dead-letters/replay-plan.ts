@@ -116,7 +116,7 @@ async function rangesOf(
   progress: ReplayProgress | undefined,
 ): Promise<readonly LetterRange[]> {
   const ranges: LetterRange[] = []
-  for (const [topic, ends] of Object.entries(bounds)) {
+  for (const [topic, ends] of Object.entries(progress?.ends ?? bounds)) {
     const offsets = await admin.offsets(topic)
     for (const [partition, to] of ends.entries()) {
       const from = progress?.positions[topic]?.[partition] ?? offsets[partition]?.start ?? to

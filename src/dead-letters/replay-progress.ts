@@ -8,6 +8,8 @@ export const NO_LETTERS: ReplayCounts = { replayed: 0, parked: 0, lost: 0 }
 export interface ReplayProgress {
   /** Offsets behind the letters that were looked at; where nothing was, where the log begins. */
   readonly positions: LetterOffsets
+  /** The bounds, or where logs end before them: those of topics that were deleted and made anew, or cut by their brokers. */
+  readonly ends: LetterOffsets
   readonly counts: ReplayCounts
   /** Of how many offsets how many are behind. */
   readonly done: number
@@ -31,14 +33,17 @@ export async function readProgress(
   isFenced = false,
 ): Promise<ReplayProgress> {
   const positions: Record<string, readonly number[]> = {}
+  const ends: Record<string, readonly number[]> = {}
   const tallies = new Map<string, ReplayCounts>()
   let [done, all] = [0, 0]
-  for (const [topic, ends] of Object.entries(bounds)) {
+  for (const [topic, bound] of Object.entries(bounds)) {
     const [commits, offsets] = await Promise.all([
       admin.commits(replayGroup(applicationId, run), topic, { isStable: isFenced }),
       admin.offsets(topic),
     ])
-    positions[topic] = ends.map((to, partition) => {
+    const tos = bound.map((to, partition) => Math.min(to, offsets[partition]?.end ?? 0))
+    ends[topic] = tos
+    positions[topic] = tos.map((to, partition) => {
       const { offset = -1, metadata = '' } = commits[partition] ?? {}
       tallies.set(`${topic}/${partition}`, talliedIn(metadata))
       const start = Math.min(to, offsets[partition]?.start ?? to)
@@ -50,7 +55,7 @@ export async function readProgress(
   }
   const told = [...tallies.values()].reduce(plus, NO_LETTERS)
   const untold = end === undefined ? NO_LETTERS : missingFrom(end.counts, told)
-  return { positions, counts: plus(told, untold), done, all, tallies, untold }
+  return { positions, ends, counts: plus(told, untold), done, all, tallies, untold }
 }
 
 /** What is committed with an offset. */

@@ -32,8 +32,9 @@ export { replayGroup } from '../kafka/topic-names.ts'
 const SLICE_LETTERS = 10_000
 const SLICE_BYTES = 8 * 1024 * 1024
 const SLICE_LOOKED_AT = 50_000
-/** With a rate: so many slices in a second. */
+/** With a rate: so many slices in a second, and what was not used of it is kept for so long. */
 const SLICES_PER_SECOND = 4
+const MADE_UP_MS = 1_000
 const FIRST_RETRY_MS = 200
 const MAX_RETRY_MS = 10_000
 
@@ -84,7 +85,7 @@ export async function runReplay(parts: ReplayRunParts): Promise<ReplayResult> {
       } catch (error) {
         if (error instanceof Refused) continue
         if ((error as RunInferenceError).code === 'TRANSACTION_FENCED') throw error
-        if (signal.aborted && course.hasBegun) return course.stopped()
+        if (signal.aborted && course.isSure) return course.stopped()
         if (signal.aborted || !isRetriable(error)) throw error
         await sleep(clock, Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** losses) * (0.5 + random() / 2), signal)
       }
@@ -108,11 +109,14 @@ class Course {
   /** Offsets that are committed. */
   #done = 0
   #progress: ReplayProgress | undefined
+  /** Not while it is unknown whether what was sent to be committed is: then whoever asked for the run has to look. */
+  isSure = false
   #positions = new Map<string, number>()
   #tallies = new Map<string, ReplayCounts>()
   /** Letters that had been written when this began. */
   #writtenBefore: number | undefined
-  #began: number | undefined
+  /** When the next letter is due, by the rate. */
+  #dueMs = 0
 
   constructor(parts: ReplayRunParts) {
     this.#parts = parts
@@ -126,30 +130,36 @@ class Course {
 
   /** From what is committed to the bounds. */
   async run(): Promise<ReplayResult> {
-    const { port, signal, clock, claim, progress } = this.#parts
+    const { port, signal, claim, progress } = this.#parts
     await claim.hold()
     const ranges = this.#begin(await progress())
-    this.#began ??= clock.now()
     for await (const block of port.scan(ranges, { signal })) {
       let row = 0
       do {
         // A block without rows moves over what is no letter, or the backlog would never be gone.
         row = await this.#addRows(block, row)
         if (!this.#isFull()) continue
-        await this.#deliver()
+        const letters = await this.#deliver()
         if (this.#left() === 0 && this.#done < this.#progress!.all) return this.stopped()
         if (signal.aborted) return this.stopped()
-        await this.#pace()
+        await this.#pace(letters)
       } while (row < block.count)
       if (signal.aborted) return this.stopped()
     }
     if (signal.aborted) return this.stopped()
+    this.#moveToEnds()
     await this.#deliver()
     return { ...this.stopped(), end: 'finished' }
   }
 
-  get hasBegun(): boolean {
-    return this.#progress !== undefined
+  /** Over what is no letter behind the last ones: markers of transactions, and what was aborted or compacted away. */
+  #moveToEnds(): void {
+    for (const [topic, ends] of Object.entries(this.#progress!.ends))
+      for (const [partition, offset] of ends.entries()) {
+        const place = `${topic}/${partition}`
+        const tally = this.#behind.get(place)?.tally ?? this.#tallies.get(place) ?? NO_LETTERS
+        if (this.#positions.get(place)! < offset) this.#behind.set(place, { topic, partition, offset, tally })
+      }
   }
 
   stopped(): ReplayResult {
@@ -168,11 +178,12 @@ class Course {
   #begin(progress: ReplayProgress): readonly LetterRange[] {
     this.#forgetSlice()
     this.#progress = progress
+    this.isSure = true
     this.#done = progress.done
     this.#tallies = new Map(progress.tallies)
     this.#writtenBefore ??= written(progress.counts)
     const ranges: LetterRange[] = []
-    for (const [topic, ends] of Object.entries(this.#parts.order.bounds))
+    for (const [topic, ends] of Object.entries(progress.ends))
       for (const [partition, to] of ends.entries()) {
         const from = progress.positions[topic]?.[partition] ?? 0
         this.#positions.set(`${topic}/${partition}`, from)
@@ -221,15 +232,18 @@ class Course {
     return row
   }
 
-  /** R1 */
-  async #deliver(): Promise<void> {
-    if (this.#behind.size === 0) return
+  /** R1. How many letters it was. */
+  async #deliver(): Promise<number> {
+    const { letters } = this.#slice
+    if (this.#behind.size === 0) return letters
     const { applicationId, run, claim, onProgress } = this.#parts
     for (const round of this.#slice.batches()) await this.#send(round)
     const behind = [...this.#behind.values()]
     const offsets = behind.map(({ tally, ...place }) => ({ ...place, metadata: tallyText(tally) }))
+    this.isSure = false
     await claim.writer.sendOffsets(replayGroup(applicationId, run), offsets)
     await claim.writer.commit()
+    this.isSure = true
     for (const [place, { offset, tally }] of this.#behind) {
       this.#done += offset - this.#positions.get(place)!
       this.#positions.set(place, offset)
@@ -238,6 +252,7 @@ class Course {
     this.#forgetSlice()
     this.#sliceLetters = Math.min(this.#mostLetters, 2 * this.#sliceLetters)
     onProgress?.(this.#done, this.#progress!.all, this.#counts())
+    return letters
   }
 
   #forgetSlice(): void {
@@ -268,13 +283,12 @@ class Course {
     throw new Refused()
   }
 
-  /** Waits until so many letters are due. */
-  async #pace(): Promise<void> {
+  /** Waits until the next letter is due. An outage, or a long way without letters, is not made up for by a flood. */
+  async #pace(letters: number): Promise<void> {
     const { clock, rate, signal } = this.#parts
     if (rate === undefined) return
-    const letters = written(this.#counts()) - this.#writtenBefore!
-    const dueMs = this.#began! + (letters / rate) * 1_000
-    if (dueMs > clock.now()) await sleep(clock, dueMs - clock.now(), signal)
+    this.#dueMs = Math.max(this.#dueMs, clock.now() - MADE_UP_MS) + (letters / rate) * 1_000
+    if (this.#dueMs > clock.now()) await sleep(clock, this.#dueMs - clock.now(), signal)
   }
 }
 

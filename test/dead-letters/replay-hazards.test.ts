@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { scanLetters } from '../../src/dead-letters/letter-scan.ts'
+import { planReplay } from '../../src/dead-letters/replay-plan.ts'
+import { replayGroup } from '../../src/dead-letters/replay-run.ts'
+import { RunInferenceError } from '../../src/errors.ts'
 import type { KafkaPort, ScanRange } from '../../src/kafka/port.ts'
 import { letterRecords } from '../support/letter-blocks.ts'
 import { sealedBatch } from '../support/record-batches.ts'
@@ -43,6 +46,36 @@ describe('a replay that is ended at the wrong time', () => {
     assert.deepEqual(keysOf(await written(REPLAY)), ['large', 'small'])
   })
 
+  it('S2 says how far it came also when the answer to its last commit was lost: nobody writes these letters again', async () => {
+    const { port, start, run, over, instance, written, audit } = await replayWorld(numbered(9))
+    await instance()
+    const ctrlC = new AbortController()
+    const lastAnswerLost: KafkaPort = {
+      ...port,
+      transactionalWriter(options) {
+        const writer = port.transactionalWriter(options)
+        let commits = 0
+        const commit = async () => {
+          await writer.commit()
+          // The first one is that of the audit.
+          if (++commits !== 2) return
+          ctrlC.abort()
+          throw new RunInferenceError('TRANSACTION_LOST', 'says the test')
+        }
+        const [fence, send, abort, close] = [writer.fence, writer.send, writer.abort, writer.close]
+        const rest = { fence, send, abort, close, sendOffsets: writer.sendOffsets }
+        for (const name of Object.keys(rest) as (keyof typeof rest)[]) rest[name] = rest[name].bind(writer) as never
+        return { ...rest, commit }
+      },
+    }
+    const { end, counts } = await over(start({}, { rate: 4 }, { port: lastAnswerLost, signal: ctrlC.signal }))
+    assert.deepEqual([end, counts.replayed, (await written(REPLAY)).length], ['stopped', 1, 1])
+    const stopped = (await audit()).at(-1)!
+    assert.ok(stopped.kind === 'stopped' && stopped.counts.replayed === 1)
+    assert.equal((await run({ name: 'other', onlyOpen: true })).counts.replayed, 8)
+    assert.deepEqual(keysOf(await written(REPLAY)), keysOf(numbered(9).map(({ key }) => ({ key: String(key) }))))
+  })
+
   it('a scan of letters that is ended counts nothing as if it were all', async () => {
     const { port } = await replayWorld(numbered(9))
     const ctrlC = new AbortController()
@@ -52,5 +85,69 @@ describe('a replay that is ended at the wrong time', () => {
       scanLetters(scan, () => ctrlC.abort()),
       { code: 'CLOSED' },
     )
+  })
+})
+
+describe('a replay whose topics change below it', () => {
+  it('R1 ends, and is planned, where its dead-letter topic was made anew and ends before its bounds', async () => {
+    const { port, run, over, parts, add, instance } = await replayWorld(numbered(9))
+    await instance()
+    await run({}, { limit: 1 })
+    await port.admin.deleteTopics([LETTERS])
+    await port.admin.createTopics([{ name: LETTERS, partitions: 3, replicationFactor: 1, configs: {} }])
+    await add([{ key: 'of the new topic' }])
+    const plan = await over(planReplay(parts(), { name: 'night' }))
+    assert.ok(plan.seen <= 1, `${plan.seen} letters`)
+    assert.equal((await run()).end, 'finished')
+  })
+
+  it('R1 leaves no backlog where the last letters were never committed', async () => {
+    const { port, run, instance } = await replayWorld(numbered(3))
+    await instance()
+    const writer = port.transactionalWriter({ transactionalId: 'an instance', timeoutMs: 60_000 })
+    await writer.fence()
+    await writer.send([sealedBatch(letterRecords([{ key: 'aborted' }]), LETTERS, 0)])
+    await writer.abort()
+    // Fetches that bring no letter bring no block.
+    const oneByOne: KafkaPort = {
+      ...port,
+      async *scan(ranges, options) {
+        for (const { topic, partition, from, to } of ranges)
+          if (typeof from !== 'number' || typeof to !== 'number')
+            yield* port.scan([{ topic, partition, from, to }], options)
+          else
+            for (let at = from; at < to; at++) yield* port.scan([{ topic, partition, from: at, to: at + 1 }], options)
+      },
+    }
+    const { counts, positions } = await run({}, {}, { port: oneByOne })
+    assert.equal(counts.replayed, 3)
+    const ends = (await port.admin.offsets(LETTERS)).map(({ end }) => end)
+    assert.equal(ends[0], 3, 'a letter, one that was aborted, and its marker')
+    assert.deepEqual(positions[LETTERS], ends)
+    assert.deepEqual(await port.admin.committed(replayGroup('shop', 'night'), LETTERS), ends)
+  })
+})
+
+describe('a replay with a rate', () => {
+  it('is no faster behind an outage than before it', async () => {
+    const { broker, clock, start, over, instance } = await replayWorld(numbered(60))
+    await instance()
+    const times: number[] = []
+    let isDown = false
+    const onProgress = () => {
+      times.push(clock.now())
+      if (times.length !== 5) return
+      isDown = true
+      broker.down()
+    }
+    const slow = start({}, { rate: 4, onProgress })
+    slow.catch(() => {})
+    while (!isDown) await clock.advance(250)
+    await clock.advance(60_000)
+    broker.up()
+    assert.equal((await over(slow)).end, 'finished')
+    const behind = times.slice(5)
+    const perSecond = Math.max(...behind.map(from => behind.filter(at => at >= from && at < from + 3_000).length)) / 3
+    assert.ok(perSecond <= 6, `${perSecond} letters a second where 4 are allowed`)
   })
 })
