@@ -12,7 +12,8 @@ import type { KafkaPort, TransactionalWriter } from '../kafka/port.ts'
 import { emptyRecord, RecordBatchBuilder, type SealedBatch } from '../kafka/record-batch-builder.ts'
 import { auditTopic, replayGroup } from '../kafka/topic-names.ts'
 import { type Clock, sleep } from '../ops/clock.ts'
-import { type AuditRecord, encodeAudit } from './replay-audit.ts'
+import { type AuditRecord, encodeAudit, parseAudit } from './replay-audit.ts'
+import { refused } from './replay-order.ts'
 import { type ReplayRun, readReplayRuns } from './replay-runs.ts'
 import { scanWhole } from './whole-scan.ts'
 
@@ -104,7 +105,7 @@ export class ReplayClaim {
           await this.writer.fence()
           if (uncertain !== undefined && (await this.#has(uncertain))) return uncertain.offset
         }
-        const text = encodeAudit(await decide(await this.#read())).toString()
+        const text = this.#textOf(await decide(await this.#read()))
         uncertain = { offset: await this.#send(text, along), text }
         await this.writer.commit()
         return uncertain.offset
@@ -115,6 +116,17 @@ export class ReplayClaim {
         await sleep(clock, Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** tries) * (0.5 + random() / 2), signal)
       }
     }
+  }
+
+  /** What could not be read again would stand in the audit for ever, and its letters count as open. */
+  #textOf(record: AuditRecord): string {
+    const value = encodeAudit(record)
+    try {
+      parseAudit(value, 'what the audit would say')
+    } catch (error) {
+      throw refused(`run ${this.#parts.run} cannot be told of: ${(error as Error).message}`)
+    }
+    return value.toString()
   }
 
   async #send(text: string, along: readonly SealedBatch[]): Promise<number> {

@@ -69,13 +69,13 @@ export const readPlace =
     }
   }
 
-/** Milliseconds since 1970; `nowMs`: the same of now. */
+/** Milliseconds since 1970, before which nothing failed; `nowMs`: the same of now. */
 export const readTime = (text: string, nowMs: number): number => {
   const ago = /^(\d{1,6})([smhd])$/.exec(text)
-  if (ago) return nowMs - Number(ago[1]) * UNIT_MS[ago[2]!]!
-  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  const iso = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  const at = ago ? nowMs - Number(ago[1]) * UNIT_MS[ago[2]!]! : iso
   if (Number.isNaN(at)) throw new Error('expected how long ago (90s, 30m, 2h, 7d) or a time as ISO 8601.')
-  return at
+  return Math.max(0, at)
 }
 
 /** Throws SETTINGS_INVALID where a step is none of the topology; `flag` and `module` are how these are called there. */

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test'
 import { scanLetters } from '../../src/dead-letters/letter-scan.ts'
 import { planReplay } from '../../src/dead-letters/replay-plan.ts'
 import { replayGroup } from '../../src/dead-letters/replay-run.ts'
+import { readTime } from '../../src/dead-letters/selection-words.ts'
 import { RunInferenceError } from '../../src/errors.ts'
 import type { KafkaPort, ScanRange } from '../../src/kafka/port.ts'
 import { letterRecords } from '../support/letter-blocks.ts'
@@ -149,5 +150,26 @@ describe('a replay with a rate', () => {
     const behind = times.slice(5)
     const perSecond = Math.max(...behind.map(from => behind.filter(at => at >= from && at < from + 3_000).length)) / 3
     assert.ok(perSecond <= 6, `${perSecond} letters a second where 4 are allowed`)
+  })
+})
+
+describe('the audit of a replay that begins', () => {
+  it('K3 is never given what it could not read again: nothing is written', async () => {
+    const { run, instance, audit, written } = await replayWorld(numbered(3))
+    await instance()
+    for (const wish of [
+      { reason: 'half \ud800' },
+      { selection: { failedFrom: -1 } },
+      { selection: { keys: ['\udc00'] } },
+    ])
+      await assert.rejects(run(wish), { code: 'REPLAY_REFUSED', message: /cannot be told of/ })
+    assert.deepEqual([await audit(), await written(REPLAY)], [[], []])
+    assert.equal((await run()).counts.replayed, 3)
+  })
+
+  it('has times since 1970: what failed in the last 300 years is all of it', () => {
+    assert.equal(readTime('110000d', 1_773_000_000_000), 0)
+    assert.equal(readTime('1969-07-20T20:17:00Z', 0), 0)
+    assert.equal(readTime('2s', 5_000), 3_000)
   })
 })
