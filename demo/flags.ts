@@ -22,7 +22,8 @@ Exit code 0 only when all of that holds.
   --records N      how many records to write, 2 to 5,000,000 (default 54,000)
   --partitions N   of every topic, 1 to 100 (default 4)
   --json           nothing but one JSON object on standard output; progress goes to standard error
-  --keep           then stay up with an instance and its console open for a look around, until Ctrl-C
+  --keep           then stay up with an instance and its console open, until Ctrl-C; a model with a flaw serves there, and
+                   some digits fail for it, to be found, mended and replayed
   --help           this text
 `
 

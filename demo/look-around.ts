@@ -111,7 +111,7 @@ async function trickle(parts: Parts, records: number): Promise<void> {
       ...(portion < INKY_RECORDS ? [inky.next().value] : []),
       ...Array.from({ length: PORTION_RECORDS }, () => others.next().value),
     ]
-    for (const number of numbers) if (!signal.aborted) await write(number, number + 1)
+    await Promise.all(numbers.map(number => write(number, number + 1)))
     await delay(PORTION_EVERY_MS, undefined, { signal }).catch(() => {})
   }
 }

@@ -4,23 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { noBrowser, openBrowser, openPage } from '../support/browser.ts'
 import { NIGHT_TOKEN, type Night, POISON, startNight } from '../support/console-night.ts'
-
-const MOST_TABS = 80
-
-/** Goes on with Tab until what has focus is called so. */
-async function tabTo(page: Page, name: RegExp): Promise<void> {
-  const passed: string[] = []
-  for (let i = 0; i < MOST_TABS; i++) {
-    await page.keyboard.press('Tab')
-    const focused = (await page.evaluate(`(() => {
-      const at = document.activeElement
-      return at.getAttribute('aria-label') ?? (at.labels?.[0] ?? at).textContent
-    })()`)) as string
-    if (name.test(focused)) return
-    passed.push(focused.slice(0, 30))
-  }
-  assert.fail(`nothing called ${name} can be reached with Tab; passed ${passed.join(', ')}`)
-}
+import { tabTo } from '../support/tab-to.ts'
 
 const focusedHeading = (page: Page) => page.evaluate('document.activeElement.matches("main h1")')
 
