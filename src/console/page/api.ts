@@ -21,32 +21,38 @@ import { forgetToken, token } from './token.ts'
 const ROOT = 'api'
 
 export const readAbout = (): Promise<ConsoleAbout> => get('about', new URLSearchParams())
-export const readGroups = (selection: SelectionQuery): Promise<readonly FingerprintView[]> =>
-  get('dlq/groups', toParameters(selection))
-export const readLetter = (place: string): Promise<WholeLetterView> => get('dlq/letter', new URLSearchParams({ place }))
-export function readLetters(selection: SelectionQuery, limit: number): Promise<readonly LetterView[]> {
+// Scans that nobody waits for any more are ended by their signal: the server runs few at a time.
+export const readGroups = (selection: SelectionQuery, signal?: AbortSignal): Promise<readonly FingerprintView[]> =>
+  get('dlq/groups', toParameters(selection), signal)
+export const readLetter = (place: string, signal: AbortSignal): Promise<WholeLetterView> =>
+  get('dlq/letter', new URLSearchParams({ place }), signal)
+export function readLetters(
+  selection: SelectionQuery,
+  limit: number,
+  signal: AbortSignal,
+): Promise<readonly LetterView[]> {
   const parameters = toParameters(selection)
   parameters.set('limit', String(limit))
-  return get('dlq/letters', parameters)
+  return get('dlq/letters', parameters, signal)
 }
 
-export const dryRun = (request: ReplayRequest): Promise<ReplayPlanView> =>
-  post('dlq/replay', { ...request, yes: false })
+export const dryRun = (request: ReplayRequest, signal: AbortSignal): Promise<ReplayPlanView> =>
+  post('dlq/replay', { ...request, yes: false }, signal)
 export const replay = (request: ReplayRequest): Promise<ReplayView> => post('dlq/replay', { ...request, yes: true })
 export const cancelReplay = (name: string): Promise<unknown> => post('dlq/cancel', { name })
 export const publishModel = (request: PublishRequest): Promise<RevisionView> => post('models/publish', request)
 export const changeSlot = (what: 'rollback' | 'promote' | 'abort', request: SlotRequest): Promise<RevisionView> =>
   post(`models/${what}`, request)
 
-function get<T>(path: string, parameters: URLSearchParams): Promise<T> {
+function get<T>(path: string, parameters: URLSearchParams, signal: AbortSignal | null = null): Promise<T> {
   const query = parameters.toString()
   return answerOf(
-    fetch(`${ROOT}/${path}${query === '' ? '' : `?${query}`}`, { headers: { accept: 'application/json' } }),
+    fetch(`${ROOT}/${path}${query === '' ? '' : `?${query}`}`, { headers: { accept: 'application/json' }, signal }),
   )
 }
 
 /** A token that is refused is asked for again; throws `Declined` when the person gives none. */
-async function post<T>(path: string, body: unknown): Promise<T> {
+async function post<T>(path: string, body: unknown, signal: AbortSignal | null = null): Promise<T> {
   for (let refused = false; ; refused = true) {
     const authorization = `Bearer ${await token(refused)}`
     try {
@@ -55,6 +61,7 @@ async function post<T>(path: string, body: unknown): Promise<T> {
           method: 'POST',
           headers: { accept: 'application/json', authorization, 'content-type': 'application/json' },
           body: JSON.stringify(body),
+          signal,
         }),
       )
     } catch (error) {

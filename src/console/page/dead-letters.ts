@@ -25,28 +25,30 @@ export const openDeadLetters: OpenPage = ({ about, parameters }) => {
   const replays = createReplayList(about.canChange)
   let limit = FEW_LETTERS
   let recordsRead: number | undefined
-  let isClosed = false
+  let reading = new AbortController()
 
-  const shown = async <T>(into: HTMLElement, read: Promise<T>, draw: (found: T) => void) => {
+  const shown = async <T>(into: HTMLElement, signal: AbortSignal, read: Promise<T>, draw: (found: T) => void) => {
     into.setAttribute('aria-busy', 'true')
     try {
       const found = await read
-      if (!isClosed) draw(found)
+      if (!signal.aborted) draw(found)
     } catch (error) {
+      // Nobody waits for it, or it is read anew.
+      if (signal.aborted) return
       setChildren(
         into,
         problemBox(error),
         button('Try again', () => void readAll()),
       )
     } finally {
-      into.removeAttribute('aria-busy')
+      if (!signal.aborted) into.removeAttribute('aria-busy')
     }
   }
-  const readNewest = () =>
-    shown(letters, readLetters(selection, limit), found => {
+  const readNewest = (signal: AbortSignal): Promise<void> =>
+    shown(letters, signal, readLetters(selection, limit, signal), found => {
       const more = button(`Show up to ${count(MORE_LETTERS)}`, () => {
         limit = MORE_LETTERS
-        void readNewest()
+        void readNewest(signal)
       })
       setChildren(letters, letterTable(found), found.length >= limit && limit < MORE_LETTERS && more)
     })
@@ -54,14 +56,17 @@ export const openDeadLetters: OpenPage = ({ about, parameters }) => {
   const readAll = async () => {
     newer.hidden = true
     recordsRead = undefined
-    await shown(groups, readGroups(selection), found => {
+    reading.abort()
+    reading = new AbortController()
+    const { signal } = reading
+    await shown(groups, signal, readGroups(selection, signal), found => {
       const all = found.reduce((sum, group) => sum + group.count, 0)
       const open = found.reduce((sum, group) => sum + group.open, 0)
       const reasons = counted(found.length, 'reason')
       summary.textContent = `${counted(all, 'dead letter')} of ${reasons}, ${count(open)} not yet taken by a replay`
       setChildren(groups, groupTable(found, selection, about.canChange))
     })
-    await readNewest()
+    if (!signal.aborted) await readNewest(signal)
   }
   setChildren(
     newer,
@@ -105,7 +110,7 @@ export const openDeadLetters: OpenPage = ({ about, parameters }) => {
       newer.hidden = records === recordsRead
     },
     close() {
-      isClosed = true
+      reading.abort()
     },
   }
 }

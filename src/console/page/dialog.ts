@@ -1,6 +1,7 @@
 /** Dialogs: modal, closed by Escape, named by their heading; focus returns to where it was. */
 import { button, type Child, el, setChildren } from './elements.ts'
-import { Declined, problemBox } from './problem.ts'
+import { notice } from './notice.ts'
+import { Declined, problemBox, problemText } from './problem.ts'
 
 export interface OpenDialog {
   readonly element: HTMLDialogElement
@@ -60,6 +61,8 @@ export function askForm(asked: FormDialog): Promise<FormData | undefined> {
       dialog.close()
     } catch (error) {
       if (!(error instanceof Declined)) setChildren(problem, problemBox(error))
+      // Closed meanwhile: what was asked for was asked for all the same.
+      if (!dialog.element.isConnected && !(error instanceof Declined)) notice(problemText(error), 'bad')
       goAhead.disabled = false
       goAhead.focus()
     }

@@ -30,6 +30,7 @@ export function createFrame(about: ConsoleAbout): Frame {
   const connected = el('span', { class: 'pill', role: 'status' })
   const problems = el('section', { class: 'problems', 'aria-label': 'Problems', 'aria-live': 'polite' })
   const badge = openBadge()
+  let known: ConsoleSnapshot | undefined
   const links = ROUTES.flatMap(({ path, label }) =>
     label === undefined
       ? []
@@ -76,11 +77,16 @@ export function createFrame(about: ConsoleAbout): Frame {
       }
     },
     update(snapshot) {
+      known = snapshot
+      document.body.classList.remove('old')
       morph(state, ...statesOf(snapshot))
       morph(problems, ...problemsOf(snapshot))
       badge.update(snapshot)
     },
     problem({ message }) {
+      // What the page shows is not how things are now.
+      document.body.classList.add('old')
+      morph(state, ...unknownSince(known))
       morph(problems, el('h2', {}, 'How things are is not known'), el('p', {}, message))
     },
     connection(connection) {
@@ -100,6 +106,13 @@ function statesOf({ state, ready, at }: ConsoleSnapshot): readonly Child[] {
   return [
     el('span', { class: `pill ${ready ? 'good' : 'warn'}` }, ready ? state : `${state}, not ready`),
     el('span', { class: 'note' }, 'as of ', time(at)),
+  ]
+}
+
+function unknownSince(known: ConsoleSnapshot | undefined): readonly Child[] {
+  return [
+    el('span', { class: 'pill bad' }, 'not known'),
+    known !== undefined && el('span', { class: 'note' }, 'as of ', time(known.at)),
   ]
 }
 

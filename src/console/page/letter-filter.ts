@@ -3,6 +3,7 @@ import type { ConsoleAbout, SelectionQuery } from '../console-api.ts'
 import { button, el, unseen } from './elements.ts'
 import { numberField, selectField, textField } from './field.ts'
 import { go } from './go.ts'
+import { inOwnZone } from './own-zone.ts'
 import { fromParameters, type RepeatedField, toParameters } from './selection.ts'
 
 const STAGES = [
@@ -26,7 +27,11 @@ export function filterForm({ graph }: ConsoleAbout, selection: SelectionQuery): 
     textField('Words of the message', { name: 'text', value: selection.text }),
     repeated('Key', 'key', selection, 'as text, or hex:00ff'),
     repeated('Model', 'model', selection),
-    textField('Failed since', { name: 'since', value: selection.since }, '90s, 30m, 2h, 7d ago, or ISO 8601'),
+    textField(
+      'Failed since',
+      { name: 'since', value: selection.since },
+      '90s, 30m, 2h, 7d ago, or ISO 8601, of your time zone if it names none',
+    ),
     textField('Failed until', { name: 'until', value: selection.until }),
     el(
       'label',
@@ -54,7 +59,9 @@ export function filterForm({ graph }: ConsoleAbout, selection: SelectionQuery): 
   )
   form.addEventListener('submit', event => {
     event.preventDefault()
-    go('#/dead-letters', toParameters(fromParameters(new FormData(form))))
+    const { since, until, ...others } = fromParameters(new FormData(form))
+    const times = { ...(since && { since: inOwnZone(since) }), ...(until && { until: inOwnZone(until) }) }
+    go('#/dead-letters', toParameters({ ...others, ...times }))
   })
   return el('details', { class: 'card', open: Object.keys(selection).length > 0 }, el('summary', {}, 'Filter'), form)
 }

@@ -12,11 +12,12 @@ import { facts, table } from './table.ts'
 export const openLetter: OpenPage = ({ about, parameters }) => {
   const place = parameters.get('place') ?? ''
   const shown = el('div', { class: 'stack', 'aria-busy': 'true' }, el('p', { class: 'empty' }, 'Reading the letter.'))
+  const reading = new AbortController()
   const draw = async () => {
     try {
-      setChildren(shown, ...contentOf(await readLetter(place)))
+      setChildren(shown, ...contentOf(await readLetter(place, reading.signal)))
     } catch (error) {
-      setChildren(shown, problemBox(error))
+      if (!reading.signal.aborted) setChildren(shown, problemBox(error))
     } finally {
       shown.removeAttribute('aria-busy')
     }
@@ -38,6 +39,7 @@ export const openLetter: OpenPage = ({ about, parameters }) => {
       ),
       shown,
     ],
+    close: () => reading.abort(),
   }
 }
 

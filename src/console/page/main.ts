@@ -20,6 +20,8 @@ async function start(): Promise<void> {
 
   const show = (isFirst: boolean) => {
     page?.close?.()
+    // What a dialog is about was on the page before.
+    for (const dialog of document.querySelectorAll('dialog')) dialog.close()
     const { route, parameters } = routeOf(location.hash)
     page = route.open({ about, history, parameters })
     const heading = el('h1', { tabindex: -1 }, page.title)

@@ -1,4 +1,4 @@
-/** A replay: first what it would do, then doing it. What is changed after the dry run asks for another one. */
+/** A replay: first what it would do, then doing it. What is changed during or after the dry run asks for another one, as time does. */
 import type { ReplayPlanView, ReplayRequest, SelectionQuery } from '../console-api.ts'
 import { dryRun, replay } from './api.ts'
 import { type OpenDialog, openDialog } from './dialog.ts'
@@ -6,9 +6,12 @@ import { button, type Child, el, setChildren } from './elements.ts'
 import { given, givenNumber, numberField, textField } from './field.ts'
 import { count, counted } from './format.ts'
 import { notice } from './notice.ts'
-import { Declined, problemBox } from './problem.ts'
+import { Declined, problemBox, problemText } from './problem.ts'
 import { conditions } from './selection.ts'
 import { facts } from './table.ts'
+
+/** What was selected so long ago may be something else by now. */
+const MAX_PLAN_AGE_MS = 5 * 60_000
 
 export function openReplay(selection: SelectionQuery): void {
   const outcome = el('div', { class: 'stack', 'aria-live': 'polite' })
@@ -47,14 +50,19 @@ export function openReplay(selection: SelectionQuery): void {
       button('Close', () => dialog.close()),
     ),
   )
-  let planned: ReplayRequest | undefined
+  let planned: { readonly request: ReplayRequest; readonly at: number } | undefined
+  let changes = 0
+  const closed = new AbortController()
   const busy = async (what: () => Promise<void>) => {
     ask.disabled = true
     run.disabled = true
     try {
       await what()
     } catch (error) {
-      if (!(error instanceof Declined)) setChildren(outcome, problemBox(error))
+      if (error instanceof Declined) return
+      setChildren(outcome, problemBox(error))
+      // A dry run that nobody waits for is no loss; what became of a replay is to be known.
+      if (closed.signal.aborted && planned !== undefined) notice(problemText(error), 'bad')
     } finally {
       ask.disabled = false
       run.disabled = false
@@ -62,6 +70,7 @@ export function openReplay(selection: SelectionQuery): void {
   }
   const forget = () => {
     planned = undefined
+    changes++
     run.hidden = true
     ask.hidden = false
     setChildren(outcome)
@@ -70,22 +79,33 @@ export function openReplay(selection: SelectionQuery): void {
     busy(async () => {
       const request = requestOf(form, selection)
       setChildren(outcome, el('p', {}, 'Reading the dead-letter topics. Nothing is written.'))
-      const plan = await dryRun(request)
+      const before = changes
+      const plan = await dryRun(request, closed.signal)
+      if (changes !== before) {
+        setChildren(outcome, el('p', {}, 'The form was changed during the dry run: make another one.'))
+        return
+      }
       setChildren(outcome, ...planOf(plan))
       if (plan.refusal !== undefined || plan.selected === 0) return
-      planned = { ...request, name: plan.name }
-      run.textContent = `Replay ${counted(plan.selected, 'record')}`
+      planned = { request: { ...request, name: plan.name }, at: Date.now() }
+      const limited = request.limit !== undefined && request.limit < plan.selected
+      run.textContent = `Replay ${limited ? `${count(request.limit)} of ` : ''}${counted(plan.selected, 'record')}`
       run.hidden = false
       ask.hidden = true
     }).then(() => (run.hidden ? ask : run).focus())
-  const reallyRun = (dialog: OpenDialog) =>
-    busy(async () => {
+  const reallyRun = async (dialog: OpenDialog) => {
+    if (planned !== undefined && Date.now() - planned.at > MAX_PLAN_AGE_MS) {
+      forget()
+      return tryDry()
+    }
+    return busy(async () => {
       if (planned === undefined) return
-      const { name, state, problem } = await replay(planned)
+      const { name, state, problem } = await replay(planned.request)
       dialog.close()
       if (state === 'failed') notice(`Replay ${name} failed. ${problem ?? ''}`, 'bad')
       else notice(`Replay ${name} has begun. It goes on when this page is closed.`)
     })
+  }
   form.addEventListener('input', forget)
   form.addEventListener('submit', event => {
     event.preventDefault()
@@ -93,7 +113,7 @@ export function openReplay(selection: SelectionQuery): void {
     else void reallyRun(dialog)
   })
   run.addEventListener('click', () => void reallyRun(dialog))
-  const dialog = openDialog('Replay dead letters', [form])
+  const dialog = openDialog('Replay dead letters', [form], () => closed.abort())
 }
 
 function requestOf(form: HTMLFormElement, selection: SelectionQuery): ReplayRequest {

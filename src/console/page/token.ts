@@ -4,6 +4,8 @@ import { el } from './elements.ts'
 import { Declined } from './problem.ts'
 
 const KEY = 'kri-console-token'
+/** No header takes anything else, and a browser would say that the server cannot be reached. */
+const SENDABLE = /^[\x20-\x7e]+$/
 let kept: string | undefined
 
 /** Asks for it when there is none. Throws `Declined` when none is given. */
@@ -28,6 +30,10 @@ export async function token(refused: boolean): Promise<string> {
       ),
     ],
     submit: 'Use this token',
+    async run(form) {
+      if (!SENDABLE.test(String(form.get('token')).trim()))
+        throw new Error('A token has letters, digits and signs of ASCII.')
+    },
   })
   const value = given?.get('token')
   if (typeof value !== 'string' || value.trim() === '') throw new Declined()
