@@ -258,16 +258,16 @@ export class TransactionCoordinator {
     if (end !== undefined) throw end
     if (COORDINATOR_MOVED.has(name)) cluster.forgetCoordinator(type, key)
     if (type === 'transaction' && name === 'GROUP_COORDINATOR_NOT_AVAILABLE') watch.missing(this.#id)
-    const failure = brokerError(name, what, this.#needs(name, question.api, question.partitionsOf?.(answer)))
+    const failure = brokerError(name, what, this.#needs(name, question, question.partitionsOf?.(answer)))
     if (name === 'INVALID_TRANSACTION_TIMEOUT') failure.message += TIMEOUT_REMEDY
     // A topic that was just created is unknown to some brokers for a while.
     if (!failure.retriable && failure.code !== 'TOPIC_MISSING') throw failure
     return { failure }
   }
 
-  #needs(name: string, api: string, partitions: PartitionAnswers = []): string {
+  #needs<T>(name: string, { api, args }: Question<T>, partitions: PartitionAnswers = []): string {
     if (name === 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED') return `Write on transactional id '${this.#id}'`
-    if (name === 'GROUP_AUTHORIZATION_FAILED') return 'Read on the group'
+    if (name === 'GROUP_AUTHORIZATION_FAILED') return `Read on group '${(args as { groupId?: string }).groupId}'`
     return `${api === 'TxnOffsetCommit' ? 'Read' : 'Write'} on ${topicsThatAnswered(partitions, name)}`
   }
 }

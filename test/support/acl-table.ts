@@ -11,7 +11,7 @@ export interface NeededAcl extends Pick<Acl, 'operation' | 'resource'> {
 }
 
 const LINE =
-  /^\| (run|run, through|run, exactly_once|run, models|run, shadows|models publish|models publish, shadows|produce|consume) \| (\w+) \| `([^`]+)` \| (\w+) \|/gm
+  /^\| (run|run, through|run, exactly_once|run, models|run, shadows|models publish|models publish, shadows|dlq|dlq, open|dlq replay|console|console, models|produce|consume) \| (\w+) \| `([^`]+)` \| (\w+) \|/gm
 
 /** What the page says that each command needs: the tests go by it, so it cannot say anything else. */
 export function neededAcls(): readonly NeededAcl[] {
