@@ -4,6 +4,7 @@
  * which the model before it takes. All others are good, so the dead letters stay those that are to be found.
  */
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openInput } from './course.ts'
 import { isInky } from './digit-images.ts'
@@ -42,7 +43,7 @@ export async function lookAround(parts: Parts): Promise<void> {
   const url = await Promise.race([ready(log, signal), lost])
   if (url === undefined) return
   step.done(`${url}/console/`)
-  await Promise.race([publishFlawed(parts), lost])
+  await Promise.race([publishFlawed(parts), lost, once(signal, 'abort')])
   if (signal.aborted) return
   screen.line(howToLook(`${url}/console/`, token, parts))
   await Promise.race([trickle(parts, flags.records), lost])
@@ -93,7 +94,7 @@ async function publishFlawed({ cluster, screen, signal, resources }: Parts): Pro
     const { outcome, reason: why } = await publish({ brokers, modelId: FLAWED_MODEL, reason, resources })
     if (outcome !== 'current') throw new Error(`${FLAWED_MODEL} is ${outcome}: ${why ?? 'no reason given'}`)
   } catch (error) {
-    // Ctrl-C in a terminal ends the command as well.
+    // Ctrl-C ends the command as well.
     if (signal.aborted) return
     throw error
   }
