@@ -1,5 +1,6 @@
 /** The application as its brokers have it: who is in its groups, what is in its topics, and how far its groups are. */
 import { consumerGroups } from '../consumer-groups.ts'
+import { RunInferenceError } from '../errors.ts'
 import type { GroupDescription } from '../kafka/port.ts'
 import { replayTopic } from '../kafka/topic-names.ts'
 import { FRESH_MS } from '../refresh/fleet-status.ts'
@@ -32,7 +33,7 @@ export async function lookAtApplication(parts: Pick<ConsoleParts, 'topology' | '
     const topics = sources.flatMap(({ topic }) => [topic, replayTopic(topology.applicationId, topic)])
     const [described, ...committed] = await Promise.all([
       port.admin.describeGroup(id),
-      ...topics.map(async topic => [topic, await port.admin.committed(id, topic).catch(() => [])] as const),
+      ...topics.map(async topic => [topic, await committedOf(port, id, topic)] as const),
     ])
     return { ...described, id, committed: new Map(committed) }
   })
@@ -40,12 +41,23 @@ export async function lookAtApplication(parts: Pick<ConsoleParts, 'topology' | '
   return { ...ends, groups: looked }
 }
 
+/** None where there is no such topic; what else is wrong is told: without commits all would seem to be waiting. */
+async function committedOf({ admin }: ConsoleParts['port'], group: string, topic: string): Promise<readonly number[]> {
+  try {
+    return await admin.committed(group, topic)
+  } catch (error) {
+    if (!(error instanceof RunInferenceError) || error.code !== 'TOPIC_MISSING') throw error
+    return []
+  }
+}
+
 /** What members say of themselves tells which instance each is. */
 export function partitionViews(look: ApplicationLook, instances: readonly InstanceStatus[]): readonly PartitionView[] {
+  const names = memberNames(instances)
   return look.groups.flatMap(({ committed, members }) => {
     const owners = new Map(
-      members.flatMap(member =>
-        member.partitions.map(each => [`${each.topic}/${each.partition}`, nameOf(member, instances)] as const),
+      members.flatMap(({ memberId, partitions }) =>
+        partitions.map(each => [`${each.topic}/${each.partition}`, names.get(memberId) ?? memberId] as const),
       ),
     )
     return [...committed].flatMap(([topic, offsets]) =>
@@ -87,10 +99,12 @@ export function instanceViews(
   told: ReadonlyMap<string, InstanceStats>,
 ): readonly InstanceView[] {
   const views = new Map<string, InstanceView>()
+  const names = memberNames(statuses)
+  const byInstance = new Map(statuses.map(status => [status.instance, status]))
   for (const member of groups.flatMap(({ members }) => members)) {
-    const instance = nameOf(member, statuses)
+    const instance = names.get(member.memberId) ?? member.memberId
     const known = views.get(instance)
-    const status = statuses.find(each => each.instance === instance)
+    const status = byInstance.get(instance)
     const stats = told.get(instance)
     views.set(instance, {
       ...{ instance, host: member.host.replace(/^\//, ''), isMember: true },
@@ -108,7 +122,7 @@ export function instanceViews(
   return [...views.values()]
 }
 
-/** One that writes no status goes by what the coordinator calls it. */
-function nameOf(member: { readonly memberId: string }, statuses: readonly InstanceStatus[]): string {
-  return statuses.find(({ memberIds }) => memberIds.includes(member.memberId))?.instance ?? member.memberId
+/** Instances by the ids of their members; one that writes no status goes by what the coordinator calls it. */
+function memberNames(statuses: readonly InstanceStatus[]): ReadonlyMap<string, string> {
+  return new Map(statuses.flatMap(({ instance, memberIds }) => memberIds.map(id => [id, instance] as const)))
 }

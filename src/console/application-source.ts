@@ -18,6 +18,7 @@ import { modelLook } from './model-views.ts'
 import { refreshed } from './refreshed.ts'
 import { replayLook, withOwn } from './replay-views.ts'
 import { type RunningReplays, runningReplays } from './running-replays.ts'
+import { shownPartitions } from './shown-partitions.ts'
 import { letterTopics, recordCounts } from './topic-ends.ts'
 import { fleetWork } from './work-view.ts'
 
@@ -62,20 +63,30 @@ function applicationSnapshots(parts: ConsoleParts, graph: DrawnGraph, replays: R
     everyMs: EVERY_MS,
     async take(signal): Promise<ConsoleSnapshot> {
       look = await lookAtApplication(parts)
-      const [published, told] = await Promise.all([models(signal), audit(signal)])
+      // What cannot be asked for, for want of a right perhaps, hides nothing else.
+      const unseen: Record<string, string> = {}
+      const or = <T>(what: string, wanted: Promise<T>, nothing: T) =>
+        wanted.catch((error: unknown) => {
+          unseen[what] = error instanceof Error ? error.message : String(error)
+          return nothing
+        })
+      const [published, told] = await Promise.all([
+        or('models', models(signal), { slots: [], instances: [] }),
+        or('replays', audit(signal), []),
+      ])
       partitions = partitionViews(look, published.instances)
       readings.add(numbersOf(look, partitions))
-      const age = await seconds(signal)
+      const age = await or('age of what waits', seconds(signal), undefined)
       const stats = toldStats(look, published.instances, clock.wallTime())
       const instances = instanceViews(look, published.instances, stats)
       const members = instances.filter(({ isMember }) => isMember).length
       const records = partitions.reduce((sum, { lag }) => sum + lag, 0)
       return {
         at: new Date(clock.wallTime()).toISOString(),
-        ...stateOf(look),
+        ...stateOf(look, unseen),
         ...ratesOf(parts, look, readings, graph),
-        lag: { records, seconds: records === 0 ? 0 : age },
-        partitions,
+        lag: { records, ...(records === 0 ? { seconds: 0 } : age !== undefined && { seconds: age }) },
+        ...shownPartitions(partitions),
         instances,
         ...(stats.size > 0 && { told: { instances: stats.size, members } }),
         ...fleetWork([...stats.values()]),
@@ -92,14 +103,17 @@ function memberIdsOf({ groups }: ApplicationLook): readonly string[] {
   return groups.flatMap(({ members }) => members.map(({ memberId }) => memberId))
 }
 
-function stateOf({ groups, missing }: ApplicationLook): Pick<ConsoleSnapshot, 'state' | 'ready' | 'problems'> {
+function stateOf(
+  { groups, missing }: ApplicationLook,
+  unseen: Readonly<Record<string, string>>,
+): Pick<ConsoleSnapshot, 'state' | 'ready' | 'problems'> {
   const problems: Record<string, string> = { ...missing }
   for (const { id, state, members } of groups) {
     if (members.length === 0) problems[`group ${id}`] = 'it has no member: nothing is processed. Start one with kri run'
     else if (state !== 'Stable') problems[`group ${id}`] = `it is ${state}`
   }
   const state = groups.find(each => each.state !== 'Stable')?.state ?? 'Stable'
-  return { state, ready: Object.keys(problems).length === 0, problems }
+  return { state, ready: Object.keys(problems).length === 0, problems: { ...problems, ...unseen } }
 }
 
 const ENDS = 'end '

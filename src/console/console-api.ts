@@ -76,7 +76,10 @@ export interface ConsoleSnapshot {
   }
   /** Records a second by `GraphEdge.id`; edges that nothing counts are left out. */
   readonly rates: Readonly<Record<string, number>>
+  /** At most 500: those that are behind most. */
   readonly partitions: readonly PartitionView[]
+  /** How many more there are; undefined: none. */
+  readonly partitionsLeftOut?: number
   readonly instances: readonly InstanceView[]
   readonly models: readonly SlotView[]
   readonly deadLetters: readonly { readonly topic: string; readonly records: number }[]
@@ -234,7 +237,7 @@ export interface ReplayPlanView {
   readonly refusal?: string
 }
 
-/** A replay that runs here, or that the audit tells of; newest first. `POST /console/api/dlq/cancel` `{name}` ends one that runs here. */
+/** A replay that runs here, or that the audit tells of; newest first. `POST /console/api/dlq/cancel` `{name}` ends one for good. */
 export interface ReplayView {
   readonly name: string
   readonly by: string

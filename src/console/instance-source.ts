@@ -14,6 +14,7 @@ import { modelLook } from './model-views.ts'
 import { refreshed } from './refreshed.ts'
 import { replayLook, withOwn } from './replay-views.ts'
 import { type RunningReplays, runningReplays } from './running-replays.ts'
+import { shownPartitions } from './shown-partitions.ts'
 import { letterTopics, recordCounts, topicEnds } from './topic-ends.ts'
 
 const EVERY_MS = 1_000
@@ -79,6 +80,7 @@ function instanceSnapshots(parts: InstanceParts, graph: DrawnGraph, replays: Run
       return {
         ...{ at: new Date(clock.wallTime()).toISOString(), state, ready, problems },
         ...numbers,
+        ...shownPartitions(numbers.partitions),
         instances: [
           {
             ...{ instance, partitions: numbers.partitions.length, isMember: state === 'joined' },

@@ -17,7 +17,13 @@ export const openInstances: OpenPage = ({ about }) => {
     ],
     update(snapshot) {
       morph(instances, instanceTable(snapshot.instances))
-      morph(partitions, partitionTable(snapshot.partitions))
+      const left = snapshot.partitionsLeftOut
+      morph(
+        partitions,
+        left !== undefined &&
+          el('p', { class: 'note' }, `Those that are behind most; ${count(left)} more are not shown.`),
+        partitionTable(snapshot.partitions),
+      )
     },
   }
 }
