@@ -3,7 +3,8 @@
  * with some twenty headers each, and most of what they say is what the one before said.
  *
  * F1. What is read is what parsing all headers would give: of a name that stands twice the last value, of a null an empty text.
- * F2. Nothing that is handed out points into the block. Memory is bounded, whatever headers there are.
+ * F2. Nothing that is handed out points into the block. Memory is bounded, whatever headers there are: of a text that is longer than
+ *     any that we write the begin is read.
  */
 import * as names from '../kafka/headers.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
@@ -14,6 +15,8 @@ const ABSENT = -2
 const NULL = -1
 /** Of longer values the last one is not remembered, nor of those that differ each time. */
 const REMEMBERED_BYTES = 128
+/** More than is written of messages and stacks, and of all others. */
+const [MAX_LONG_BYTES, MAX_BYTES] = [32 * 1024, 4 * 1024]
 const DIFFERING = [names.KRI_ERROR_MESSAGE, names.KRI_ERROR_STACK]
 const MAX_DIGITS = 16
 const [MINUS, ZERO, NINE] = [0x2d, 0x30, 0x39]
@@ -78,9 +81,10 @@ export class FactReader {
   }
 
   /** null where there is no such header. */
-  text({ start, end, last }: Fact): string | null {
+  text({ start, end: whole, last }: Fact): string | null {
     if (start === ABSENT) return null
-    if (start === NULL || start === end) return ''
+    if (start === NULL || start === whole) return ''
+    const end = Math.min(whole, start + (last === undefined ? MAX_LONG_BYTES : MAX_BYTES))
     const bytes = this.#bytes
     if (last === undefined || end - start > REMEMBERED_BYTES) return bytes.toString('utf8', start, end)
     if (isAt(last.bytes, last.length, bytes, start, end)) return last.text

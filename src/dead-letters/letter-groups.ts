@@ -29,7 +29,7 @@ export const MAX_MODELS = 8
 
 interface Group {
   readonly fingerprint: string
-  readonly first: DeadLetter
+  readonly first: Pick<LetterGroup, 'stage' | 'step' | 'code' | 'message'>
   count: number
   firstSeen: number
   lastSeen: number
@@ -80,11 +80,7 @@ export class LetterGroups {
   list(): readonly LetterGroup[] {
     return [...this.#groups.values()]
       .sort((a, b) => b.count - a.count || b.lastSeen - a.lastSeen)
-      .map(({ first: { stage, step, code, message }, modelIds, ...group }) => ({
-        ...{ ...group, stage, step, code },
-        message: normalised(message ?? ''),
-        modelIds: [...modelIds],
-      }))
+      .map(({ first, modelIds, ...group }) => ({ ...group, ...first, modelIds: [...modelIds] }))
   }
 
   #open(fingerprint: string, letter: DeadLetter, seenAt: number): Group | undefined {
@@ -92,8 +88,10 @@ export class LetterGroups {
       this.#others++
       return undefined
     }
+    const { stage, step, code, message } = letter
     const group: Group = {
-      ...{ fingerprint, first: letter, example: letter, firstSeen: seenAt, lastSeen: seenAt },
+      first: { stage, step, code, message: normalised(message ?? '') },
+      ...{ fingerprint, example: letter, firstSeen: seenAt, lastSeen: seenAt },
       ...{ count: 0, attempts: 1, replayed: 0, mostReplays: 0, modelIds: new Set<string>() },
     }
     this.#groups.set(fingerprint, group)

@@ -87,4 +87,12 @@ describe('the reader of our headers', () => {
     block.bytes.fill(0)
     assert.deepEqual([letter.step, letter.message], ['classify', 'too short'])
   })
+
+  it('F2 reads the begin of texts that are longer than any of ours, so that those who keep letters know what they keep', () => {
+    const huge = Buffer.alloc(1024 * 1024, 'x')
+    const block = blockOf([KNOWN.map(name => [name, huge])])
+    const letter = deadLetterOf(block, 0)
+    assert.equal(JSON.stringify(letter).length < 128 * 1024, true)
+    assert.deepEqual([letter.message?.length, letter.step?.length], [32 * 1024, 4 * 1024])
+  })
 })
