@@ -78,7 +78,7 @@ export const dlqReplayCommand: CommandSpec = {
     ['dlq replay topologies/digits.ts --name fix-17 --cancel', 'end it for good'],
   ],
   exitCodes: EXIT_CODES,
-  json: 'one object: name, order, resumes, selected, replayed (by topic), parked, lost, lostBecause, groups, refusal, command; with --yes name, end (finished, stopped), counts (replayed, parked, lost since it was started), positions, order',
+  json: 'one object: name, order, resumes, selected, replayed (by topic), parked, lost, lostBecause, handledBefore, groups, refusal, command; with --yes name, end (finished, stopped), counts (replayed, parked, lost since it was started), positions, order',
   load: async () => (await import('./dlq-replay.ts')).replayDeadLetters,
 }
 

@@ -32,6 +32,14 @@ export function planText(session: ReplaySession, plan: ReplayPlan): string {
       'selected',
       `${count(selected)} of ${count(seen)} dead letters${limit !== undefined && limit < selected ? `, of which the first ${count(limit)} now` : ''}`,
     ],
+    ...(plan.handledBefore === 0
+      ? []
+      : [
+          [
+            '',
+            `${count(plan.handledBefore)} of these have been handled by another run: --open leaves them out`,
+          ] as const,
+        ]),
     ...Object.entries(replayed).map(([topic, n]) => ['replayed', `${count(n)} to ${topic}`] as const),
     ...(valuesElsewhere === 0
       ? []

@@ -9,6 +9,7 @@ import { systemClock } from '../ops/clock.ts'
 import { type CommandSession, unlessInterrupted, withSession } from './command-session.ts'
 import { type SelectionFlags, selectionOf } from './dlq-flags.ts'
 import { countsText, goesOnWith, planText, runsWith } from './dlq-replay-text.ts'
+import { sayUnreadable } from './dlq-session.ts'
 import { placeOf } from './dlq-text.ts'
 import { actOf } from './models-session.ts'
 
@@ -100,7 +101,7 @@ async function plan(session: ReplaySession, wish: ReplayWish): Promise<void> {
       `reading dead letters: ${done.toLocaleString('en')} of ${all.toLocaleString('en')} offsets`,
       done / all,
     )
-  const found = await unlessInterrupted(signal, planReplay(parts, wish, { onProgress }))
+  const found = await unlessInterrupted(signal, planReplay(parts, wish, { onProgress, onUnreadable: sayUnreadable }))
   progress.clear()
   if (flags.json === true) printPlan(found, runsWith(session, found))
   else {
@@ -116,25 +117,42 @@ function printPlan({ resumes, ...found }: ReplayPlan, command: string): void {
 }
 
 async function run(session: ReplaySession, wish: ReplayWish): Promise<void> {
-  const { parts, flags, progress, command } = session
-  let shown = 0
-  const result = await startReplay(parts, wish, {
+  const { parts, flags, progress, command, signal } = session
+  let [shown, hasBegun, trouble] = [0, false, '']
+  const running = startReplay(parts, wish, {
     ...(flags.rate !== undefined && { rate: flags.rate }),
     ...(flags.limit !== undefined && { limit: flags.limit }),
+    onUnreadable: sayUnreadable,
     onStarted: (_, isResumed) => {
+      hasBegun = true
       if (flags.json !== true) console.error(`run ${wish.name} ${isResumed ? 'goes on' : 'has begun'}`)
     },
-    onProgress: (done, all, counts) =>
-      progress.show(
-        `${command === 'park' ? 'parking' : 'replaying'}: ${countsText(counts)}`,
-        all === 0 ? 1 : done / all,
-      ),
+    onProgress: (done, all, counts) => {
+      trouble = ''
+      const what = command === 'park' ? 'parking' : 'replaying'
+      progress.show(`${what}: ${countsText(counts)}`, all === 0 ? 1 : done / all)
+    },
+    onTrouble: ({ message }) => {
+      if (message === trouble) return
+      trouble = message
+      progress.clear()
+      console.error(printable(`it waits, and tries again: ${message}`))
+    },
     onLost: (letter, why) => {
       if (flags.json === true || ++shown > SHOWN_LOST) return
       progress.clear()
       console.error(printable(`left where it is: ${placeOf(letter)}: ${why}`))
       if (shown === SHOWN_LOST) console.error('more of these are only counted')
     },
+  })
+  const result = await running.catch((error: unknown) => {
+    // What Ctrl-C ends is not told otherwise.
+    if (signal.aborted && hasBegun)
+      console.error(
+        printable(`the audit is not told how far run ${wish.name} came: ${(error as Error).message}`),
+        `\nit goes on with: ${goesOnWith(session, wish.name)}`,
+      )
+    throw error
   })
   progress.clear()
   if (flags.json === true) console.log(printable(JSON.stringify(result)))

@@ -46,7 +46,11 @@ export async function withDeadLetters(
 }
 
 function openOf({ topology, port, signal }: CommandSession, topics: readonly string[]): Promise<Selects> {
-  // What it says of letters is missing, so more of them count as open.
-  const onBad = (error: RunInferenceError) => console.error(error.message.split('\n').map(printable).join('\n'))
-  return unlessInterrupted(signal, openLetters({ port, applicationId: topology.applicationId, topics, signal, onBad }))
+  const { applicationId } = topology
+  return unlessInterrupted(signal, openLetters({ port, applicationId, topics, signal, onBad: sayUnreadable }))
+}
+
+/** What a record of the audit says of letters is missing, so more of them count as open. */
+export function sayUnreadable(error: RunInferenceError): void {
+  console.error(error.message.split('\n').map(printable).join('\n'))
 }

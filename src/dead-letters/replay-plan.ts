@@ -1,4 +1,5 @@
 /** What a replay would do. Nothing is written and nothing committed; memory is that of a few blocks and of the groups. */
+import type { RunInferenceError } from '../errors.ts'
 import { type LetterGroup, LetterGroups } from './letter-groups.ts'
 import { type LetterRange, scanLetters } from './letter-scan.ts'
 import { openLetters } from './open-letters.ts'
@@ -23,6 +24,8 @@ export interface ReplayPlan {
   /** Letters that are left to look at, and how many of them are selected. */
   readonly seen: number
   readonly selected: number
+  /** Of the selected ones, those that another run has handled already; none where only open ones are taken. */
+  readonly handledBefore: number
   /** By topic that they would go to. */
   readonly replayed: Readonly<Record<string, number>>
   readonly parked: number
@@ -43,6 +46,8 @@ export interface PlanOptions {
   readonly onProgress?: (done: number, all: number) => void
   /** Waited for behind each block. */
   readonly behindBlock?: () => Promise<void>
+  /** A record of the audit that cannot be read: what it says was handled counts as open. */
+  readonly onUnreadable?: (error: RunInferenceError) => void
 }
 
 /**
@@ -57,13 +62,15 @@ export async function planReplay(parts: ReplayParts, wish: ReplayWish, behind: P
   const options = { ...order, applicationId: topology.applicationId, topology: topology.name }
   const sources = sourcesFor(order.target, topology)
   const [groups, replayed, lostBecause] = [new LetterGroups(), new Map<string, number>(), new Map<string, number>()]
-  let [parked, lost, valuesElsewhere] = [0, 0, 0]
+  let [parked, lost, valuesElsewhere, handledBefore] = [0, 0, 0, 0]
   const ranges = await rangesOf(port, order, resumes?.progress)
   const { selection } = order
-  const isOpen = await openFor({ port, topology, signal }, order)
-  const scan = { port, ranges, selection, signal, ...(isOpen && { isOpen }), ...behind }
-  const seen = await scanLetters(scan, letter => {
+  const { onUnreadable = () => {}, ...scanning } = behind
+  const isOpen = await openOf({ port, topology, signal }, order, onUnreadable)
+  const scan = { port, ranges, selection, signal, ...(order.onlyOpen && { isOpen }), ...scanning }
+  const seen = await scanLetters(scan, (letter, block, row) => {
     groups.add(letter)
+    if (order.onlyOpen !== true && !isOpen(letter, block, row)) handledBefore++
     const place = replayPlace(letter, { ...options, sources })
     if (place.what === 'parked') parked++
     else if (place.what === 'lost') {
@@ -81,18 +88,31 @@ export async function planReplay(parts: ReplayParts, wish: ReplayWish, behind: P
   return {
     ...{ name: wish.name, order, ...(resumes && { resumes }), seen, selected: groups.count },
     ...{ replayed: Object.fromEntries(replayed), parked, lost, lostBecause: Object.fromEntries(lostBecause) },
-    ...{ valuesElsewhere, groups: groups.list(), others: groups.others, ...(refusal !== undefined && { refusal }) },
+    ...{
+      handledBefore,
+      valuesElsewhere,
+      groups: groups.list(),
+      others: groups.others,
+      ...(refusal !== undefined && { refusal }),
+    },
   }
 }
 
 /** Whether a letter is open, for runs that take no others; a run has not handled what is still before it. */
 export async function openFor(
-  { port, topology: { applicationId }, signal }: Pick<ReplayParts, 'port' | 'topology' | 'signal'>,
-  { onlyOpen, bounds }: ReplayOrder,
+  parts: Pick<ReplayParts, 'port' | 'topology' | 'signal'>,
+  order: ReplayOrder,
+  onUnreadable: PlanOptions['onUnreadable'] = () => {},
 ): Promise<Selects | undefined> {
-  if (onlyOpen !== true) return undefined
-  // What cannot be read of the audit is told by whoever asks what is open; letters that it handled are replayed again.
-  return openLetters({ port, applicationId, topics: Object.keys(bounds), signal, onBad: () => {} })
+  return order.onlyOpen === true ? openOf(parts, order, onUnreadable) : undefined
+}
+
+function openOf(
+  { port, topology: { applicationId }, signal }: Pick<ReplayParts, 'port' | 'topology' | 'signal'>,
+  { bounds }: ReplayOrder,
+  onBad: (error: RunInferenceError) => void,
+): Promise<Selects> {
+  return openLetters({ port, applicationId, topics: Object.keys(bounds), signal, onBad })
 }
 
 /** That of the run of this name, or a new one. */

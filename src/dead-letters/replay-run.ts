@@ -19,6 +19,7 @@ import { deadLetterOf } from './dead-letter.ts'
 import type { LetterRange } from './letter-scan.ts'
 import type { LetterOffsets, ReplayCounts } from './replay-audit.ts'
 import type { ReplayClaim } from './replay-claim.ts'
+import { ReplayPace } from './replay-pace.ts'
 import { NO_LETTERS, plus, type ReplayProgress, tallyText } from './replay-progress.ts'
 import { ReplaySlice, type SliceParts } from './replay-slice.ts'
 import { type Selects, selects } from './selection.ts'
@@ -32,9 +33,6 @@ export { replayGroup } from '../kafka/topic-names.ts'
 const SLICE_LETTERS = 10_000
 const SLICE_BYTES = 8 * 1024 * 1024
 const SLICE_LOOKED_AT = 50_000
-/** With a rate: so many slices in a second, and what was not used of it is kept for so long. */
-const SLICES_PER_SECOND = 4
-const MADE_UP_MS = 1_000
 const FIRST_RETRY_MS = 200
 const MAX_RETRY_MS = 10_000
 
@@ -60,6 +58,8 @@ export interface ReplayRunParts extends SliceParts {
   readonly admit?: (topic: string) => Promise<void>
   /** Offsets that are behind, of how many, with each commit. */
   readonly onProgress?: (done: number, all: number, counts: ReplayCounts) => void
+  /** What is in its way, each time that it is about to wait and try again. */
+  readonly onTrouble?: (trouble: RunInferenceError) => void
 }
 
 export interface ReplayResult {
@@ -87,6 +87,7 @@ export async function runReplay(parts: ReplayRunParts): Promise<ReplayResult> {
         if ((error as RunInferenceError).code === 'TRANSACTION_FENCED') throw error
         if (signal.aborted && course.isSure) return course.stopped()
         if (signal.aborted || !isRetriable(error)) throw error
+        parts.onTrouble?.(error as RunInferenceError)
         await sleep(clock, Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** losses) * (0.5 + random() / 2), signal)
       }
     }
@@ -103,6 +104,7 @@ class Course {
   readonly #admitted = new Set<string>()
   readonly #mostLetters: number
   #sliceLetters: number
+  readonly #pace: ReplayPace
   /** What is looked at and not committed: how far, and the counts with it. */
   readonly #behind = new Map<string, PartitionOffset & { readonly tally: ReplayCounts }>()
   #lookedAt = 0
@@ -115,8 +117,6 @@ class Course {
   #tallies = new Map<string, ReplayCounts>()
   /** Letters that had been written when this began. */
   #writtenBefore: number | undefined
-  /** When the next letter is due, by the rate. */
-  #dueMs = 0
 
   constructor(parts: ReplayRunParts) {
     this.#parts = parts
@@ -124,6 +124,7 @@ class Course {
     const [isSelected, { isOpen }] = [selects(parts.order.selection), parts]
     this.#isSelected = isOpen ? (...letter) => isSelected(...letter) && isOpen(...letter) : isSelected
     this.#slice = new ReplaySlice(parts)
+    this.#pace = new ReplayPace(parts)
     this.#mostLetters = parts.sliceLetters ?? SLICE_LETTERS
     this.#sliceLetters = this.#mostLetters
   }
@@ -142,7 +143,7 @@ class Course {
         const letters = await this.#deliver()
         if (this.#left() === 0 && this.#done < this.#progress!.all) return this.stopped()
         if (signal.aborted) return this.stopped()
-        await this.#pace(letters)
+        await this.#pace.behind(letters)
       } while (row < block.count)
       if (signal.aborted) return this.stopped()
     }
@@ -204,8 +205,7 @@ class Course {
 
   /** Letters that this slice may have. */
   #room(): number {
-    const { rate = Number.POSITIVE_INFINITY } = this.#parts
-    return Math.min(this.#left(), this.#sliceLetters, Math.max(1, Math.ceil(rate / SLICES_PER_SECOND)))
+    return Math.min(this.#left(), this.#sliceLetters, this.#pace.room)
   }
 
   #isFull(): boolean {
@@ -281,14 +281,6 @@ class Course {
     if (letters === 1) this.#slice.refuse(`${topic}/${partition} refuses it: ${reason}`)
     this.#sliceLetters = Math.max(1, Math.floor(letters / 2))
     throw new Refused()
-  }
-
-  /** Waits until the next letter is due. An outage, or a long way without letters, is not made up for by a flood. */
-  async #pace(letters: number): Promise<void> {
-    const { clock, rate, signal } = this.#parts
-    if (rate === undefined) return
-    this.#dueMs = Math.max(this.#dueMs, clock.now() - MADE_UP_MS) + (letters / rate) * 1_000
-    if (this.#dueMs > clock.now()) await sleep(clock, this.#dueMs - clock.now(), signal)
   }
 }
 

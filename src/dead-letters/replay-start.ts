@@ -32,6 +32,10 @@ export interface StartOptions {
   readonly onProgress?: (done: number, all: number, counts: ReplayCounts) => void
   /** A letter that is left where it is. */
   readonly onLost?: (letter: DeadLetter, why: string) => void
+  /** What is in its way, each time that it is about to wait and try again. */
+  readonly onTrouble?: (trouble: RunInferenceError) => void
+  /** A record of the audit that cannot be read: what it says was handled counts as open, for runs that take only that. */
+  readonly onUnreadable?: (error: RunInferenceError) => void
 }
 
 export interface StartedReplay extends ReplayResult {
@@ -96,7 +100,7 @@ export async function startReplay(
         },
         ...{ run: wish.name, order: begun.order, givenUp: hard.signal, ...(isOpen && { isOpen }), ...options },
       })
-    const opened = openFor(parts, begun.order)
+    const opened = openFor(parts, begun.order, options.onUnreadable)
     const result = await opened.then(run).catch((error: unknown) => stoppedBy(error, parts, wish, claim, progress))
     const { end: kind, ...reached } = result
     await claim.end(endRecord(parts, wish, { kind, ...reached }))

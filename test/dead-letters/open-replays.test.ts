@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { planReplay } from '../../src/dead-letters/replay-plan.ts'
-import { keysOf, numbered, REPLAY, replayWorld } from '../support/replay-world.ts'
+import { sealedBatch } from '../support/record-batches.ts'
+import { AUDIT, keysOf, numbered, REPLAY, replayWorld } from '../support/replay-world.ts'
 
 const keys = (from: number, until: number) => Array.from({ length: until - from }, (_, i) => `k${from + i}`)
 
@@ -18,6 +19,35 @@ describe('a replay of what is open', () => {
     assert.deepEqual(keysOf(await world.written(REPLAY)), keys(0, 9))
     const again = await world.run({ name: 'again', onlyOpen: true })
     assert.equal(again.counts.replayed, 0)
+  })
+
+  it('is what the plan of a replay of all tells of: how many of them another run has handled', async () => {
+    const world = await replayWorld(numbered(9))
+    await world.instance()
+    const plan = async (wish: object) => {
+      const { selected, handledBefore } = await world.over(planReplay(world.parts(), { name: 'night', ...wish }))
+      return [selected, handledBefore]
+    }
+    assert.deepEqual(await plan({}), [9, 0])
+    await world.run({ name: 'first', selection: { keys: keys(0, 4) } })
+    assert.deepEqual(await plan({}), [9, 4])
+    assert.deepEqual(await plan({ selection: { keys: keys(3, 6) } }), [3, 1])
+    assert.deepEqual(await plan({ onlyOpen: true }), [5, 0])
+    // What a run itself has done is behind it.
+    await world.run({}, { limit: 2 })
+    assert.deepEqual((await plan({}))[0], 7)
+  })
+
+  it('tells what it cannot read of the audit, in its plan and when it runs: those letters are written again', async () => {
+    const world = await replayWorld(numbered(3))
+    await world.instance()
+    const bad = { timestamp: 1, key: Buffer.from('first'), value: Buffer.from('{}'), headers: [] }
+    await world.port.writer().send([sealedBatch([bad], AUDIT)])
+    const told: string[] = []
+    const onUnreadable = ({ code }: { readonly code: string }) => told.push(code)
+    await world.over(planReplay(world.parts(), { name: 'night', onlyOpen: true }, { onUnreadable }))
+    await world.run({ onlyOpen: true }, { onUnreadable })
+    assert.deepEqual(told, ['AUDIT_INVALID', 'AUDIT_INVALID'])
   })
 
   it('goes on as it began, and leaves out what was handled while it was stopped', async () => {

@@ -135,18 +135,21 @@ describe('a replay with a rate', () => {
     await instance()
     const times: number[] = []
     let isDown = false
+    const troubles = new Set<string>()
+    const onTrouble = ({ code }: { readonly code: string }) => troubles.add(code)
     const onProgress = () => {
       times.push(clock.now())
       if (times.length !== 5) return
       isDown = true
       broker.down()
     }
-    const slow = start({}, { rate: 4, onProgress })
+    const slow = start({}, { rate: 4, onProgress, onTrouble })
     slow.catch(() => {})
     while (!isDown) await clock.advance(250)
-    await clock.advance(60_000)
+    await clock.advance(120_000)
     broker.up()
     assert.equal((await over(slow)).end, 'finished')
+    assert.ok(troubles.size > 0, 'it says what it waits for')
     const behind = times.slice(5)
     const perSecond = Math.max(...behind.map(from => behind.filter(at => at >= from && at < from + 3_000).length)) / 3
     assert.ok(perSecond <= 6, `${perSecond} letters a second where 4 are allowed`)
