@@ -23,6 +23,8 @@ const KEPT_MS = 60_000
 /** What is asked of Kafka, and not of this process. */
 const ENDS_MS = 2_000
 const KAFKA_MS = 5_000
+/** In an outage a client of Kafka is patient; who looks at an instance then is not. */
+const PATIENCE_MS = 500
 
 export interface InstanceParts extends ConsoleParts {
   readonly instance: string
@@ -55,11 +57,23 @@ function instanceSnapshots(parts: InstanceParts, graph: DrawnGraph, replays: Run
   const failed = (error: unknown) =>
     logger.warn({ reason: error instanceof Error ? error.message : String(error) }, 'the console shows what was before')
   const looks = modelLook(parts)
-  const models = refreshed(clock, KAFKA_MS, async signal => looks(await memberIdsOf(parts), signal), failed)
-  const audit = refreshed(clock, KAFKA_MS, replayLook(parts), failed)
+  const models = refreshed(
+    clock,
+    KAFKA_MS,
+    async signal => looks(await memberIdsOf(parts), signal),
+    failed,
+    PATIENCE_MS,
+  )
+  const audit = refreshed(clock, KAFKA_MS, replayLook(parts), failed, PATIENCE_MS)
   const topics = letterTopics(parts)
-  const letters = refreshed(clock, KAFKA_MS, async () => recordCounts(await topicEnds(parts, topics), topics), failed)
-  const ends = refreshed(clock, ENDS_MS, () => topicEnds(parts, topicsOf(running.positions())), failed)
+  const letters = refreshed(
+    clock,
+    KAFKA_MS,
+    async () => recordCounts(await topicEnds(parts, topics), topics),
+    failed,
+    PATIENCE_MS,
+  )
+  const ends = refreshed(clock, ENDS_MS, () => topicEnds(parts, topicsOf(running.positions())), failed, PATIENCE_MS)
   return {
     everyMs: EVERY_MS,
     async take(signal): Promise<ConsoleSnapshot> {
