@@ -14,6 +14,8 @@ import type { WorkBlock } from './work-block.ts'
 
 const MAX_MESSAGE_CHARS = 2_000
 const MAX_STACK_CHARS = 4_000
+/** Counted no further: what is written is a number that is read again, whatever somebody has put there. */
+const MAX_REPLAYS = 1_000_000
 /** Lengths, deltas and attributes of one record, at most. */
 const RECORD_FRAME_BYTES = 64
 
@@ -55,7 +57,8 @@ function factHeaders(
   // What is replayed was read somewhere else first, and that is what replays it again.
   const earlier = (name: string) => (work.flow.replay ? headerOf(work, row, name) : undefined)
   const original = (name: string, now: string | number) => text(name, earlier(name) ?? String(now))
-  const replays = work.flow.replay ? (Number(earlier(names.KRI_REPLAY_COUNT)) || 0) + 1 : 0
+  const before = Math.min(Math.max(0, Number(earlier(names.KRI_REPLAY_COUNT)) || 0), MAX_REPLAYS)
+  const replays = work.flow.replay ? before + 1 : 0
   const headers: Header[] = [
     text(names.KRI_SOURCE, `${block.topic}/${block.partition}/${block.offset(row)}`),
     text(names.KRI_APPLICATION, applicationId),

@@ -107,6 +107,22 @@ describe('a replayed dead letter', () => {
     })
   })
 
+  it('counts on from what it says, and never so that it could go round for ever: whatever somebody has put there', async () => {
+    const { broken, step } = failing()
+    const graph = topology('t', [source.runInference('s', step('s')).to('out', strings)])
+    await onDriver(graph, async driver => {
+      broken.add('s')
+      const claims = ['2', '-1000000000', '99999999999999999999', 'Infinity', 'none']
+      for (const text of claims)
+        await replayed(driver, [
+          { ...value('a', 'x'), headers: [header('kri-step', 's'), header('kri-replay-count', text)] },
+        ])
+      const letters = await driver.read('t.s.failed-preprocess')
+      const counts = letters.map(letter => said(letter, 'replay-count')[0])
+      assert.deepEqual(counts, ['3', '1', '1000001', '1000001', '1'])
+    })
+  })
+
   it('without these headers goes everywhere; with them, elsewhere than in the replay topic, too, and loses them', async () => {
     const { step } = failing()
     const graph = topology('t', [source.to('copy', strings), source.runInference('s', step('s')).to('out', strings)])
