@@ -5,12 +5,13 @@ import { refreshed } from '../../src/console/refreshed.ts'
 import { createManualClock } from '../../src/testing/manual-clock.ts'
 
 const { signal } = new AbortController()
+const unexpected = (error: unknown) => assert.fail(String(error))
 
 it('who has patience for half a second has what was seen before while a look hangs, and no second look begins', async () => {
   const clock = createManualClock()
   let looks = 0
   const hangs = Promise.withResolvers<number>()
-  const look = refreshed(clock, 2_000, () => (looks++ === 1 ? hangs.promise : Promise.resolve(looks)), assert.fail, 500)
+  const look = refreshed(clock, 2_000, () => (looks++ === 1 ? hangs.promise : Promise.resolve(looks)), unexpected, 500)
   assert.equal(await look(signal), 1)
   await clock.advance(2_000)
   const second = look(signal)
@@ -34,7 +35,7 @@ it('who has patience for half a second has what was seen before while a look han
 it('where nothing was seen yet it says so, and has it when the look is done', async () => {
   const clock = createManualClock()
   const first = Promise.withResolvers<number>()
-  const look = refreshed(clock, 2_000, () => first.promise, assert.fail, 500)
+  const look = refreshed(clock, 2_000, () => first.promise, unexpected, 500)
   const asked = assert.rejects(look(signal), { code: 'BROKER_UNAVAILABLE' })
   await clock.advance(500)
   await asked
