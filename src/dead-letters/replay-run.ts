@@ -268,10 +268,12 @@ class Course {
       await admit?.(topic)
       this.#admitted.add(topic)
     }
-    const results = await (this.#plain ?? claim.writer).send(round)
+    // While one that is refused is looked for, in transactions: what goes along with it is seen once, not with each half.
+    const plain = this.#sliceLetters === this.#mostLetters ? this.#plain : undefined
+    const results = await (plain ?? claim.writer).send(round)
     const refused = results.findIndex(({ outcome }) => outcome !== 'acknowledged')
     if (refused < 0) return
-    if (this.#plain === undefined) await claim.writer.abort()
+    if (plain === undefined) await claim.writer.abort()
     this.#refuse(round[refused]!, results[refused] as Exclude<SendResult, { outcome: 'acknowledged' }>)
   }
 

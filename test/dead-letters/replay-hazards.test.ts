@@ -129,6 +129,25 @@ describe('a replay whose topics change below it', () => {
   })
 })
 
+describe('a replay that the broker refuses a letter of', () => {
+  it('R4 writes the others at most twice, at_least_once, however long it is looked for', async () => {
+    const { broker, port, run, instance, written } = await replayWorld([])
+    await instance()
+    for (const partition of [0, 1, 2]) {
+      const of = (i: number) => ({ key: `${partition} ${i}.`, facts: { 'original-partition': String(partition) } })
+      await port
+        .writer()
+        .send([sealedBatch(letterRecords(Array.from({ length: 200 }, (_, i) => of(i))), LETTERS, partition)])
+    }
+    broker.refuse(({ topic, bytes }) => topic === REPLAY && bytes.includes('2 77.'), 'MESSAGE_TOO_LARGE')
+    assert.deepEqual((await run({ guarantee: 'at_least_once' })).counts, { replayed: 599, parked: 0, lost: 1 })
+    const times = new Map<string, number>()
+    for (const { key } of await written(REPLAY)) times.set(key, (times.get(key) ?? 0) + 1)
+    assert.equal(times.size, 599)
+    assert.ok(Math.max(...times.values()) <= 2, `${Math.max(...times.values())} times`)
+  })
+})
+
 describe('a replay with a rate', () => {
   it('is no faster behind an outage than before it', async () => {
     const { broker, clock, start, over, instance } = await replayWorld(numbered(60))
