@@ -12,13 +12,8 @@ const RATE_MS = 3_000
 const LATENCY_MS = 10_000
 const SIZES_MS = 60_000
 
-export const INSTANCE_METRICS = [
-  ...STATS_METRICS,
-  'num_inferences',
-  'kri_committed_offset',
-  'kri_lag_records',
-  'kri_lag_seconds',
-]
+export const INSTANCE_METRICS = [...STATS_METRICS, 'num_inferences']
+export const INSTANCE_GAUGES = ['kri_committed_offset', 'kri_lag_records', 'kri_lag_seconds']
 
 export interface InstanceFacts {
   /** Where reading stands, by `topic/partition`. */

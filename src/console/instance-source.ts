@@ -8,7 +8,7 @@ import type { ConsoleSnapshot } from './console-api.ts'
 import type { ConsoleParts } from './console-parts.ts'
 import type { ConsoleSource, ModelSource, SnapshotSource } from './console-source.ts'
 import { type DrawnGraph, drawGraph } from './graph-view.ts'
-import { INSTANCE_METRICS, instanceNumbers } from './instance-numbers.ts'
+import { INSTANCE_GAUGES, INSTANCE_METRICS, instanceNumbers } from './instance-numbers.ts'
 import { kafkaLetters } from './kafka-letters.ts'
 import { modelLook } from './model-views.ts'
 import { refreshed } from './refreshed.ts'
@@ -53,7 +53,7 @@ export function instanceSource(parts: InstanceParts): ConsoleSource {
 
 function instanceSnapshots(parts: InstanceParts, graph: DrawnGraph, replays: RunningReplays): SnapshotSource {
   const { clock, instance, logger, metrics, running } = parts
-  const readings = metricReadings(metrics, clock, INSTANCE_METRICS, KEPT_MS)
+  const readings = metricReadings(metrics, clock, INSTANCE_METRICS, KEPT_MS, INSTANCE_GAUGES)
   const failed = (error: unknown) =>
     logger.warn({ reason: error instanceof Error ? error.message : String(error) }, 'the console shows what was before')
   const looks = modelLook(parts)

@@ -26,11 +26,13 @@ export interface MetricReadings {
   forget(): void
 }
 
+/** `gauges`: only what they have now is kept, since there may be several for each partition. */
 export function metricReadings(
   { read }: Pick<Prometheus, 'read'>,
   clock: Clock,
   names: readonly string[],
   keepMs: number,
+  gauges: readonly string[] = [],
 ): MetricReadings {
   const readings = createReadings(clock, keepMs)
   let samples: readonly MetricSample[] = []
@@ -46,8 +48,10 @@ export function metricReadings(
   }
   return {
     async read() {
-      samples = (await Promise.all(names.map(name => read(name)))).flat()
-      readings.add(new Map(samples.map(sample => [keyOf(sample), sample.value])))
+      const all = (wanted: readonly string[]) => Promise.all(wanted.map(name => read(name)))
+      const [counted, shown] = [(await all(names)).flat(), (await all(gauges)).flat()]
+      samples = [...counted, ...shown]
+      readings.add(new Map(counted.map(sample => [keyOf(sample), sample.value])))
     },
     seconds: overMs => readings.seconds(overMs),
     growth: (name, overMs, label) => summed(name, label, key => readings.growth(key, overMs)?.by),
