@@ -10,6 +10,8 @@ import { morph } from './morph.ts'
 import { watchEnds } from './replay-ends.ts'
 
 const SCANNED_RECORDS = 100_000
+/** What comes during a scan may be in it or not: it is made again, unless they never stop coming. */
+const MOST_SCANS = 3
 
 export interface OpenBadge {
   readonly element: HTMLElement
@@ -20,7 +22,9 @@ export function openBadge(): OpenBadge {
   const element = el('span', { class: 'badge', hidden: true })
   let counted: { readonly open: number; readonly records: number } | undefined
   const hasEnded = watchEnds()
-  let isFirst = true
+  let scansLeft = MOST_SCANS
+  let isScanning = false
+  let ended = 0
   let records = 0
   const show = () => {
     const open = counted === undefined ? records : Math.max(0, counted.open + records - counted.records)
@@ -28,22 +32,34 @@ export function openBadge(): OpenBadge {
     morph(element, ' ', count(open), unseen(counted === undefined ? ' in all' : ' open'))
   }
   const scan = async (at: number) => {
+    const endedBefore = ended
+    const isLast = () => ended === endedBefore
     try {
       const groups = await readGroups({ open: true })
       counted = { open: groups.reduce((sum, group) => sum + group.open, 0), records: at }
+      if (records === at && isLast()) scansLeft = 0
       show()
     } catch {
       // The scan can be refused where others run: all letters are shown, until the next replay ends.
       counted = undefined
+      if (isLast()) scansLeft = 0
+    } finally {
+      isScanning = false
     }
   }
   return {
     element,
     update({ deadLetters, replays }) {
       records = deadLetters.reduce((sum, topic) => sum + topic.records, 0)
-      const isDue = hasEnded(replays) || isFirst
-      isFirst = false
-      if (isDue && records > 0 && records <= SCANNED_RECORDS) void scan(records)
+      if (hasEnded(replays)) {
+        ended++
+        scansLeft = MOST_SCANS
+      }
+      if (scansLeft > 0 && !isScanning && records > 0 && records <= SCANNED_RECORDS) {
+        scansLeft--
+        isScanning = true
+        void scan(records)
+      }
       show()
     },
   }
