@@ -5,13 +5,15 @@ export interface UntilOptions {
   /** Then it rejects, saying what was waited for. */
   readonly deadlineMs: number
   readonly everyMs?: number
+  /** How far it has come, for the message. */
+  readonly standing?: () => string
 }
 
 /** Looks again and again until the condition holds; a look that fails is one that does not hold. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  { signal, deadlineMs, everyMs = 100 }: UntilOptions,
+  { signal, deadlineMs, everyMs = 100, standing }: UntilOptions,
 ): Promise<void> {
   const deadline = performance.now() + deadlineMs
   for (;;) {
@@ -22,7 +24,10 @@ export async function until(
       reason = error
     }
     signal.throwIfAborted()
-    if (performance.now() > deadline) throw new Error(`not within ${deadlineMs / 1000} s: ${what}`, { cause: reason })
+    if (performance.now() > deadline) {
+      const how = standing === undefined ? '' : ` (${standing()})`
+      throw new Error(`not within ${deadlineMs / 1000} s: ${what}${how}`, { cause: reason })
+    }
     await delay(everyMs, undefined, { signal })
   }
 }

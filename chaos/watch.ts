@@ -22,6 +22,8 @@ export interface Progress {
   readonly lag: number
   /** Records of the input that are through both steps, but for those that are dead letters in between. */
   readonly done: number
+  /** Partitions with records that are not committed, and how many. */
+  readonly behind: Readonly<Record<string, number>>
 }
 
 export interface Watch {
@@ -69,10 +71,12 @@ export function createWatch(
       // Committed first: what is committed later must not be more than what there was.
       const { input, between } = await committed()
       const ends = await endsOf(topics.input)
-      const lagBetween = lagOf(await endsOf(topics.between), between)
+      const lags = { input: lagsOf(ends, input), between: lagsOf(await endsOf(topics.between), between) }
+      const lagBetween = sumOf(lags.between)
       return {
-        lag: lagOf(ends, input) + lagBetween,
-        done: input.reduce((sum, offset) => sum + Math.max(0, offset), 0) - lagBetween,
+        lag: sumOf(lags.input) + lagBetween,
+        done: sumOf(input.map(offset => Math.max(0, offset))) - lagBetween,
+        behind: { ...named(topics.input, lags.input), ...named(topics.between, lags.between) },
       }
     },
     untilMoved(partitions, before) {
@@ -89,14 +93,28 @@ export function createWatch(
       return until('something new has come out', look, { signal, deadlineMs: MOVED_DEADLINE_MS })
     },
     untilLag(records, deadlineMs = CAUGHT_UP_DEADLINE_MS) {
-      const look = async () => (await watch.progress()).lag <= records
-      return until(`the lag is at most ${records}`, look, { signal, deadlineMs, everyMs: 250 })
+      let behind: Progress['behind'] = {}
+      const look = async () => {
+        const progress = await watch.progress()
+        behind = progress.behind
+        return progress.lag <= records
+      }
+      const standing = () => JSON.stringify(behind)
+      return until(`the lag is at most ${records}`, look, { signal, deadlineMs, everyMs: 250, standing })
     },
     untilDrained: () => watch.untilLag(0),
   }
   return watch
 }
 
-function lagOf(ends: readonly number[], committed: readonly number[]): number {
-  return ends.reduce((sum, end, partition) => sum + end - Math.max(0, committed[partition]!), 0)
+function lagsOf(ends: readonly number[], committed: readonly number[]): readonly number[] {
+  return ends.map((end, partition) => end - Math.max(0, committed[partition]!))
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0)
+}
+
+function named(topic: string, lags: readonly number[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(lags.flatMap((lag, partition) => (lag > 0 ? [[`${topic}/${partition}`, lag]] : [])))
 }
