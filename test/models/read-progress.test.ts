@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), 'kri-progress-'))
 after(() => rmSync(folder, { recursive: true }))
 
 test('reading a large local model is told on the way, up to its end', async () => {
-  const [path, bytes] = [join(folder, 'm.onnx'), 1_000_000]
+  const [path, bytes] = [join(folder, 'm.onnx'), 4_000_000]
   writeFileSync(path, Buffer.alloc(bytes))
   const told: [number, number][] = []
   const source = createModelSource({
