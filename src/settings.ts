@@ -33,9 +33,12 @@ type Environment = Readonly<Record<string, string | undefined>>
 const SETTINGS_FILE = 'kri.json'
 /** Read by `kri cluster`, and by tests. */
 const OTHER_VARIABLES = ['KRI_CACHE_FOLDER', 'KRI_CLUSTER', 'KRI_TEST_CLUSTER']
-/** By setting. */
-const VARIABLES = new Map(settingsHelp().map(({ name }) => [name as string, settingVariable(name)]))
-const KNOWN_VARIABLES = [...VARIABLES.values(), ...OTHER_VARIABLES]
+let variables: ReadonlyMap<string, string> | undefined
+/** By setting; made when they are asked for, since much imports this file that needs none. */
+function allVariables(): ReadonlyMap<string, string> {
+  variables ??= new Map(settingsHelp().map(({ name }) => [name, settingVariable(name)]))
+  return variables
+}
 
 export interface SettingsSources {
   /** By setting name; undefined = not given. */
@@ -81,7 +84,7 @@ export function loadSettings(sources: SettingsSources = {}): Settings {
 }
 
 function fromEnvironment(env: Environment): Readonly<Record<string, unknown>> {
-  const values = Array.from(VARIABLES, ([name, variable]) => [name, env[variable]] as const)
+  const values = Array.from(allVariables(), ([name, variable]) => [name, env[variable]] as const)
   // An empty variable is how compose files and charts say "not set".
   return Object.fromEntries(values.filter(([, value]) => value !== ''))
 }
@@ -137,9 +140,10 @@ function readFile(file: string, required: boolean): Record<string, unknown> {
 
 /** Variables that look like settings and are none: nothing reads them. */
 export function strayVariables(env: Environment = process.env): readonly Problem[] {
+  const known = [...allVariables().values(), ...OTHER_VARIABLES]
   return Object.keys(env)
-    .filter(name => name.startsWith('KRI_') && !KNOWN_VARIABLES.includes(name))
-    .map(name => ({ where: name, what: 'no setting has this variable', remedy: suggestion(name, KNOWN_VARIABLES) }))
+    .filter(name => name.startsWith('KRI_') && !known.includes(name))
+    .map(name => ({ where: name, what: 'no setting has this variable', remedy: suggestion(name, known) }))
 }
 
 /** Flags and environment for a process of ours: secrets go by its environment, since command lines are seen by everybody. */

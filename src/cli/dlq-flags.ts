@@ -16,8 +16,6 @@ import type { Topology } from '../topology.ts'
 import { type OptionSpec, wholeNumber } from './command.ts'
 import type { TopologyFlags } from './connect.ts'
 
-export { selectedTopics } from '../dead-letters/letter-topics.ts'
-
 /** `--max-replays` is how often a replay may be done over again, not a condition. */
 export type SelectionFlags = TopologyFlags &
   Omit<SelectionWords, 'minReplays' | 'maxReplays'> & {

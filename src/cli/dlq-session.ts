@@ -1,10 +1,11 @@
 import { printable } from '../check/showable.ts'
 import { type LetterRange, letterRanges } from '../dead-letters/letter-scan.ts'
+import { selectedTopics } from '../dead-letters/letter-topics.ts'
 import { openLetters } from '../dead-letters/open-letters.ts'
 import type { Selection, Selects } from '../dead-letters/selection.ts'
 import type { RunInferenceError } from '../errors.ts'
 import { type CommandSession, unlessInterrupted, withSession } from './command-session.ts'
-import { type SelectionFlags, selectedTopics, selectionOf } from './dlq-flags.ts'
+import { type SelectionFlags, selectionOf } from './dlq-flags.ts'
 
 export interface DlqFlags extends SelectionFlags {
   readonly open?: boolean

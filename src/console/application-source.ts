@@ -15,7 +15,7 @@ import { type DrawnGraph, drawGraph } from './graph-view.ts'
 import { kafkaLetters } from './kafka-letters.ts'
 import { lagSeconds } from './lag-seconds.ts'
 import { modelLook } from './model-views.ts'
-import { refreshed } from './refreshed.ts'
+import { refreshed, tellsOf } from './refreshed.ts'
 import { replayLook, withOwn } from './replay-views.ts'
 import { type RunningReplays, runningReplays } from './running-replays.ts'
 import { shownPartitions } from './shown-partitions.ts'
@@ -51,8 +51,7 @@ export function applicationSource(parts: ApplicationParts): ConsoleSource {
 function applicationSnapshots(parts: ConsoleParts, graph: DrawnGraph, replays: RunningReplays): SnapshotSource {
   const { clock, logger } = parts
   const readings = createReadings(clock, RATE_MS)
-  const failed = (error: unknown) =>
-    logger.warn({ reason: error instanceof Error ? error.message : String(error) }, 'the console shows what was before')
+  const failed = tellsOf(logger)
   let look: ApplicationLook | undefined
   let partitions: readonly PartitionView[] = []
   const looks = modelLook(parts)

@@ -161,8 +161,8 @@ export interface FingerprintView {
 }
 
 /**
- * Parameters of `groups`, `letters`, and of a replay's body: names and meaning as the flags of `kri dlq ls`. Repeated parameters
- * are any of these.
+ * Parameters of `groups`, `letters`, and of a replay's body: names and meaning as the flags of `kri dlq ls`, but for
+ * `minReplays` and `maxReplays`, which are --replayed-at-least and --replayed-at-most there. Repeated parameters are any of these.
  */
 export interface SelectionQuery {
   readonly stage?: readonly string[]

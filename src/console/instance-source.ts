@@ -11,7 +11,7 @@ import { type DrawnGraph, drawGraph } from './graph-view.ts'
 import { INSTANCE_GAUGES, INSTANCE_METRICS, instanceNumbers } from './instance-numbers.ts'
 import { kafkaLetters } from './kafka-letters.ts'
 import { modelLook } from './model-views.ts'
-import { refreshed } from './refreshed.ts'
+import { refreshed, tellsOf } from './refreshed.ts'
 import { replayLook, withOwn } from './replay-views.ts'
 import { type RunningReplays, runningReplays } from './running-replays.ts'
 import { shownPartitions } from './shown-partitions.ts'
@@ -54,8 +54,7 @@ export function instanceSource(parts: InstanceParts): ConsoleSource {
 function instanceSnapshots(parts: InstanceParts, graph: DrawnGraph, replays: RunningReplays): SnapshotSource {
   const { clock, instance, logger, metrics, running } = parts
   const readings = metricReadings(metrics, clock, INSTANCE_METRICS, KEPT_MS, INSTANCE_GAUGES)
-  const failed = (error: unknown) =>
-    logger.warn({ reason: error instanceof Error ? error.message : String(error) }, 'the console shows what was before')
+  const failed = tellsOf(logger)
   const looks = modelLook(parts)
   const models = refreshed(
     clock,

@@ -1,5 +1,6 @@
 import { RunInferenceError } from '../errors.ts'
 import { type Clock, sleep } from '../ops/clock.ts'
+import type { Logger } from '../ops/logger.ts'
 
 /**
  * A look that is taken again when the last one is older than `maxAgeMs`, one at a time. One that fails is told, once until one succeeds,
@@ -41,4 +42,10 @@ export function refreshed<T>(
 async function unlessLonger(clock: Clock, patienceMs: number, work: Promise<void>): Promise<void> {
   const over = new AbortController()
   await Promise.race([work.finally(() => over.abort()), sleep(clock, patienceMs, over.signal)])
+}
+
+/** Says why what is shown is not new. */
+export function tellsOf(logger: Logger): (error: unknown) => void {
+  return error =>
+    logger.warn({ reason: error instanceof Error ? error.message : String(error) }, 'the console shows what was before')
 }

@@ -1,13 +1,8 @@
 // What people write to say which dead letters they mean.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import {
-  SELECTION_OPTIONS,
-  type SelectionFlags,
-  selectedTopics,
-  selectionArguments,
-  selectionOf,
-} from '../../src/cli/dlq-flags.ts'
+import { SELECTION_OPTIONS, type SelectionFlags, selectionArguments, selectionOf } from '../../src/cli/dlq-flags.ts'
+import { selectedTopics } from '../../src/dead-letters/letter-topics.ts'
 import type { Selection } from '../../src/dead-letters/selection.ts'
 import { loadTopology } from '../../src/topology-module.ts'
 
