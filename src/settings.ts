@@ -1,13 +1,9 @@
-/**
- * Where settings come from: flags, then the environment (KRI_…), then a file (kri.json), then defaults. The only file that
- * reads the environment.
- */
+/** Where settings come from: flags, then the environment (KRI_…), then a file (kri.json), then defaults. */
 import { readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
-import type { ClusterBackend } from './cluster/parts.ts'
 import { exportLine, mayBeRunning, readState } from './cluster/state-file.ts'
 import { withoutCredentials } from './credentials.ts'
+import { cacheFolder, type Environment, environment } from './environment.ts'
 import { RunInferenceError } from './errors.ts'
 import { suggestion } from './nearest-name.ts'
 import { type Problem, problemsError } from './problem.ts'
@@ -26,8 +22,6 @@ import { type Settings, settingsHelp } from './settings-schema.ts'
 
 export { describeSettings, visibleSecrets } from './secret-settings.ts'
 export type { Settings } from './settings-schema.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** Looked for in the working directory; may be missing, unless `--config` names another. */
 const SETTINGS_FILE = 'kri.json'
@@ -55,7 +49,7 @@ export interface SettingsSources {
 
 /** Settings from all sources, frozen. Throws SETTINGS_INVALID with every problem, naming where each value came from. */
 export function loadSettings(sources: SettingsSources = {}): Settings {
-  const env = sources.env ?? process.env
+  const env = sources.env ?? environment()
   const given = new Map<string, Given>()
   const add = (values: Readonly<Record<string, unknown>>, originOf: (name: string) => string) => {
     const present = Object.entries(values).filter(([, value]) => value !== undefined)
@@ -139,7 +133,7 @@ function readFile(file: string, required: boolean): Record<string, unknown> {
 }
 
 /** Variables that look like settings and are none: nothing reads them. */
-export function strayVariables(env: Environment = process.env): readonly Problem[] {
+export function strayVariables(env: Environment = environment()): readonly Problem[] {
   const known = [...allVariables().values(), ...OTHER_VARIABLES]
   return Object.keys(env)
     .filter(name => name.startsWith('KRI_') && !known.includes(name))
@@ -148,68 +142,10 @@ export function strayVariables(env: Environment = process.env): readonly Problem
 
 /** Flags and environment for a process of ours: secrets go by its environment, since command lines are seen by everybody. */
 export function forChildProcess<T extends Readonly<Record<string, unknown>>>(flags: T) {
-  return withoutVisibleSecrets(flags, process.env)
-}
-
-/** The environment as it is now, to see what changes it. */
-export function environment(): Environment {
-  return { ...process.env }
-}
-
-/** What a local cluster is told by the environment. */
-export interface ClusterEnvironment {
-  /** KRI_BROKERS: brokers that run already. */
-  readonly brokers?: readonly string[]
-  /** KRI_REGISTRY_URL: a registry that runs already. */
-  readonly registryUrl?: string
-  /** KRI_CACHE_FOLDER, else XDG_CACHE_HOME/kafka-run-inference, else ~/.cache/kafka-run-inference. */
-  readonly cacheFolder: string
-  /** KRI_CLUSTER: `docker` or `jvm`; default: Docker if its engine answers, else Java processes. */
-  readonly backend?: ClusterBackend
-  /** Where Docker's engine may answer: DOCKER_HOST, else its usual sockets. */
-  readonly dockerHosts: readonly string[]
-  /** JAVA_HOME/bin/java, else `java`. */
-  readonly java: string
-  readonly maven: string
-}
-
-const BACKENDS: readonly ClusterBackend[] = ['docker', 'jvm']
-
-export function clusterEnvironment(env: Environment = process.env): ClusterEnvironment {
-  const brokers = (env.KRI_BROKERS ?? '').split(',').map(broker => broker.trim())
-  const given = brokers.filter(broker => broker !== '')
-  const backend = BACKENDS.find(name => name === env.KRI_CLUSTER)
-  if (env.KRI_CLUSTER && backend === undefined)
-    throw new RunInferenceError('SETTINGS_INVALID', `KRI_CLUSTER: expected docker or jvm, got ${env.KRI_CLUSTER}`)
-  return {
-    ...(given.length > 0 ? { brokers: given } : {}),
-    ...(env.KRI_REGISTRY_URL ? { registryUrl: env.KRI_REGISTRY_URL } : {}),
-    cacheFolder: cacheFolder(env),
-    ...(backend === undefined ? {} : { backend }),
-    dockerHosts: env.DOCKER_HOST ? [env.DOCKER_HOST] : dockerSockets(env).map(path => `unix://${path}`),
-    java: env.JAVA_HOME ? join(env.JAVA_HOME, 'bin', 'java') : 'java',
-    maven: 'mvn',
-  }
+  return withoutVisibleSecrets(flags, environment())
 }
 
 /** Where fetched models are kept. */
-export function modelCacheFolder({ modelCacheFolder }: Settings, env: Environment = process.env): string {
+export function modelCacheFolder({ modelCacheFolder }: Settings, env: Environment = environment()): string {
   return modelCacheFolder ?? join(cacheFolder(env), 'models')
-}
-
-function cacheFolder(env: Environment): string {
-  const cacheHome = env.XDG_CACHE_HOME || join(homedir(), '.cache')
-  return env.KRI_CACHE_FOLDER || join(cacheHome, 'kafka-run-inference')
-}
-
-/** Of engines that run for everybody, for one user, and on a desktop. */
-function dockerSockets(env: Environment): readonly string[] {
-  const home = join(homedir(), '.docker')
-  const own = env.XDG_RUNTIME_DIR ? [join(env.XDG_RUNTIME_DIR, 'docker.sock')] : []
-  return ['/var/run/docker.sock', ...own, join(home, 'run', 'docker.sock'), join(home, 'desktop', 'docker.sock')]
-}
-
-/** What this person edits texts with; undefined: nothing that is known. */
-export function editorCommand({ VISUAL, EDITOR }: Environment = process.env): string | undefined {
-  return VISUAL || EDITOR || undefined
 }

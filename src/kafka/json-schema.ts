@@ -3,9 +3,8 @@
  * `$schema`; without one, draft 7, as schema registries take it. `format` is an annotation, as it is by default in the
  * specification, and is not checked. The only importer of ajv.
  */
-import { Ajv, type ErrorObject, type Options } from 'ajv'
-import { Ajv2019 } from 'ajv/dist/2019.js'
-import { Ajv2020 } from 'ajv/dist/2020.js'
+import { createRequire } from 'node:module'
+import type { Ajv, ErrorObject, Options } from 'ajv'
 import { show } from '../problem.ts'
 import type { RegisteredSchema } from './codec.ts'
 
@@ -14,7 +13,14 @@ export type JsonCheck = (value: unknown) => string | undefined
 
 /** Registries and generators put keywords of their own into schemas; an error shows the value, which is what was got. */
 const OPTIONS: Options = { strict: false, validateFormats: false, verbose: true, logger: false }
-const DRAFTS = { draft7: Ajv, 'draft2019-09': Ajv2019, 'draft2020-12': Ajv2020 }
+const require = createRequire(import.meta.url)
+/** Loaded with the first schema: most topologies have none, and each of their processes imports this file. */
+const DRAFTS = {
+  draft7: (): AjvClass => require('ajv').Ajv,
+  'draft2019-09': (): AjvClass => require('ajv/dist/2019.js').Ajv2019,
+  'draft2020-12': (): AjvClass => require('ajv/dist/2020.js').Ajv2020,
+}
+type AjvClass = new (options: Options) => Ajv
 type Draft = keyof typeof DRAFTS
 
 /** Of each draft that was met: what a schema of it must look like takes longer to compile than most schemas. */
@@ -43,7 +49,7 @@ function requireSchema(parsed: unknown, draft: Draft): object {
 }
 
 function open(draft: Draft, options: Options): Ajv {
-  return new DRAFTS[draft](options) as unknown as Ajv
+  return new (DRAFTS[draft]())(options)
 }
 
 function draftOf(schema: unknown): Draft {
