@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { endedProcessorSeconds } from './processor-time.ts'
 
 export interface Outcome {
   readonly name: string
@@ -15,6 +16,8 @@ export interface Outcome {
 export interface Suite {
   readonly file: string
   readonly seconds: number
+  /** Of processors, by the file and what it started; undefined where the system does not tell. */
+  readonly processorSeconds: number | undefined
   readonly outcomes: readonly Outcome[]
   /** What the file printed. */
   readonly output: string
@@ -55,6 +58,10 @@ export async function runTestFile(file: string, options: RunTestFileOptions): Pr
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text
     })
+  let processorSeconds: number | undefined
+  child.once('exit', () => {
+    processorSeconds = processorSecondsSince()
+  })
   const end = await ended(child, options)
   const outcomes = readOutcomes(report)
   rmSync(folder, { recursive: true, force: true })
@@ -62,7 +69,17 @@ export async function runTestFile(file: string, options: RunTestFileOptions): Pr
   // A file that crashes reports nothing of it, and one that ends too early reports too little.
   const broken = end !== 'exit code 0' && !failed ? end : outcomes.length === 0 ? 'it reported no test' : undefined
   if (broken !== undefined) outcomes.push({ name: 'the file as a whole', outcome: 'failed', reason: broken })
-  return { file, seconds: (performance.now() - started) / 1000, outcomes, output }
+  return { file, seconds: (performance.now() - started) / 1000, processorSeconds, outcomes, output }
+}
+
+let processorSecondsBefore = endedProcessorSeconds()
+
+/** What has been added to that of all files that have ended: asked for at each end, it is that of the file. */
+function processorSecondsSince(): number | undefined {
+  const now = endedProcessorSeconds()
+  const before = processorSecondsBefore
+  processorSecondsBefore = now
+  return now === undefined || before === undefined ? undefined : now - before
 }
 
 function ended(child: ChildProcess, { timeoutMs, signal }: RunTestFileOptions): Promise<string> {

@@ -1,5 +1,7 @@
 import type { Outcome, Suite } from './run-test-file.ts'
 
+const MOST_SLOWEST = 10
+
 /** One line when a file is done, and everything about what failed in it. */
 export function showSuite(suite: Suite): string {
   const failures = suite.outcomes.filter(({ outcome }) => outcome === 'failed')
@@ -17,15 +19,26 @@ export function showSummary(suites: readonly Suite[], seconds: number): string {
   const row = (name: string, cells: readonly (string | number)[]) =>
     name.padEnd(width) + cells.map(cell => String(cell).padStart(9)).join('')
   const sorted = suites.toSorted((a, b) => a.file.localeCompare(b.file))
-  const lines = [row('suite', ['tests', 'seconds', 'passed', 'failed', 'skipped'])]
-  for (const { file, seconds: spent, outcomes } of sorted) {
+  const lines = [row('suite', ['tests', 'seconds', 'passed', 'failed', 'skipped', 'cpu s'])]
+  for (const { file, seconds: spent, processorSeconds, outcomes } of sorted) {
     const { passed, failed, skipped } = count(outcomes)
-    lines.push(row(file, [outcomes.length, spent.toFixed(1), passed, failed, skipped]))
+    const onProcessors = processorSeconds?.toFixed(1) ?? '?'
+    lines.push(row(file, [outcomes.length, spent.toFixed(1), passed, failed, skipped, onProcessors]))
   }
   lines.push(...section('skipped, and why:', sorted, 'skipped', ({ name, reason }) => `${name}: ${reason}`))
   lines.push(...section('failed:', sorted, 'failed', ({ name }) => name))
+  if (suites.length > MOST_SLOWEST) lines.push('', 'slowest:', ...slowest(suites))
   lines.push('', `${suites.length} suites in ${seconds.toFixed(1)} s`)
   return [...lines, showCounts(suites.flatMap(({ outcomes }) => outcomes))].join('\n')
+}
+
+/** What a change of the tests' time begins with. */
+function slowest(suites: readonly Suite[]): readonly string[] {
+  const sorted = suites.toSorted((a, b) => b.seconds - a.seconds).slice(0, MOST_SLOWEST)
+  return sorted.map(({ file, seconds, processorSeconds }) => {
+    const ofProcessors = processorSeconds === undefined ? '' : `, ${processorSeconds.toFixed(1)} s of processors`
+    return `  ${file}: ${seconds.toFixed(1)} s${ofProcessors}`
+  })
 }
 
 function section(

@@ -15,6 +15,7 @@ import { SHARED_CLUSTER, type SharedCluster } from '../test/support/cluster.ts'
 import { runTestFile, type Suite } from './run-test-file.ts'
 import { selectTestFiles } from './test-files.ts'
 import { lanesOf } from './test-lanes.ts'
+import { laneQueues } from './test-queue.ts'
 import { showSuite, showSummary } from './test-report.ts'
 
 /** Twice what the slowest takes where the machine has other things to do. */
@@ -49,11 +50,7 @@ process.chdir(root)
 const started = performance.now()
 const files = selectTestFiles(root, positionals)
 const shared = files.takers.size > 0 ? shareCluster() : undefined
-const [serial, others] = [[...files.serial], [...files.plain, ...files.onCluster]]
-const next = () => others.shift()
-// From both ends, so that neighbours in a folder, which are alike, are not the ones that run side by side.
-const takers = [() => serial.shift() ?? next(), () => serial.pop() ?? next()].slice(0, lanes.withClusters)
-await Promise.all(Array.from({ length: lanes.all }, (_, lane) => runLane(takers[lane] ?? next)))
+await Promise.all(laneQueues(files, lanes).map(runLane))
 // One that is still starting when we are interrupted ends with this process.
 await unlessInterrupted(stopCluster())
 console.log(`\n${showSummary(suites, (performance.now() - started) / 1000)}`)
