@@ -20,7 +20,8 @@ interface Adding {
 function load(modelId: string): Adding {
   const hoard: number[][] = []
   if (modelId === 'exits') process.exit(7)
-  if (modelId === 'spins') for (;;);
+  // Keeps its thread as a loop does, and leaves the processor to others.
+  if (modelId === 'blocks') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
   if (modelId === 'hoards') for (;;) hoard.push(Array.from({ length: 100_000 }, (_, i) => i + 0.5))
   return { modelId, added: addedBy(modelId) }
 }

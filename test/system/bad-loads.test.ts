@@ -157,15 +157,15 @@ describe('models that are published', { skip: cluster.skip, timeout: 240_000 }, 
 
   it('and hang while they load change nothing, and say so', async () => {
     await publish('infer', trained)
-    await publish('threaded', 'spins')
-    await publish('apart', 'spins')
+    await publish('threaded', 'blocks')
+    await publish('apart', 'blocks')
     const told = await until('the good one is taken up beside them', {
       infer: `current ${trained}`,
       threaded: 'failed add-2',
       apart: 'failed add-2',
     })
     for (const step of ['threaded', 'apart'] as const)
-      assert.match(told[step].reason!, new RegExp(`spins was not loaded and warm within ${LOAD_MS} ms`))
+      assert.match(told[step].reason!, new RegExp(`blocks was not loaded and warm within ${LOAD_MS} ms`))
     await expectOnly('add-2')
   })
 
