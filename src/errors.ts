@@ -82,6 +82,10 @@ export const ERROR_CODES = {
   ),
   AUDIT_INVALID: entry('application', 'A record of the audit of replays cannot be read.'),
   REPLAY_REFUSED: entry('application', 'A replay is not what may be run, or not now; nothing was written.'),
+  REPLAY_FORGOTTEN: entry(
+    'application',
+    'How far a replay came is not known any more: brokers have forgotten what its group had committed.',
+  ),
   RESOURCES_MISSING: entry('application', 'The machine lacks memory or an accelerator that resource hints ask for.'),
   MODEL_OUTAGE: outage(
     'The control batch, known to be good, fails on this lane; or a model cannot be fetched for now.',

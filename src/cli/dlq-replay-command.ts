@@ -31,7 +31,7 @@ const RUNS =
   'one name the later one has it. What was done, by whom, when and why stays in the topic <application>.audit.'
 const EXIT_CODES = {
   0: 'done, or stopped by --limit; of a dry run: it can be done',
-  1: 'refused or failed, or somebody else has the run; the reason is on standard error',
+  1: 'refused or failed, somebody else has the run, or letters are left where they are; the reason is on standard error',
 } as const
 
 export const dlqReplayCommand: CommandSpec = {

@@ -4,7 +4,7 @@ import type { ReplayCounts, ReplayOrder } from '../dead-letters/replay-audit.ts'
 import type { ReplayPlan } from '../dead-letters/replay-plan.ts'
 import { isSecret } from '../secret-settings.ts'
 import { settingFlag } from '../settings-names.ts'
-import { settingsHelp } from '../settings-schema.ts'
+import { type SettingGroup, settingsHelp } from '../settings-schema.ts'
 import { selectionArguments } from './dlq-flags.ts'
 import type { ReplaySession } from './dlq-replay.ts'
 import { table } from './dlq-text.ts'
@@ -131,14 +131,20 @@ export function goesOnWith(session: ReplaySession, name: string): string {
   return shellLine(['kri', 'dlq', session.command, session.module, '--name', name, ...connection(session), '--yes'])
 }
 
+/** Lists what is open of what a run selects: behind its end that is what it has left where it is, and what came since. */
+export function listsOpen(session: ReplaySession, { selection }: Pick<ReplayOrder, 'selection'>): string {
+  const selected = selectionArguments(selection)
+  return shellLine(['kri', 'dlq', 'ls', session.module, ...selected, '--open', ...connection(session, ['connection'])])
+}
+
 /** As it was given on the command line; secrets are for whoever runs it to give again. */
-function connection({ flags }: ReplaySession): readonly string[] {
+function connection({ flags }: ReplaySession, groups?: readonly SettingGroup[]): readonly string[] {
   const parameters = Object.entries(flags.param ?? {}).flatMap(([name, value]) => [
     '--param',
     value === true ? name : `${name}=${value}`,
   ])
   const settings = settingsHelp()
-    .filter(({ name }) => flags[name] !== undefined && !isSecret(name))
+    .filter(({ name, group }) => flags[name] !== undefined && !isSecret(name) && groups?.includes(group) !== false)
     .flatMap(({ name }) => [settingFlag(name), String(flags[name])])
   return [...parameters, ...(flags.config === undefined ? [] : ['--config', flags.config]), ...settings]
 }

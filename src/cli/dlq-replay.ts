@@ -8,12 +8,14 @@ import { RunInferenceError } from '../errors.ts'
 import { systemClock } from '../ops/clock.ts'
 import { type CommandSession, unlessInterrupted, withSession } from './command-session.ts'
 import { type SelectionFlags, selectionOf } from './dlq-flags.ts'
-import { countsText, goesOnWith, planText, runsWith } from './dlq-replay-text.ts'
+import { countsText, goesOnWith, listsOpen, planText, runsWith } from './dlq-replay-text.ts'
 import { sayUnreadable } from './dlq-session.ts'
 import { placeOf } from './dlq-text.ts'
 import { actOf } from './models-session.ts'
 
 const SHOWN_LOST = 20
+/** Of progress: what counts are made of. */
+const NOT_SHOWN = { tallies: undefined, untold: undefined, filled: undefined, isCommitted: undefined }
 
 export interface ReplayFlags extends SelectionFlags {
   readonly name?: string
@@ -47,7 +49,7 @@ export function parkDeadLetters(module: string, flags: ReplayFlags): Promise<voi
   return withReplays('park', module, flags)
 }
 
-/** Plans a run, or runs or cancels it. Exit code 1 where it is refused. */
+/** Plans a run, or runs or cancels it. Exit code 1 where it is refused, or leaves letters where they are. */
 async function withReplays(command: ReplaySession['command'], module: string, flags: ReplayFlags): Promise<void> {
   if (flags.cancel === true && flags.name === undefined)
     throw new RunInferenceError('SETTINGS_INVALID', '--cancel ends a run by its name: give it with --name')
@@ -112,7 +114,7 @@ async function plan(session: ReplaySession, wish: ReplayWish): Promise<void> {
 }
 
 function printPlan({ resumes, ...found }: ReplayPlan, command: string): void {
-  const from = resumes && { ...resumes.run, ...resumes.progress, tallies: undefined, untold: undefined }
+  const from = resumes && { ...resumes.run, ...resumes.progress, ...NOT_SHOWN }
   console.log(printable(JSON.stringify({ dryRun: true, ...found, ...(from && { resumes: from }), command })))
 }
 
@@ -157,6 +159,7 @@ async function run(session: ReplaySession, wish: ReplayWish): Promise<void> {
   progress.clear()
   if (flags.json === true) console.log(printable(JSON.stringify(result)))
   else sayEnd(session, result)
+  sayLost(session, result)
 }
 
 function sayEnd(session: ReplaySession, { name, end, counts, order }: StartedReplay): void {
@@ -166,6 +169,17 @@ function sayEnd(session: ReplaySession, { name, end, counts, order }: StartedRep
     console.error(
       `parked letters had been replayed ${order.maxReplays} times before: they are for people, in ${session.topology.name}.parked`,
     )
+}
+
+/** What is left where it is has not been replayed, so the run has failed for it. */
+function sayLost(session: ReplaySession, { counts: { lost }, order }: StartedReplay): void {
+  if (lost === 0) return
+  process.exitCode = 1
+  const what =
+    lost === 1
+      ? '1 dead letter is left where it is'
+      : `${lost.toLocaleString('en')} dead letters are left where they are`
+  console.error(printable(`${what}, and open. To list what is open: ${listsOpen(session, order)}`))
 }
 
 async function cancel({ parts, flags, signal }: ReplaySession, wish: ReplayWish): Promise<void> {

@@ -2,7 +2,8 @@
  * Dead letters that no replay has handled. A letter is open until a run whose selection it meets has looked at it; one that fails
  * again after a replay is another letter, and open.
  *
- * O1. A letter is handled when a run selects it and it is below what that run has looked at (`run-claims.ts`).
+ * O1. A letter is handled when a run selects it, it is below what that run has looked at, and the run has not left it where it is
+ *     (`run-claims.ts`).
  * O2. A run has handled no letter that came after it was started: a topic that was deleted and made anew counts from 0 again.
  * O3. What is asked of a letter grows neither with runs that ended below it nor with those that named other letters or the same again.
  */
@@ -11,7 +12,7 @@ import type { RecordBlock } from '../kafka/record-block.ts'
 import { auditTopic, replayGroup } from '../kafka/topic-names.ts'
 import { type AuditLogParts, readAudit } from './audit-log.ts'
 import type { DeadLetter } from './dead-letter.ts'
-import { type RunClaim, RunClaims } from './run-claims.ts'
+import { type ClaimedPlace, type RunClaim, RunClaims } from './run-claims.ts'
 import { type Selection, type Selects, selects } from './selection.ts'
 
 /** Brokers, which say when a letter came, and whoever started a run may differ by so much. */
@@ -38,6 +39,7 @@ interface Claim {
   readonly isSelected: Selects
   readonly from: number
   readonly until: number
+  readonly lost: NonNullable<ClaimedPlace['lost']>
   /** Letters that came later are none of it. */
   readonly before: number
 }
@@ -52,6 +54,7 @@ interface PlaceClaims {
 }
 
 const EVERYTHING = JSON.stringify({})
+const NO_SPANS: Claim['lost'] = []
 
 /** The check alone, of claims that are known. */
 export function isOpen(claims: readonly RunClaim[]): Selects {
@@ -70,9 +73,22 @@ export function isOpen(claims: readonly RunClaim[]): Selects {
   }
 }
 
-function hasHandled({ from, until, before, isSelected }: Claim, letter: DeadLetter, block: RecordBlock, row: number) {
+function hasHandled(claim: Claim, letter: DeadLetter, block: RecordBlock, row: number): boolean {
+  const { from, until, before, lost, isSelected } = claim
   const { offset, writtenAt } = letter
-  return offset >= from && offset < until && writtenAt < before && isSelected(letter, block, row)
+  if (offset < from || offset >= until || writtenAt >= before || isLost(lost, offset)) return false
+  return isSelected(letter, block, row)
+}
+
+/** Of spans in order that do not overlap. */
+function isLost(spans: Claim['lost'], offset: number): boolean {
+  let [low, high] = [0, spans.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (spans[middle]![1] <= offset) low = middle + 1
+    else high = middle
+  }
+  return low < spans.length && spans[low]![0] <= offset
 }
 
 function blockOf(offset: number): number {
@@ -84,12 +100,12 @@ function placeClaims(claims: readonly RunClaim[]): ReadonlyMap<string, ReadonlyM
   for (const { selection, startedAt, places } of claims) {
     const before = startedAt + CLOCK_DIFFERENCE_MS
     const claim = { isSelected: selects(selection), before, text: JSON.stringify(selection) }
-    for (const { topic, partition, until } of places) {
+    for (const { topic, partition, until, lost = NO_SPANS } of places) {
       const partitions = found.get(topic) ?? new Map<number, TextClaim[]>()
       found.set(topic, partitions)
       const own = partitions.get(partition) ?? []
       partitions.set(partition, own)
-      for (const range of rangesOf(selection, topic, partition, until)) own.push({ ...claim, ...range })
+      for (const range of rangesOf(selection, topic, partition, until)) own.push({ ...claim, ...range, lost })
     }
   }
   return new Map(
@@ -118,10 +134,11 @@ function arranged(claims: readonly TextClaim[]): PlaceClaims {
   /** By begin and selection: the latest `before` of claims that reach at least as far. */
   const covered = new Map<string, number>()
   for (const { text, ...claim } of claims.toSorted((a, b) => b.until - a.until || b.before - a.before)) {
-    const { from, until, before } = claim
+    const { from, until, before, lost } = claim
     const own = `${from} ${text}`
     if (Math.max(covered.get(own) ?? 0, covered.get(`0 ${EVERYTHING}`) ?? 0) >= before) continue
-    covered.set(own, before)
+    // One that has left letters where they are says nothing of others that have handled them.
+    if (lost.length === 0) covered.set(own, before)
     if (until - from > NARROW_OFFSETS) wide.push(claim)
     else
       for (let block = blockOf(from); block <= blockOf(until - 1); block++) {

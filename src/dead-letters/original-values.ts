@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
-import { isRetriable, RunInferenceError } from '../errors.ts'
+import { RunInferenceError } from '../errors.ts'
 import type { KafkaPort } from '../kafka/port.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { scanWhole } from './whole-scan.ts'
 
 /** The value, or why it is not to be had. */
 export type OriginalValue = { readonly value: Buffer | null } | { readonly why: string }
+
+/** What says that a record is not there, or cannot be read by anybody: all else is in the way of it, and may be mended. */
+const GONE: readonly string[] = ['TOPIC_MISSING', 'OFFSET_OUT_OF_RANGE', 'RECORDS_UNREADABLE']
 
 /** Values that were too large for a dead letter, read where the record was first read, and checked. */
 export class OriginalValues {
@@ -17,7 +20,7 @@ export class OriginalValues {
     this.#signal = signal
   }
 
-  /** Rejects in an outage, and CLOSED when the signal has come: what was not read is not gone. */
+  /** Rejects in an outage, AUTHORISATION, and CLOSED when the signal has come: what was not read is not gone. */
   async of({ original: { topic, partition, offset }, leftOut }: DeadLetter): Promise<OriginalValue> {
     if (topic === null || partition === null || offset === null || partition < 0 || offset < 0)
       return { why: 'its value was left out, and it does not say where it was first read' }
@@ -31,10 +34,8 @@ export class OriginalValues {
         for (let row = 0; row < block.count; row++)
           if (block.offset(row) === offset) return checked(block.value(row), leftOut, place)
     } catch (error) {
-      if (isRetriable(error) || (error as RunInferenceError).code === 'CLOSED') throw error
-      return {
-        why: `its value was left out, and ${place} cannot be read: ${RunInferenceError.from(error, 'BUG').message}`,
-      }
+      if (!(error instanceof RunInferenceError && GONE.includes(error.code))) throw error
+      return { why: `its value was left out, and ${place} cannot be read: ${error.message}` }
     }
     return { why: `its value was left out, and ${place} has no record any more` }
   }

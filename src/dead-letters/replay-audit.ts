@@ -38,7 +38,7 @@ export interface ReplayOrder {
 export interface ReplayCounts {
   readonly replayed: number
   readonly parked: number
-  /** Left where they are: no topic of the topology to go to, a value that is not to be had any more, or refused by the broker. */
+  /** Left where they are, and open: no topic to go to, a value that is not to be had any more, or refused by the broker. */
   readonly lost: number
 }
 
@@ -69,6 +69,23 @@ export interface AuditEnd extends AuditBase {
   readonly problem?: string
 }
 
+/**
+ * Letters that the run has looked at and left where they are, each once, written with the commit of what it has looked at. A span has what
+ * the run selects from its first offset up to its second one, which is not part of it. `why`: of the first one.
+ */
+export interface AuditLost extends AuditBase {
+  readonly kind: 'lost'
+  readonly count: number
+  readonly letters: readonly LostSpans[]
+  readonly why: string
+}
+
+export interface LostSpans {
+  readonly topic: string
+  readonly partition: number
+  readonly spans: readonly (readonly [from: number, until: number])[]
+}
+
 /** One letter was written again as somebody has edited it. The letter itself stays. */
 export interface AuditEdit extends AuditBase {
   readonly kind: 'edited'
@@ -86,11 +103,11 @@ export interface LetterPlace {
   readonly offset: number
 }
 
-export type AuditRecord = AuditStart | AuditEnd | AuditEdit
+export type AuditRecord = AuditStart | AuditEnd | AuditEdit | AuditLost
 
 const STARTS = ['started', 'resumed'] as const
 const ENDS = ['finished', 'stopped', 'cancelled'] as const
-const EDIT = 'edited'
+const [EDIT, LOST] = ['edited', 'lost'] as const
 /** It is part of names of a group and of a transactional id. */
 const RUN_NAME = /^[A-Za-z0-9._-]{1,100}$/
 
@@ -121,9 +138,10 @@ export function parseAudit(value: Buffer, where: string): AuditRecord {
       at: fields.matching(name('at'), of.at, 'a time as ISO 8601', isTime),
       ...optional('reason', of.reason, given => fields.text(name('reason'), given)),
     }
-    const kind = fields.oneOf(name('kind'), of.kind, [...STARTS, ...ENDS, EDIT])
+    const kind = fields.oneOf(name('kind'), of.kind, [...STARTS, ...ENDS, EDIT, LOST])
     if (isStart(kind)) return { ...base, kind, order: order(fields, name('order'), of.order) }
     if (kind === EDIT) return { ...base, kind, ...edit(fields, name, of) }
+    if (kind === LOST) return { ...base, kind, ...lost(fields, name, of) }
     return {
       ...{ ...base, kind, counts: counts(fields, name('counts'), of.counts) },
       ...optional('positions', of.positions, given => letterOffsets(fields, name('positions'), given)),
@@ -172,6 +190,28 @@ function edit(
     })),
     target: fields.object(name('target'), of.target, partition),
     changed: fields.list(name('changed'), of.changed, (each, text) => fields.text(each, text)),
+  }
+}
+
+function lost(
+  fields: JsonFields,
+  name: (field: string) => string,
+  of: Readonly<Record<string, unknown>>,
+): Pick<AuditLost, 'count' | 'letters' | 'why'> {
+  const span = (at: string, value: unknown) => {
+    const [from = 0, until = 0] = fields.list(at, value, (each, offset) => fields.whole(each, offset, 0), 2) ?? []
+    return from < until ? ([from, until] as const) : fields.wrong<readonly [number, number]>(at, 'a span', value)
+  }
+  return {
+    count: fields.whole(name('count'), of.count, 1),
+    letters: fields.list(name('letters'), of.letters, (at, value) =>
+      fields.object(at, value, (name, of) => ({
+        topic: fields.text(name('topic'), of.topic),
+        partition: fields.whole(name('partition'), of.partition, 0),
+        spans: fields.list(name('spans'), of.spans, span),
+      })),
+    ),
+    why: fields.text(name('why'), of.why),
   }
 }
 

@@ -6,9 +6,10 @@
  * K2. A run that lost its id to an outage takes it back only while it is the newest; one that was fenced is over.
  * K3. What is decided is decided on what the audit says under the fence; where it is not known whether a record was written,
  *     reading tells: it is there, or it never will be.
+ * K4. Starts of all runs are in one order, that of the audit's only partition; behind its own one a run can read all that are before it.
  */
 import { isRetriable, RunInferenceError } from '../errors.ts'
-import type { KafkaPort, TransactionalWriter } from '../kafka/port.ts'
+import type { KafkaPort, PartitionOffset, TransactionalWriter } from '../kafka/port.ts'
 import { emptyRecord, RecordBatchBuilder, type SealedBatch } from '../kafka/record-batch-builder.ts'
 import { auditTopic, replayGroup } from '../kafka/topic-names.ts'
 import { type Clock, sleep } from '../ops/clock.ts'
@@ -35,8 +36,19 @@ export interface ReplayClaimParts {
   readonly signal: AbortSignal
 }
 
-/** What is to be written, by what the audit says of the run; what it throws is thrown. */
-export type AuditDecision = (run: ReplayRun | undefined) => AuditRecord | Promise<AuditRecord>
+/** A record, and what is written with it, both or neither. */
+export interface AuditEntry {
+  readonly record: AuditRecord
+  readonly along?: readonly SealedBatch[]
+  /** Committed for the group of the run. */
+  readonly offsets?: readonly PartitionOffset[]
+}
+
+/** What is to be written, by what the audit says of the run and of others; what it throws is thrown. */
+export type AuditDecision = (
+  run: ReplayRun | undefined,
+  others: readonly ReplayRun[],
+) => AuditEntry | Promise<AuditEntry>
 
 /** A record of ours whose commit has begun. */
 interface Written {
@@ -59,11 +71,23 @@ export class ReplayClaim {
     this.writer = parts.port.transactionalWriter({ transactionalId, timeoutMs: TRANSACTION_TIMEOUT_MS })
   }
 
-  /** Takes the run over, from whoever has it, and writes what `decide` makes of it, with `along`. A start makes it ours. */
-  async begin(decide: AuditDecision, along: readonly SealedBatch[] = []): Promise<void> {
+  /** Takes the run over, from whoever has it, and writes what `decide` makes of it. A start makes it ours. */
+  async begin(decide: AuditDecision): Promise<void> {
     this.#isFenced = false
-    this.#claimedAt = await this.#write(decide, { takesOver: true, along })
+    this.#claimedAt = await this.#write(decide, true)
     this.#isFenced = true
+  }
+
+  /** Other runs whose newest start is before ours: of two that begin at one time, one finds the other here (K4). */
+  async before(): Promise<readonly ReplayRun[]> {
+    const claimedAt = this.#claimedAt!
+    await this.#decided(claimedAt)
+    return (await this.#read()).others.filter(other => other.claimedAt < claimedAt)
+  }
+
+  /** Writes a record into what is about to be committed. */
+  async add(record: AuditRecord): Promise<void> {
+    await this.#send({ record }, this.#textOf(record))
   }
 
   /** Makes sure that the writer is ours, and ends what it left open. Rejects TRANSACTION_FENCED when another one has the run (K2). */
@@ -82,7 +106,7 @@ export class ReplayClaim {
     this.#isFenced = true
     await this.#write(run => {
       this.#requireOurs(run)
-      return record
+      return { record }
     })
   }
 
@@ -90,13 +114,11 @@ export class ReplayClaim {
     await this.writer.close()
   }
 
-  async #write(
-    decide: AuditDecision,
-    { takesOver = false, along = [] }: { readonly takesOver?: boolean; readonly along?: readonly SealedBatch[] } = {},
-  ): Promise<number> {
+  async #write(decide: AuditDecision, takesOver = false): Promise<number> {
     const { clock, random, signal } = this.#parts
     const deadlineMs = clock.now() + PATIENCE_MS
     let uncertain: Written | undefined
+    let hasSent = false
     for (let tries = 1; ; tries++) {
       try {
         if (!this.#isFenced) {
@@ -105,13 +127,20 @@ export class ReplayClaim {
           await this.writer.fence()
           if (uncertain !== undefined && (await this.#has(uncertain))) return uncertain.offset
         }
-        const text = this.#textOf(await decide(await this.#read()))
-        uncertain = { offset: await this.#send(text, along), text }
+        const { own, others } = await this.#read()
+        const entry = await decide(own, others)
+        const text = this.#textOf(entry.record)
+        hasSent = true
+        const offset = await this.#send(entry, text)
+        uncertain = { offset, text }
         await this.writer.commit()
-        return uncertain.offset
+        return offset
       } catch (error) {
         const isTaken = !takesOver && (error as RunInferenceError).code === 'TRANSACTION_FENCED'
-        if (!isRetriable(error) || isTaken || signal.aborted || clock.now() >= deadlineMs) throw error
+        const isFinal = !isRetriable(error)
+        // Left open, it would keep everybody from reading what is behind it until it times out.
+        if (isFinal && hasSent) await this.writer.fence().catch(() => {})
+        if (isFinal || isTaken || signal.aborted || clock.now() >= deadlineMs) throw error
         this.#isFenced = false
         await sleep(clock, Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** tries) * (0.5 + random() / 2), signal)
       }
@@ -129,12 +158,16 @@ export class ReplayClaim {
     return value.toString()
   }
 
-  async #send(text: string, along: readonly SealedBatch[]): Promise<number> {
+  async #send({ along = [], offsets = [] }: AuditEntry, text: string): Promise<number> {
     const batches = [this.#batch(text), ...along]
     const results = await this.writer.send(batches)
     const refused = results.findIndex(({ outcome }) => outcome !== 'acknowledged')
     const [own] = results
-    if (refused < 0 && own!.outcome === 'acknowledged') return own!.baseOffset
+    if (refused < 0 && own!.outcome === 'acknowledged') {
+      const { applicationId, run } = this.#parts
+      await this.writer.sendOffsets(replayGroup(applicationId, run), offsets)
+      return own!.baseOffset
+    }
     await this.writer.abort()
     const result = results[refused]!
     const why = result.outcome === 'acknowledged' ? '' : result.reason
@@ -152,7 +185,7 @@ export class ReplayClaim {
   }
 
   async #confirm(): Promise<void> {
-    this.#requireOurs(await this.#read())
+    this.#requireOurs((await this.#read()).own)
   }
 
   #requireOurs(run: ReplayRun | undefined): void {
@@ -165,15 +198,32 @@ export class ReplayClaim {
     throw new RunInferenceError('TRANSACTION_FENCED', `replay ${name} is not run here any more: ${what}`)
   }
 
-  async #read(): Promise<ReplayRun | undefined> {
+  async #read(): Promise<{ readonly own: ReplayRun | undefined; readonly others: readonly ReplayRun[] }> {
     const { port, applicationId, run, signal } = this.#parts
     const { runs, unreadable } = await readReplayRuns(port, applicationId, signal)
     const bad = unreadable.get(run)
     if (bad) throw bad
-    return runs.get(run)
+    return { own: runs.get(run), others: [...runs.values()].filter(({ name }) => name !== run) }
+  }
+
+  /** Waits until what stands at an offset can be read, or never will be: others may have transactions open before it. */
+  async #decided(offset: number): Promise<void> {
+    const { port, clock, signal } = this.#parts
+    const deadlineMs = clock.now() + 2 * TRANSACTION_TIMEOUT_MS
+    for (let tries = 1; ; tries++) {
+      const [log] = await port.admin.offsets(this.#topic)
+      if (log !== undefined && log.end > offset) return
+      if (signal.aborted || clock.now() >= deadlineMs)
+        throw new RunInferenceError(
+          'BROKER_UNAVAILABLE',
+          `${this.#topic}/0/${offset} cannot be read: a transaction before it is still open`,
+        )
+      await sleep(clock, Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** tries), signal)
+    }
   }
 
   async #has({ offset, text }: Written): Promise<boolean> {
+    await this.#decided(offset)
     const range = { topic: this.#topic, partition: 0, from: offset, to: 'end' as const }
     for await (const block of scanWhole(this.#parts.port, [range], this.#parts.signal))
       for (let row = 0; row < block.count; row++)

@@ -47,13 +47,10 @@ export async function replayEdited(
   }
   const claim = new ReplayClaim({ ...parts, applicationId, run: wish.name })
   try {
-    await claim.begin(
-      run => {
-        if (run !== undefined) throw refused(`${wish.name} is the name of a run: choose another`)
-        return record
-      },
-      [edited.batch(topic, partition)],
-    )
+    await claim.begin(run => {
+      if (run !== undefined) throw refused(`${wish.name} is the name of a run: choose another`)
+      return { record, along: [edited.batch(topic, partition)] }
+    })
     return record
   } finally {
     await claim.close()

@@ -5,9 +5,10 @@ import { type LetterRange, scanLetters } from './letter-scan.ts'
 import { openLetters } from './open-letters.ts'
 import type { ReplayOrder } from './replay-audit.ts'
 import { boundsNow, checkWish, newOrder, orderOf, type ReplayWish } from './replay-order.ts'
+import { besideRefusal } from './replay-overlap.ts'
 import type { ReplayParts } from './replay-parts.ts'
 import { replayPlace } from './replay-place.ts'
-import { type ReplayProgress, readProgress } from './replay-progress.ts'
+import { type ReplayProgress, readProgress, requireKnown } from './replay-progress.ts'
 import { type ReplayRun, readReplayRuns } from './replay-runs.ts'
 import { outputTopics, readersRefusal, sourcesFor, targetRefusal } from './replay-targets.ts'
 import type { Selects } from './selection.ts'
@@ -52,12 +53,12 @@ export interface PlanOptions {
 
 /**
  * Reads every letter that is selected. Rejects REPLAY_REFUSED for a name or headers that cannot be, a run that is over or began otherwise,
- * and TOPIC_MISSING.
+ * REPLAY_FORGOTTEN for one of which nobody knows how far it came, and TOPIC_MISSING.
  */
 export async function planReplay(parts: ReplayParts, wish: ReplayWish, behind: PlanOptions = {}): Promise<ReplayPlan> {
   const { port, signal } = parts
   const topology = parts.topology.whole ?? parts.topology
-  const { order, resumes } = await orderFor({ ...parts, topology }, wish)
+  const { order, resumes, beside } = await orderFor({ ...parts, topology }, wish)
   await outputTopics({ port, topology }, order.target)
   const options = { ...order, applicationId: topology.applicationId, topology: topology.name }
   const sources = sourcesFor(order.target, topology)
@@ -83,6 +84,7 @@ export async function planReplay(parts: ReplayParts, wish: ReplayWish, behind: P
     }
   })
   const refusal =
+    beside ??
     (await targetRefusal({ ...parts, topology }, order)) ??
     (order.target.kind === 'replay' ? await readersRefusal({ ...parts, topology }, [...replayed.keys()]) : undefined)
   return {
@@ -115,19 +117,31 @@ function openOf(
   return openLetters({ port, applicationId, topics: Object.keys(bounds), signal, onBad })
 }
 
+interface PlannedOrder extends Pick<ReplayPlan, 'order' | 'resumes'> {
+  /** Why it may not be run beside another one now. */
+  readonly beside?: string | undefined
+}
+
 /** That of the run of this name, or a new one. */
-export async function orderFor(parts: ReplayParts, wish: ReplayWish): Promise<Pick<ReplayPlan, 'order' | 'resumes'>> {
+export async function orderFor(parts: ReplayParts, wish: ReplayWish): Promise<PlannedOrder> {
   checkWish(wish)
   const { port, topology, signal, guarantee } = parts
   const { runs, unreadable } = await readReplayRuns(port, topology.applicationId, signal)
   const bad = unreadable.get(wish.name)
   if (bad) throw bad
   const run = runs.get(wish.name)
-  if (run === undefined)
-    return { order: newOrder(wish, { bounds: await boundsNow(port, topology, wish.selection ?? {}), guarantee }) }
+  const others = [...runs.values()].filter(({ name }) => name !== wish.name)
+  if (run === undefined) {
+    const order = newOrder(wish, { bounds: await boundsNow(port, topology, wish.selection ?? {}), guarantee })
+    return { order, beside: besideRefusal(order, others) }
+  }
   const order = orderOf(run, wish)
-  const progress = await readProgress(port, topology.applicationId, wish.name, order, run.lastEnd)
-  return { order, resumes: { run, progress } }
+  const read = (isFenced: boolean) =>
+    readProgress(port, topology.applicationId, wish.name, order, run.lastEnd, isFenced)
+  const progress = await read(false)
+  // What is committed with its start may come a moment later than its start.
+  if (!progress.isCommitted) requireKnown(await read(true), run)
+  return { order, resumes: { run, progress }, beside: besideRefusal(order, others) }
 }
 
 async function rangesOf(

@@ -6,7 +6,7 @@
  *     together with it (exactly once). Every letter below the bounds is looked at; those at and above are left for another run.
  * R2. Whoever begins a run of a name has it: another one of that name can commit nothing more, and ends with TRANSACTION_FENCED.
  * R3. A letter that was replayed `maxReplays` times goes to the parked topic, never into a loop.
- * R4. What cannot be written again is left where it is, counted, and told.
+ * R4. What cannot be written again is left where it is, counted, and told, together with the commit of what is behind.
  * R5. Memory is that of a few blocks, however many letters there are.
  */
 import { isRetriable, type RunInferenceError } from '../errors.ts'
@@ -17,6 +17,7 @@ import { replayGroup } from '../kafka/topic-names.ts'
 import { type Clock, sleep } from '../ops/clock.ts'
 import { deadLetterOf } from './dead-letter.ts'
 import type { LetterRange } from './letter-scan.ts'
+import type { LostTold } from './lost-letters.ts'
 import type { LetterOffsets, ReplayCounts } from './replay-audit.ts'
 import type { ReplayClaim } from './replay-claim.ts'
 import { ReplayPace } from './replay-pace.ts'
@@ -42,6 +43,8 @@ export interface ReplayRunParts extends SliceParts {
   readonly claim: Pick<ReplayClaim, 'writer' | 'hold'>
   /** How far the run is; asked behind `hold`. */
   readonly progress: () => Promise<ReplayProgress>
+  /** Writes with the claim's writer what is left where it is. */
+  readonly tellLost: (lost: LostTold) => Promise<void>
   readonly run: string
   readonly clock: Clock
   readonly random: () => number
@@ -236,8 +239,10 @@ class Course {
   async #deliver(): Promise<number> {
     const { letters } = this.#slice
     if (this.#behind.size === 0) return letters
-    const { applicationId, run, claim, onProgress } = this.#parts
+    const { applicationId, run, claim, onProgress, tellLost } = this.#parts
+    const { lost } = this.#slice
     for (const round of this.#slice.batches()) await this.#send(round)
+    if (lost !== undefined) await tellLost(lost)
     const behind = [...this.#behind.values()]
     const offsets = behind.map(({ tally, ...place }) => ({ ...place, metadata: tallyText(tally) }))
     this.isSure = false

@@ -47,7 +47,7 @@ export async function readReplayRuns(
   const onBad = (error: RunInferenceError, run: string) => unreadable.set(run, error)
   await readAudit({ port, topic, signal, onBad }, (record, offset) => {
     if (record.kind === 'edited') edits.push(record)
-    else add(runs, record, offset)
+    else if (record.kind !== 'lost') add(runs, record, offset)
   })
   return { runs, edits, unreadable }
 }

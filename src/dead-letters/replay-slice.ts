@@ -2,6 +2,7 @@ import type { KafkaPort } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { RecordBlock } from '../kafka/record-block.ts'
 import type { DeadLetter } from './dead-letter.ts'
+import { LostLetters, type LostTold } from './lost-letters.ts'
 import { OriginalValues } from './original-values.ts'
 import type { ReplayCounts, ReplayOrder } from './replay-audit.ts'
 import { type OutputTopic, ReplayOutputs } from './replay-outputs.ts'
@@ -27,6 +28,7 @@ export class ReplaySlice {
   readonly #parts: SliceParts
   readonly #outputs: ReplayOutputs
   readonly #originals: OriginalValues
+  readonly #lost = new LostLetters()
   /** Why the broker does not take letters, by their places. */
   readonly #refused = new Map<string, string>()
   readonly #options: PlaceOptions
@@ -58,6 +60,11 @@ export class ReplaySlice {
     return counts
   }
 
+  /** Letters that are left where they are; undefined: none. */
+  get lost(): LostTold | undefined {
+    return this.#lost.told()
+  }
+
   /** Everything that was added, in rounds with one batch for a partition at most. */
   batches(): readonly (readonly SealedBatch[])[] {
     return this.#outputs.take()
@@ -66,6 +73,7 @@ export class ReplaySlice {
   clear(): void {
     this.#outputs.take()
     this.takeCounts()
+    this.#lost.clear()
     this.#letters = 0
     this.#first = undefined
   }
@@ -93,6 +101,7 @@ export class ReplaySlice {
 
   #leave(letter: DeadLetter, why: string): false {
     this.#counts.lost++
+    this.#lost.add(letter, why)
     this.#parts.onLost?.(letter, why)
     return false
   }
@@ -109,6 +118,7 @@ export class ReplaySlice {
       this.#outputs.add(topic, partition, replayedRecord(letter, block, row, { isPrivate, setHeaders, ...given }))
     }
     this.#counts[what]++
+    if (this.#lost.count > 0) this.#lost.end(letter)
     this.#letters++
     this.#first ??= letter
     return true

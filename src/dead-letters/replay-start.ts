@@ -4,18 +4,22 @@
  *
  * S1. A run of a name that the audit knows goes on as it began. Whoever begins it has it, and whoever had it ends.
  * S2. A run that is ended by its signal stops behind what it has committed, and says so; it is over only when all is done, or cancelled.
+ * S3. How far it is, is committed from its start on. A run that was killed, and of which that is not known any more, is refused.
+ * S4. Of two that may take the same letters, the one that begins while the other runs is refused.
  */
 import { RunInferenceError } from '../errors.ts'
 import { parkedTopic } from '../kafka/topic-names.ts'
 import type { DeadLetter } from './dead-letter.ts'
+import type { LostTold } from './lost-letters.ts'
 import type { AuditEnd, ReplayCounts, ReplayOrder } from './replay-audit.ts'
 import { ReplayClaim } from './replay-claim.ts'
 import { orderOf, type ReplayWish, refused } from './replay-order.ts'
+import { besideRefusal } from './replay-overlap.ts'
 import type { ReplayParts } from './replay-parts.ts'
 import { openFor, orderFor } from './replay-plan.ts'
-import { type ReplayProgress, readProgress } from './replay-progress.ts'
+import { firstProgress, type ReplayProgress, readProgress, requireKnown, startOffsets } from './replay-progress.ts'
 import { type ReplayResult, runReplay } from './replay-run.ts'
-import { isOver } from './replay-runs.ts'
+import { isOver, type ReplayRun } from './replay-runs.ts'
 import { outputTopics, readersRefusal, refuseUnless, sourcesFor, targetRefusal } from './replay-targets.ts'
 import type { Selects } from './selection.ts'
 
@@ -45,7 +49,7 @@ export interface StartedReplay extends ReplayResult {
 }
 
 /**
- * Runs a replay until its end, its limit, or the signal. Rejects REPLAY_REFUSED and TOPIC_MISSING with nothing written,
+ * Runs a replay until its end, its limit, or the signal. Rejects REPLAY_REFUSED, REPLAY_FORGOTTEN and TOPIC_MISSING with no letter written,
  * TRANSACTION_FENCED when somebody else has taken the run up or cancelled it, and with what is final for the broker; the audit says why.
  */
 export async function startReplay(
@@ -58,6 +62,7 @@ export async function startReplay(
   const { port, clock, random, signal } = parts
   const { applicationId, name: topologyName } = topology
   const planned = await orderFor(parts, wish)
+  refuseUnless(planned.beside)
   refuseUnless(await targetRefusal(parts, planned.order))
   const sources = sourcesFor(planned.order.target, topology)
   const topics = await outputTopics(parts, planned.order.target)
@@ -79,7 +84,12 @@ export async function startReplay(
   try {
     const begun = await begin(parts, wish, claim, planned.order)
     options.onStarted?.(begun.order, begun.isResumed)
-    const progress = () => readProgress(port, applicationId, wish.name, begun.order, begun.lastEnd, true)
+    const progress = async () => {
+      const found = await readProgress(port, applicationId, wish.name, begun.order, begun.lastEnd, true)
+      requireKnown(found, { ...begun.started, state: 'running' })
+      return found
+    }
+    const tellLost = (lost: LostTold) => claim.add({ ...whoAndWhy(parts, wish), kind: 'lost', ...lost })
     const admit = async (topic: string) => {
       if (isReplay && replayTopics.includes(topic)) refuseUnless(await readersRefusal(parts, [topic]))
     }
@@ -89,6 +99,7 @@ export async function startReplay(
           port,
           claim,
           progress,
+          tellLost,
           applicationId,
           topology: topologyName,
           sources,
@@ -132,7 +143,7 @@ export async function cancelReplay(
         { name, ...(reason !== undefined && { reason }) },
         { kind: 'cancelled', counts, positions },
       )
-      return written
+      return { record: written }
     })
     return written!
   } finally {
@@ -143,18 +154,39 @@ export async function cancelReplay(
 interface Begun {
   readonly order: ReplayOrder
   readonly isResumed: boolean
+  /** Who started it first, and when. */
+  readonly started: Pick<ReplayRun, 'name' | 'by' | 'startedAt'>
+  /** As it ended last. */
   readonly lastEnd?: AuditEnd
+  readonly progress: ReplayProgress
 }
 
-/** S1 */
+/** S1, S3, S4 */
 async function begin(parts: ReplayParts, wish: ReplayWish, claim: ReplayClaim, planned: ReplayOrder): Promise<Begun> {
+  const { port, topology } = parts
   let begun: Begun | undefined
-  await claim.begin(run => {
-    const order = run === undefined ? planned : orderOf(run, wish)
-    begun = { order, isResumed: run !== undefined, ...(run?.lastEnd && { lastEnd: run.lastEnd }) }
-    return { kind: run === undefined ? 'started' : 'resumed', ...whoAndWhy(parts, wish), order }
+  await claim.begin(async (run, others) => {
+    const who = whoAndWhy(parts, wish)
+    if (run === undefined) {
+      refuseUnless(besideRefusal(planned, others))
+      const started = { name: wish.name, by: who.by, startedAt: who.at }
+      begun = { order: planned, isResumed: false, started, progress: await firstProgress(port, planned) }
+    } else {
+      const [order, { lastEnd }] = [orderOf(run, wish), run]
+      refuseUnless(besideRefusal(order, others))
+      const progress = await readProgress(port, topology.applicationId, wish.name, order, lastEnd, true)
+      requireKnown(progress, run)
+      begun = { order, isResumed: true, started: run, ...(lastEnd && { lastEnd }), progress }
+    }
+    const { order, isResumed, progress } = begun
+    return { record: { kind: isResumed ? 'resumed' : 'started', ...who, order }, offsets: startOffsets(progress) }
   })
-  return begun!
+  // One that began at the same time may have been written before.
+  const beside = besideRefusal(begun!.order, await claim.before())
+  if (beside === undefined) return begun!
+  const { counts, positions } = begun!.progress
+  await claim.end(endRecord(parts, wish, { kind: 'stopped', counts, positions, problem: beside }))
+  throw refused(beside)
 }
 
 /** What a run had done when it was ended by its signal; else it throws, and the audit says why (S2). */

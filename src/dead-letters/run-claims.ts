@@ -6,16 +6,25 @@
  *     while it runs, or where it was killed, what its group has committed.
  * C2. What is not known is no claim: letters count as open rather than as handled.
  * C3. A name that is used anew for another order takes nothing with it: the group tells of the new run alone.
+ * C4. What a run has left where it is, it has not handled.
  */
-import type { AuditEdit, AuditRecord, AuditStart, LetterOffsets, ReplayOrder } from './replay-audit.ts'
+import type { AuditEdit, AuditLost, AuditRecord, AuditStart, LetterOffsets, ReplayOrder } from './replay-audit.ts'
 import type { Selection } from './selection.ts'
 
 export interface RunClaim {
   readonly selection: Selection
   /** When the run was started, in milliseconds since 1970. */
   readonly startedAt: number
-  /** `until`: the offset behind the last letter that was looked at. */
-  readonly places: readonly { readonly topic: string; readonly partition: number; readonly until: number }[]
+  readonly places: readonly ClaimedPlace[]
+}
+
+export interface ClaimedPlace {
+  readonly topic: string
+  readonly partition: number
+  /** The offset behind the last letter that was looked at. */
+  readonly until: number
+  /** From which offset up to which one letters were left where they are, in order. */
+  readonly lost?: readonly (readonly [from: number, until: number])[]
 }
 
 /** Of a topic, by partition: what the group of a run has committed, −1 where there is nothing. */
@@ -28,6 +37,8 @@ interface Run {
   end?: 'finished' | 'stopped' | 'cancelled'
   /** As its ends say. */
   positions?: LetterOffsets
+  /** By topic and partition. */
+  readonly lost: Map<string, (readonly [from: number, until: number])[]>
   /** Its name is another run's now. */
   isReplaced: boolean
 }
@@ -44,6 +55,10 @@ export class RunClaims {
     else {
       const run = this.#newest.get(record.run)
       if (run === undefined) return
+      if (record.kind === 'lost') {
+        addLost(run, record)
+        return
+      }
       run.end = record.kind
       if (record.positions !== undefined) run.positions = furthest(run.positions ?? {}, record.positions)
     }
@@ -67,7 +82,7 @@ export class RunClaims {
       return
     }
     if (known !== undefined) known.isReplaced = true
-    const run = { name, order, startedAt: Date.parse(at), isReplaced: false }
+    const run = { name, order, startedAt: Date.parse(at), lost: new Map(), isReplaced: false }
     this.#newest.set(name, run)
     this.#runs.push(run)
   }
@@ -83,6 +98,16 @@ function editClaim({ letter: { topic, partition, offset }, at }: AuditEdit): Run
   }
 }
 
+/** C4 */
+function addLost({ lost }: Run, { letters }: AuditLost): void {
+  for (const { topic, partition, spans } of letters) {
+    const id = `${topic}/${partition}`
+    const own = lost.get(id) ?? []
+    lost.set(id, own)
+    for (const span of spans) own.push(span)
+  }
+}
+
 function furthest(before: LetterOffsets, now: LetterOffsets): LetterOffsets {
   const both = Object.entries(now).map(([topic, offsets]): [string, readonly number[]] => [
     topic,
@@ -94,7 +119,7 @@ function furthest(before: LetterOffsets, now: LetterOffsets): LetterOffsets {
 /** C1, C3 */
 async function placesOf(run: Run, topics: readonly string[], committed: Committed): Promise<RunClaim['places']> {
   const { order, end, positions, isReplaced, name } = run
-  const places: { topic: string; partition: number; until: number }[] = []
+  const places: ClaimedPlace[] = []
   for (const topic of topics) {
     const bounds = order.bounds[topic]
     if (bounds === undefined) continue
@@ -103,7 +128,8 @@ async function placesOf(run: Run, topics: readonly string[], committed: Committe
     const found = isTold ? [] : await committed(name, topic)
     for (const [partition, bound] of bounds.entries()) {
       const until = Math.min(bound, Math.max(told[partition] ?? 0, found[partition] ?? 0))
-      if (until > 0) places.push({ topic, partition, until })
+      const lost = run.lost.get(`${topic}/${partition}`)?.toSorted((a, b) => a[0] - b[0])
+      if (until > 0) places.push({ topic, partition, until, ...(lost && { lost }) })
     }
   }
   return places

@@ -57,6 +57,8 @@ export interface MemoryBroker {
   expireMember(groupId: string, memberId: string): void
   /** Makes every member of the group join again. */
   forceRebalance(groupId: string): void
+  /** Drops all that a group has committed, as brokers do when it has had no members for long. */
+  forgetCommits(groupId: string): void
   /** Members see the new partitions after the metadata age of 30 s. */
   addPartitions(topic: string, count: number): void
   /** Drops the records before an offset, as retention does. */
@@ -92,6 +94,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
     members: groupId => state.group(groupId).memberIds,
     expireMember: (groupId, memberId) => state.group(groupId).remove(memberId),
     forceRebalance: groupId => state.group(groupId).rebalance(),
+    forgetCommits: groupId => state.group(groupId).forget(),
     addPartitions: (topic, count) => state.addPartitions(topic, count),
     deleteRecordsBefore: (topic, partition, offset) => state.log(topic, partition).deleteBefore(offset),
     compact: (topic, partition) => state.log(topic, partition).compact(),

@@ -113,6 +113,11 @@ export class MemoryGroup {
     this.metadata.set(key, metadata)
   }
 
+  forget(): void {
+    this.offsets.clear()
+    this.metadata.clear()
+  }
+
   /** A member goes, by its own will or because it was not heard of. */
   remove(memberId: string): void {
     const member = this.#members.get(memberId)

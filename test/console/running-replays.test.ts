@@ -102,7 +102,7 @@ describe('replays of the console', () => {
   it('run two at a time', async () => {
     const { world, replays } = await consoleOf(9)
     await world.instance()
-    for (const name of ['a', 'b']) await world.over(replays.start({ selection: {}, name, rate: 1 }))
+    for (const name of ['k1', 'k2']) await world.over(replays.start({ selection: { key: [name] }, name, rate: 1 }))
     await assert.rejects(world.over(replays.start({ selection: {}, name: 'c' })), { code: 'CONSOLE_BUSY' })
     await world.over(replays.close())
   })

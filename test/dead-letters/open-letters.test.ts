@@ -135,6 +135,22 @@ describe('open letters', () => {
     )
   })
 
+  it('C4 what a run has left where it is is open, until another one of the same selection has handled it', async () => {
+    const left = (...spans: [number, number][]): AuditRecord => ({
+      ...{ ...base('a'), kind: 'lost', count: 3, why: 'gone', letters: [{ topic: TOPIC, partition: 1, spans }] },
+    })
+    const first = [started('a', [10, 10]), left([1, 2]), left([4, 6]), ended('a', 'finished')]
+    assert.deepEqual((await open(first)).places, ['1/1', '1/4', '1/5'])
+    // Also of one that was killed: it is told with what is committed.
+    const killed = await open([started('a', [10, 10]), left([1, 2])], { a: [10, 3] })
+    assert.deepEqual(killed.places, ['1/1', ...from(1, 3)])
+    const second = [started('b', [5, 5]), ended('b', 'finished')]
+    assert.deepEqual((await open([...first, ...second])).places, ['1/5'])
+    assert.deepEqual((await open([...second, ...first])).places, ['1/5'])
+    const others = [started('b', [10, 10], { codes: ['ODD'] }), ended('b', 'finished')]
+    assert.deepEqual((await open([...first, ...others])).places, ['1/4'])
+  })
+
   it('an edited letter is handled, no other one', async () => {
     const letter = { topic: TOPIC, partition: 1, offset: 3 }
     const target = { topic: 'shop.orders.replay', partition: 0 }

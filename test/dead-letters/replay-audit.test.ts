@@ -56,6 +56,14 @@ const ended: fc.Arbitrary<AuditRecord> = fc.record(
   { requiredKeys: ['run', 'by', 'at', 'kind', 'counts'] },
 )
 
+const span = fc.tuple(fc.nat(1_000), fc.integer({ min: 1, max: 9 })).map(([from, many]) => [from, from + many] as const)
+const lost: fc.Arbitrary<AuditRecord> = fc.record({
+  ...{ ...base, kind: fc.constant('lost' as const), count: fc.integer({ min: 1 }), why: text },
+  letters: fc.array(fc.record({ topic: text, partition: fc.nat(9), spans: fc.array(span, { maxLength: 3 }) }), {
+    maxLength: 2,
+  }),
+})
+
 /** What is said of a value. */
 function refused(value: unknown): string {
   const bytes = typeof value === 'string' ? Buffer.from(value) : Buffer.from(JSON.stringify(value))
@@ -71,7 +79,7 @@ function refused(value: unknown): string {
 describe('the audit of a replay', () => {
   it('is read as it was written', () => {
     fc.assert(
-      fc.property(fc.oneof(started, ended), record => {
+      fc.property(fc.oneof(started, ended, lost), record => {
         assert.deepEqual(parseAudit(encodeAudit(record), 'w'), JSON.parse(JSON.stringify(record)))
       }),
     )
@@ -98,6 +106,10 @@ describe('the audit of a replay', () => {
     const counts = { replayed: 1, parked: 0, lost: 0 }
     const end = { kind: 'stopped', run: 'r', by: 'me', at: 'yesterday', counts, positions: { t: [-1] } }
     for (const field of ['at', 'positions.t\\[0\\]']) assert.match(refused(end), new RegExp(`field ${field}`))
+    const letters = [{ topic: 't', partition: 0, spans: [[1, 2], [2, 2], [1], [1, 2, 3]] }]
+    const spans = refused({ kind: 'lost', run: 'r', by: 'me', at: end.at, count: 0, letters, why: 'gone' })
+    for (const field of ['count', ...[1, 2, 3].map(i => `letters\\[0\\].spans\\[${i}\\]`)])
+      assert.match(spans, new RegExp(`field ${field}`))
     assert.match(refused('{'), /is not JSON/)
     assert.match(refused([]), /is no audit of a replay/)
   })

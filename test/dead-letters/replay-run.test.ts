@@ -73,6 +73,7 @@ async function setUp(letters: readonly TestLetter[]) {
         ...{ random: () => 0.5, topics: new Map(topics), signal: new AbortController().signal, order: whole },
         claim: { writer: claimed, hold: () => claimed.fence() },
         progress: () => readProgress(port, 'shop', RUN, whole),
+        tellLost: async () => {},
         ...parts,
       })
     } finally {

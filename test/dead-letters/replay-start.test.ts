@@ -12,19 +12,21 @@ import { AUDIT, keysOf, LETTERS, numbered, PARKED, REPLAY, replayWorld } from '.
 const refused = (message: RegExp) => ({ code: 'REPLAY_REFUSED', message })
 const all = (count: number) => keysOf(numbered(count).map(({ key }) => ({ key: String(key) })))
 
-/** Its transactions wait with their offsets, and are lost then. */
+/** Its transactions, but that of its start, wait with their offsets, and are lost then. */
 function losing(port: KafkaPort, until: Promise<void>): KafkaPort {
   return {
     ...port,
     transactionalWriter(options) {
       const writer = port.transactionalWriter(options)
+      let commits = 0
       return {
         fence: () => writer.fence(),
         send: batches => writer.send(batches),
         commit: () => writer.commit(),
         abort: () => writer.abort(),
         close: () => writer.close(),
-        async sendOffsets() {
+        async sendOffsets(group, offsets) {
+          if (commits++ === 0) return writer.sendOffsets(group, offsets)
           await until
           throw new RunInferenceError('TRANSACTION_LOST', 'says the test')
         },

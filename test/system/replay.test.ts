@@ -5,12 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type AuditRecord, parseAudit } from '../../src/dead-letters/replay-audit.ts'
+import { startReplay } from '../../src/dead-letters/replay-start.ts'
 import type { Header } from '../../src/kafka/record-block.ts'
 import { replayGroup } from '../../src/kafka/topic-names.ts'
 import { topicNames } from '../../src/kafka/topics.ts'
+import { systemClock } from '../../src/ops/clock.ts'
 import { loadTopology } from '../../src/topology-module.ts'
 import { applyTopics } from '../support/apply-topics.ts'
 import { testCluster } from '../support/cluster.ts'
+import { deleteGroup } from '../support/deleted-group.ts'
 import { eventually } from '../support/eventually.ts'
 import { kriInProcess } from '../support/kri-in-process.ts'
 import { kriOnCluster } from '../support/kri-on-cluster.ts'
@@ -169,6 +172,39 @@ describe('kri dlq replay', { skip, timeout: 120_000 }, () => {
     }
     await eventually('one more prediction', async () => (await count(out)) === before + 1)
     assert.equal((await json('show', place)).value, 'cursed')
+  })
+
+  it('what cannot be had ends the run with 1, says how to list it, and stays open until somebody parks it', async () => {
+    const facts = { application: id, stage: 'preprocess', code: 'GONE', 'original-topic': `${prefix}elsewhere` }
+    await send(failed, letterRecords([{ key: 'gone', facts }]))
+    const { code, stdout, stderr } = await kri('replay', '--code', 'GONE', '--name', 'lost', '--yes')
+    assert.deepEqual([code, stdout], [1, 'run lost is finished: 0 replayed, 1 left where they are\n'])
+    const list = new RegExp(
+      `\\n1 dead letter is left where it is, and open. To list what is open: kri dlq ls ${MODULE} --code GONE --open .*\\n$`,
+    )
+    assert.match(stderr, list)
+    assert.equal((await json('ls', '--code', 'GONE', '--open')).count, 1)
+    await json('park', '--open', '--name', 'aside', '--yes')
+    assert.equal((await json('ls', '--open')).count, 0)
+  })
+
+  it('killed, and taken up when brokers have forgotten its group, it is refused with nothing written', async () => {
+    const topology = await loadTopology(MODULE, { prefix })
+    const { signal } = new AbortController()
+    const parts = {
+      ...{ port: app.port, topology, clock: systemClock, random: Math.random, signal, by: 'anna', allowedTopics: [] },
+      guarantee: 'exactly_once' as const,
+    }
+    const killed = { onStarted: () => assert.fail('killed') }
+    await assert.rejects(startReplay(parts, { name: 'forgotten' }, killed), /killed/)
+    const group = replayGroup(id, 'forgotten')
+    assert.deepEqual(await app.port.admin.committed(group, failed), [0, 0])
+    await deleteGroup(brokers, group)
+    const before = await count(replays)
+    const { code, stderr } = await kri('replay', '--name', 'forgotten', '--yes')
+    assert.deepEqual([code, await count(replays)], [1, before])
+    assert.match(stderr, /\[REPLAY_FORGOTTEN\] run forgotten \(started by anna at .*--name forgotten --cancel/)
+    await json('replay', '--name', 'forgotten', '--cancel')
   })
 
   for (const guarantee of ['exactly_once', 'at_least_once'] as const)
