@@ -1,5 +1,4 @@
 import { RunInferenceError } from '../errors.ts'
-import { avroReader, compileAvro } from '../kafka/avro-types.ts'
 import type { RegisteredSchema, SchemaRegistryPort, SchemaType } from '../kafka/codec.ts'
 
 /** A schema registry in memory, with an outage on demand. */
@@ -17,7 +16,7 @@ export function createMemoryRegistry(): MemoryRegistry {
   let isDown = false
   let calls = 0
 
-  async function answer<T>(give: () => T): Promise<T> {
+  async function answer<T>(give: () => T | Promise<T>): Promise<T> {
     calls++
     if (isDown) throw new RunInferenceError('REGISTRY_UNAVAILABLE', 'The schema registry in memory is down')
     return give()
@@ -70,7 +69,9 @@ export function createMemoryRegistry(): MemoryRegistry {
 }
 
 /** As registries with the level BACKWARD answer: may values of the older schema be read with the newer? */
-function unreadable(older: string, newer: string): string[] {
+async function unreadable(older: string, newer: string): Promise<string[]> {
+  // Asked by few of those that import this file.
+  const { avroReader, compileAvro } = await import('../kafka/avro-types.ts')
   try {
     avroReader(compileAvro(newer), compileAvro(older))
     return []
