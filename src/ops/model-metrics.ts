@@ -108,7 +108,7 @@ export function createModelMetrics({ counter, gauge, histogram }: Prometheus): M
   )
   const givenUp = counter(
     'kri_model_trials_given_up_total',
-    'Models that the rule of their trial has given up here, by what was too much: failures or latency.',
+    'Models on trial that were given up here, by what was too much (failures or latency), or for an error that would have ended the application (error).',
     LABEL.step,
     LABEL.model,
     LABEL.reason,

@@ -18,11 +18,14 @@ import type { FloodGuard } from './flood-guard.ts'
 import { InferenceStep, type InferenceStepOptions } from './inference-step.ts'
 import type { OpenedGraph } from './open-graph.ts'
 import { Retries } from './retries.ts'
+import { SparedRows } from './spared-rows.ts'
 import { stepTrials } from './step-trials-of.ts'
 import { StrayRows } from './stray-rows.ts'
 import { TrialWatches } from './trial-watches.ts'
 
 export interface StepHooks extends Pick<InferenceStepOptions, 'onReleased' | 'onProgress'> {
+  /** Rows of a step wait again. */
+  readonly onPutBack: () => void
   /** The breaker of the step has closed again. */
   readonly onClosed: (step: InferenceStep) => void
 }
@@ -39,7 +42,7 @@ export function buildSteps(
   points: FailurePoints,
   guard: FloodGuard,
   parts: AssembleParts,
-  { onReleased, onProgress, onClosed }: StepHooks,
+  { onReleased, onProgress, onPutBack, onClosed }: StepHooks,
 ): BuiltStep[] {
   const { clock, random, metrics, note, onOutage, onRecovered } = parts
   const adaptivesOf = adaptiveSizes(random)
@@ -55,6 +58,8 @@ export function buildSteps(
       onCeiling: tellCeiling(node, parts),
     })
     const watches = new TrialWatches()
+    const strays = new StrayRows(node.handler.cohorts.length)
+    const endsOnErrors = node.options.exceptionHandling?.only !== undefined
     const step = new InferenceStep({
       step: node.step,
       input,
@@ -64,7 +69,8 @@ export function buildSteps(
       retries: new Retries(node.options.retry ?? {}, random),
       sizes,
       watches,
-      strays: new StrayRows(node.handler.cohorts.length),
+      strays,
+      spared: endsOnErrors ? new SparedRows({ watches, strays, batcher, onPutBack }) : undefined,
       models: opened.models.get(node)!,
       meters: {
         preprocess: guard.meterOf(node, 'preprocess'),

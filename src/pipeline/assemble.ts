@@ -127,6 +127,7 @@ export async function assemble(topology: Topology, parts: AssembleParts): Promis
     {
       onReleased: () => dispatcher.dispatchNow(),
       onProgress: works => pipeline.progressed(works),
+      onPutBack: () => dispatcher.schedule(),
       onClosed: step => dispatcher.resume(step),
     },
   )

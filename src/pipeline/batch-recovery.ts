@@ -23,6 +23,7 @@ import { formBatch } from './form-batch.ts'
 import type { PipelineMetrics } from './pipeline-metrics.ts'
 import type { Retries } from './retries.ts'
 import { type Batch, cohortOf, type RowRun, type RunSegment, rangeOf } from './row-run.ts'
+import type { SparedRows } from './spared-rows.ts'
 import type { FailureFacts, FailurePoint } from './stage.ts'
 import { NO_KEY } from './step-input.ts'
 import type { StrayRows } from './stray-rows.ts'
@@ -46,6 +47,8 @@ export interface RecoveryOptions {
   readonly failures: FailurePoint
   readonly metrics: PipelineMetrics
   readonly watches: TrialWatches
+  /** Undefined: no error ends the application. */
+  readonly spared: SparedRows | undefined
   readonly now: () => number
 }
 
@@ -199,19 +202,21 @@ export class BatchRecovery {
   }
 
   #fail(segments: readonly RunSegment[], reason: RunInferenceError, facts: FailureFacts, by?: ModelVersion): void {
-    const { failures, watches } = this.#options
+    const { failures, spared, watches } = this.#options
     const isWatched = failures.listeners.length > 0
     for (const { run, from, to } of segments) {
       const about = this.isOnTrial(run.cohort, by) ? { ...facts, isOnTrial: true } : facts
       if (!by || isItsOwn(by, run.cohort)) watches.failed(run.cohort, to - from)
       if (run.broughtBy !== undefined) {
         const value = isWatched ? Array.from({ length: run.count }, (_, i) => elementOf(run, i)) : undefined
-        run.work.fail(run.broughtBy, failures, -1, reason, { ...about, value })
+        const spare = spared?.ofRows(by, { run, from, to })
+        run.work.fail(run.broughtBy, failures, -1, reason, { ...about, value, spare })
         continue
       }
       for (let i = from; i < to; i++) {
         const value = isWatched ? elementOf(run, i) : undefined
-        run.work.fail(run.rows[i]!, failures, -1, reason, { ...about, value })
+        const spare = spared?.ofRows(by, { run, from: i, to: i + 1 })
+        run.work.fail(run.rows[i]!, failures, -1, reason, { ...about, value, spare })
       }
     }
   }

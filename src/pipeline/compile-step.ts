@@ -28,6 +28,7 @@ export interface CompiledStep {
 
 export interface StepCompiler {
   readonly compiled: CompiledStep
+  readonly delivery: Delivery
   /** The stage that takes elements on this way. */
   enter(way: Way): Stage
 }
@@ -88,6 +89,7 @@ export function compileStep({
 
   return {
     compiled: { node, input, output },
+    delivery,
     enter(way) {
       const below = children(node)
       const direct = below.flatMap(child => {

@@ -11,8 +11,8 @@ import type { Topology } from '../topology.ts'
 import { type CompiledStep, compileStep, type StepCompiler } from './compile-step.ts'
 import { failuresAsStream } from './failed-stream.ts'
 import type { FailurePoints } from './failure-points.ts'
-import { branchStage, type Drop, filterStage, flatMapStage, functionStage } from './functions.ts'
-import { type Child, childrenOf, FAILURES, passedOn, sourcesAbove, type Way, wayInto } from './graph-ways.ts'
+import { branchStage, type Delivery, type Drop, filterStage, flatMapStage, functionStage } from './functions.ts'
+import { type Child, childrenOf, FAILURES, nodesUp, passedOn, sourcesAbove, type Way, wayInto } from './graph-ways.ts'
 import type { RunningFunctions } from './running-functions.ts'
 import { SinkStage } from './sink-stage.ts'
 import { SourceStage } from './source-stage.ts'
@@ -86,7 +86,9 @@ export function compile(
     if (node.kind === 'runInference') return stepOf(node).enter(way)
     const next = node.kind === 'branch' ? NOWHERE : nextOf(node, way)
     const onDrop = dropping(node, way)
-    const at = { next, point: points.ofNode(node), index: -1, timer: hooks.functions.timer }
+    const { isStraight, ...behind } = behindStep(node, way)
+    const point = { ...points.ofNode(node), isStraight }
+    const at = { next, point, index: -1, timer: hooks.functions.timer, ...behind }
     switch (node.kind) {
       case 'map':
         return functionStage({ ...at, fn: node.fn })
@@ -110,6 +112,17 @@ export function compile(
       default:
         throw new TypeError(`a ${node.kind} has no stage above it`)
     }
+  }
+
+  /** The step above, if there is one, and whether all that was made of a result comes from it to here, as one element. */
+  const behindStep = (node: GraphNode, way: Way): { readonly behind?: Delivery; readonly isStraight: boolean } => {
+    let isStraight = true
+    for (const above of nodesUp(node, way)) {
+      // Of the cases of a branch an element goes into one.
+      if (above.kind === 'flatMap' || (above.kind !== 'branch' && children(above).length > 1)) isStraight = false
+      if (above.kind === 'runInference') return { behind: stepOf(above).delivery, isStraight }
+    }
+    return { isStraight: false }
   }
 
   const dropping = (node: GraphNode, way: Way): Drop => {

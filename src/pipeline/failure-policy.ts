@@ -1,6 +1,6 @@
 /**
- * What a step's `exceptionHandling` says of a failure: a dead letter, or the end of the application. Dead letters are counted for
- * the flood guard on the way.
+ * What a step's `exceptionHandling` says of a failure: a dead letter, or the end of the application, or of the trial where a model on
+ * trial has brought it about. Dead letters are counted for the flood guard on the way.
  */
 import { type ErrorCode, RunInferenceError } from '../errors.ts'
 import type { ExceptionHandling, StepNode } from '../graph.ts'
@@ -31,10 +31,11 @@ export function failurePolicy(
   const isCounted = stage === 'postprocess' || step === undefined || isAside
   const isPerBatch = stage === 'inference' && failureUnit === 'batch'
   let lastBatch: number | undefined
-  return (work, element, failure, { batch, isOnTrial }) => {
+  return (work, element, failure, { batch, isOnTrial, spare }) => {
     if (only && isUnhandled(failure.error, only)) {
-      onFatal(unhandled(work, element, failure, only))
-      return 'ends'
+      const error = unhandled(work, element, failure, only)
+      if (!spare) onFatal(error)
+      if (!spare || spare(failure, error)) return 'undone'
     }
     // Rows that fail with their batch are one.
     const isSame = isPerBatch && batch !== undefined && batch === lastBatch

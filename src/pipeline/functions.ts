@@ -2,7 +2,7 @@ import { RunInferenceError } from '../errors.ts'
 import type { UserFunction } from '../models/model-handler.ts'
 import { applyFunction, throwCodeOf } from '../models/user-function.ts'
 import type { FunctionTimer } from './function-timing.ts'
-import type { FailurePoint, Stage } from './stage.ts'
+import type { FailurePoint, Spare, Stage } from './stage.ts'
 import type { WorkBlock } from './work-block.ts'
 
 /** Ends an element as a counted drop. */
@@ -11,6 +11,8 @@ export type Drop = (work: WorkBlock, element: number) => void
 /** The model behind the results that are being delivered: what fails on them says so. */
 export interface Delivery {
   modelId: string | undefined
+  /** Of this very result. */
+  spare?: Spare | undefined
 }
 
 /** A function of the graph or of a handler, where it stands, and what comes after it. */
@@ -23,6 +25,8 @@ export interface FunctionStageOptions {
   readonly timer: FunctionTimer
   /** Set behind a model. */
   readonly delivery?: Delivery | undefined
+  /** The same for nodes of the graph, which name no model. */
+  readonly behind?: Delivery | undefined
 }
 
 /** `map`, `keyBy` and the functions of handlers: one element in, one out. `make`: the element, of what the function gave. */
@@ -116,8 +120,8 @@ export function branchStage(
 const FAILED = Symbol('failed')
 
 /** Calls a function on an element; what it throws is a dead letter, and the result FAILED then. */
-function calling(options: Pick<FunctionStageOptions, 'point' | 'index' | 'delivery' | 'timer'>) {
-  const { point, index, delivery, timer } = options
+function calling(options: Pick<FunctionStageOptions, 'point' | 'index' | 'delivery' | 'behind' | 'timer'>) {
+  const { point, index, delivery, behind = delivery, timer } = options
   const code = throwCodeOf(point.stage)
   const where = index < 0 ? point.node : `${point.stage} function ${index}`
   return (work: WorkBlock, element: number, value: unknown, fn: UserFunction): unknown => {
@@ -126,7 +130,7 @@ function calling(options: Pick<FunctionStageOptions, 'point' | 'index' | 'delive
       result = applyFunction(fn, value, code)
     } catch (error) {
       timer.called(options)
-      const about = { value, modelId: delivery?.modelId }
+      const about = { value, modelId: delivery?.modelId, spare: behind?.spare }
       work.fail(element, point, index, RunInferenceError.from(error, code, where), about)
       return FAILED
     }

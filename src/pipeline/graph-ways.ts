@@ -45,7 +45,11 @@ export function wayInto({ node, input }: Child, way: Way): Way {
 
 /** The nodes that elements on this way have passed, this one included; those below dead letters begin with the stream of them. */
 export function passedOn(node: GraphNode | SinkNode, way: Way): ReadonlySet<GraphNode | SinkNode> {
-  const passed = new Set<GraphNode | SinkNode>([node])
+  return new Set([node, ...nodesUp(node, way)])
+}
+
+/** The nodes above on this way, the closest first. */
+export function* nodesUp(node: GraphNode | SinkNode, way: Way): Generator<GraphNode> {
   let at = node
   let rest = way
   while (at.kind !== 'source' && at.kind !== 'failed') {
@@ -55,9 +59,8 @@ export function passedOn(node: GraphNode | SinkNode, way: Way): ReadonlySet<Grap
       rest = rest.slice(1 + MERGE_DIGITS)
     }
     at = inputsOf(at)[input]!
-    passed.add(at)
+    yield at
   }
-  return passed
 }
 
 /** Every source whose elements can reach a node. */

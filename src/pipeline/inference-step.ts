@@ -276,7 +276,7 @@ export class InferenceStep {
     rows: number,
     outputs: BatchOutputs,
   ): void {
-    const { failureUnit, meters, metrics, models, watches } = this.#options
+    const { failureUnit, meters, metrics, models, spared, watches } = this.#options
     const { cohort, work } = batch.segments[0]!.run
     const units = failureUnit === 'batch' ? 1 : rows
     if (!this.#recovery.isOnTrial(cohort, version)) meters.inference?.passed(work, units, rows)
@@ -293,7 +293,7 @@ export class InferenceStep {
       const { block } = part.run.work
       const first = block.offset(part.run.work.rowOf(part.run.rows[part.from]!))
       this.#options.note(`results of step ${this.step} for ${block.topic}/${block.partition} from offset ${first}`)
-      this.#options.output.deliver(part, outputs, at)
+      this.#options.output.deliver(part, outputs, at, spared?.ofResults(version))
       at += part.to - part.from
     }
   }

@@ -2,7 +2,7 @@ import type { RunInferenceError } from '../errors.ts'
 import type { FunctionJob } from '../models/function-lane.ts'
 import type { FunctionTimer } from './function-timing.ts'
 import type { Delivery } from './functions.ts'
-import type { FailurePoint, Stage } from './stage.ts'
+import type { FailurePoint, Spare, Stage } from './stage.ts'
 import type { WorkBlock } from './work-block.ts'
 
 export interface PendingOptions {
@@ -23,6 +23,7 @@ export class PendingElement<O extends PendingOptions = PendingOptions> implement
   readonly #element: number
   /** The model whose result it is: another one may be delivering by the time that it comes back. */
   readonly #modelId: string | undefined
+  readonly #spare: Spare | undefined
 
   constructor(options: O, work: WorkBlock, element: number, value: unknown) {
     this.options = options
@@ -30,6 +31,7 @@ export class PendingElement<O extends PendingOptions = PendingOptions> implement
     this.#element = element
     this.value = value
     this.#modelId = options.delivery?.modelId
+    this.#spare = options.delivery?.spare
   }
 
   get isLost(): boolean {
@@ -40,7 +42,10 @@ export class PendingElement<O extends PendingOptions = PendingOptions> implement
     const { next, delivery, timer, onProgress } = this.options
     if (this.isLost) return
     timer.begin()
-    if (delivery) delivery.modelId = this.#modelId
+    if (delivery) {
+      delivery.modelId = this.#modelId
+      delivery.spare = this.#spare
+    }
     next.push(this.#work, this.#element, result)
     onProgress(this.#work)
   }
@@ -48,7 +53,8 @@ export class PendingElement<O extends PendingOptions = PendingOptions> implement
   failed(index: number, error: RunInferenceError): void {
     const { point, onProgress } = this.options
     if (this.isLost) return
-    this.#work.fail(this.#element, point, index, error, { value: this.value, modelId: this.#modelId })
+    const about = { value: this.value, modelId: this.#modelId, spare: this.#spare }
+    this.#work.fail(this.#element, point, index, error, about)
     onProgress(this.#work)
   }
 }

@@ -28,8 +28,8 @@ export interface PipelineMetrics extends ShadowMetrics {
   modelRefreshFailed(step: string, cohort: number, code: ErrorCode): void
   /** The model on trial beside this one has so many percent of the keys now; 0: none. */
   modelTrial(step: string, cohort: number, percent: number): void
-  /** It was given up by the rule of its trial. */
-  modelTrialGivenUp(step: string, cohort: number, about: 'failures' | 'latency'): void
+  /** It was given up by the rule of its trial, or for an error that would have ended the application. */
+  modelTrialGivenUp(step: string, cohort: number, about: 'failures' | 'latency' | 'error'): void
   blockReceived(topic: string, records: number, bytes: number): void
   /** Elements that were made of records on their way: by flatMap, and of records that bring batches. */
   childrenMade(topic: string, count: number): void

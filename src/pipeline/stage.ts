@@ -26,15 +26,17 @@ export interface FailurePoint {
   readonly isAside?: boolean
   /** Asked first; undefined: every failure is a dead letter. */
   readonly policy?: FailurePolicy | undefined
+  /** Behind a step: what comes there is all that was made of a result, so its row can be run again. */
+  readonly isStraight?: boolean
 }
 
-/** What a failure is: a dead letter, or the end of the application, with its row left undone. */
+/** What a failure is: a dead letter, or nothing, since it ends the application, or its row is run again. */
 export type FailurePolicy = (
   work: WorkBlock,
   element: number,
   failure: Failure,
   about: FailureFacts,
-) => 'dead-letter' | 'ends'
+) => 'dead-letter' | 'undone'
 
 /** Told of a failure while it is noted. */
 export type FailureListener = (work: WorkBlock, element: number, failure: Failure, about: FailureFacts) => void
@@ -51,7 +53,15 @@ export interface FailureFacts {
   readonly attempt?: number
   /** On a model on trial, for whose rule it is to judge: it says nothing of the step. */
   readonly isOnTrial?: boolean
+  /** Set for what a model on trial has run, or what was made of it. */
+  readonly spare?: Spare | undefined
 }
+
+/**
+ * Asked in place of the end of the application: a model on trial must not be the end of it (UNHANDLED, which is `error`). True: the row
+ * is the stable model's now, and runs again.
+ */
+export type Spare = (failure: Failure, error: RunInferenceError) => boolean
 
 /** What a dead letter is made from when its turn in the outbox comes. */
 export interface Failure {

@@ -5,7 +5,7 @@ import type { Delivery } from './functions.ts'
 import { ownRows } from './kept-results.ts'
 import type { RowRun, RunSegment } from './row-run.ts'
 import type { SinkStage } from './sink-stage.ts'
-import type { Stage } from './stage.ts'
+import type { Spare, Stage } from './stage.ts'
 import { NO_KEY } from './step-input.ts'
 import { rowView } from './tensor-rows.ts'
 
@@ -64,8 +64,13 @@ export class StepOutput {
     this.#options = options
   }
 
-  /** Hands on the results of one segment; `at` is the position of its first row in the outputs. */
-  deliver(segment: RunSegment, outputs: BatchOutputs, at: number): void {
+  /** Hands on the results of one segment; `at` is the position of its first row in the outputs. `spareOf`: see `FailureFacts`. */
+  deliver(
+    segment: RunSegment,
+    outputs: BatchOutputs,
+    at: number,
+    spareOf?: (run: RowRun, index: number) => Spare,
+  ): void {
     const { run, from, to } = segment
     const { routes, delivery, keepsResults } = this.#options
     if (run.work.lost) return
@@ -88,6 +93,7 @@ export class StepOutput {
     for (let i = from; i < to; i++) {
       // Each time: what waits for an asynchronous function may go on in between.
       delivery.modelId = outputs.modelId
+      delivery.spare = spareOf?.(run, i)
       next.push(run.work, run.rows[i]!, this.#result(run, i, read, first + i - from))
     }
   }

@@ -46,6 +46,12 @@ export class TrialWatches {
     return side === 'candidate' && watch!.judges
   }
 
+  /** A candidate, or a function behind it, has thrown what would end the application. Nobody is told of one whose trial is over. */
+  threw(cohort: number, error: RunInferenceError): void {
+    const { watch, side } = this.#watched.get(cohort) ?? {}
+    if (side === 'candidate') watch!.threw(error)
+  }
+
   /** A batch met an outage, and its rows were put back. True: it was one of the candidate, which somebody takes care of. */
   lost(cohort: number, error: RunInferenceError): boolean {
     const { watch, side } = this.#watched.get(cohort) ?? {}

@@ -163,7 +163,7 @@ export class WorkBlock {
     const row = this.rowOf(element)
     if (this.replays === undefined || this.replays.hears(row, point)) {
       const failure: Failure = { point, index, error, modelId: about.modelId, attempt: about.attempt ?? 1 }
-      if (point.policy?.(this, element, failure, about) === 'ends') return
+      if (point.policy?.(this, element, failure, about) === 'undone') return
       this.#note(row, element, failure)
       for (const listener of point.listeners) listener(this, element, failure, about)
     }

@@ -52,8 +52,8 @@ export interface LiveModelMetrics {
   modelRefreshFailed(step: string, cohort: number, code: ErrorCode): void
   /** The candidate of a cohort has this share of the keys here; 0: it has none, any more. */
   modelTrial(step: string, cohort: number, percent: number): void
-  /** The rule of its trial has given a candidate up. */
-  modelTrialGivenUp(step: string, cohort: number, about: Verdict['about']): void
+  /** A candidate was given up: by the rule of its trial, or for an error that would have ended the application. */
+  modelTrialGivenUp(step: string, cohort: number, about: Verdict['about'] | 'error'): void
 }
 
 export interface LiveModelsParts {

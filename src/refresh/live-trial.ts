@@ -10,6 +10,7 @@
  *     the trial is ended for all.
  * T5. A canary that is stuck in native code of a thread takes the instance with it (lane-watch.ts), rule or not. Its trial is ended for
  *     all before: else whoever starts next would load it again, and end in the same way.
+ * T6. What would end the application ends the trial instead, rule or not, where a canary has brought it about.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
@@ -24,6 +25,9 @@ import { Split } from './split.ts'
 import type { ModelStatus } from './status-record.ts'
 import { type Candidate, isSameModel, type ModelMetadata, type StepModels } from './step-models.ts'
 import type { TrialWatch } from './step-trials.ts'
+
+/** Of the message of an error that ends a trial. */
+const SHOWN_CHARS = 500
 
 /** A candidate, and the record that put it on trial. */
 export interface Trial {
@@ -199,6 +203,12 @@ export class LiveTrial {
       failed(side, records) {
         judge?.failed(side, records)
         if (judge) look(side)
+      },
+      threw: ({ message }) => {
+        const { metrics, models } = this.#parts
+        const reason = message.length <= SHOWN_CHARS ? message : `${message.slice(0, SHOWN_CHARS - 1)}…`
+        metrics.modelTrialGivenUp(models.slot.step, models.slot.cohort, 'error')
+        this.#endForAll(`given up before it ends the application: ${reason}`, reason)
       },
       lost: error => {
         this.#drop()

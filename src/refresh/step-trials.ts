@@ -28,6 +28,8 @@ export interface TrialWatch {
   ran(side: Side, rows: number, callMs: number): void
   /** So many rows have failed in inference for good. */
   failed(side: Side, rows: number): void
+  /** The candidate has brought about an error that nothing makes a dead letter of (UNHANDLED). */
+  threw(error: RunInferenceError): void
   /** The candidate, or its lanes, cannot work now: rows that it had were put back. Nothing waits for it where it is dropped. */
   lost(error: RunInferenceError): void
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { RunInferenceError } from '../../src/errors.ts'
 import type { Candidate, StepModels } from '../../src/refresh/step-models.ts'
 import { outage, published, unusable } from '../support/live-slots.ts'
 import { slotOnTrial } from '../support/live-trials.ts'
@@ -138,6 +139,15 @@ describe('a trial in an instance', () => {
   })
 
   const abortIf = { failureFactor: 2, latencyFactor: 2, minRecords: 10 }
+
+  it('T6: what would end the application ends it, here and for all, and once, without any rule', async () => {
+    const { aborts, step, trial, told } = await running()
+    const watch = step.watch!
+    watch.threw(new RunInferenceError('UNHANDLED', `step s: RangeError: ${'x'.repeat(10_000)}`))
+    assert.deepEqual([step.candidate, step.split, step.watch, told()], [...Array(3), '2 failed undefined'])
+    assert.match(trial.status()!.reason!, /given up before it ends the application: .*step s: RangeError: x+…/)
+    assert.deepEqual([aborts.length, aborts[0]!.reason.length], [1, 500])
+  })
 
   it('T4: it is given up once, here and for all, and what waits for that ends with the next record', async () => {
     const { aborts, step, trial, update, told } = await running('b', { abortIf })
