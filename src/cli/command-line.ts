@@ -1,3 +1,4 @@
+import { masking, withoutCredentials } from '../credentials.ts'
 import { RunInferenceError } from '../errors.ts'
 import type { SettingHelp } from '../settings-schema.ts'
 import type { CommandSpec } from './command.ts'
@@ -40,6 +41,7 @@ function tell(error: unknown, usage: string | undefined, json: boolean): void {
   const text = error instanceof Error ? error.message : String(error)
   if (json) {
     const code = usage === undefined ? RunInferenceError.from(error, 'BUG').code : USAGE
-    console.log(JSON.stringify({ error: { code, message: usage ?? text.replace(`[${code}] `, '') } }))
-  } else console.error(`kri: ${isOurs || !(error instanceof Error) ? text : (error.stack ?? text)}`)
+    const message = usage ?? text.replace(`[${code}] `, '')
+    console.log(JSON.stringify({ error: { code, message } }, masking))
+  } else console.error(withoutCredentials(`kri: ${isOurs || !(error instanceof Error) ? text : (error.stack ?? text)}`))
 }

@@ -1,5 +1,5 @@
 /** Writes a change of a slot by compare and set, says what it was, and waits for the fleet where that was asked for. */
-import { printable } from '../check/showable.ts'
+import { shownModelId } from '../credentials.ts'
 import { systemClock } from '../ops/clock.ts'
 import { type AwaitedInstance, type WaitResult, waitForFleet } from '../refresh/fleet-wait.ts'
 import { changeMetadata, type Decision, type WrittenState } from '../refresh/metadata-writer.ts'
@@ -8,7 +8,7 @@ import type { TopologySlot } from '../refresh/topology-slots.ts'
 import { unlessInterrupted } from './command-session.ts'
 import { fleetNow } from './models-fleet.ts'
 import type { ChangeFlags, ModelsSession } from './models-session.ts'
-import { actText, say, slotArguments, stableText, trialText } from './models-text.ts'
+import { actText, say, sayJson, shownText, slotArguments, stableText, trialText } from './models-text.ts'
 
 export const WAIT_SECONDS = 60
 const LOOK_EVERY_MS = 250
@@ -52,7 +52,7 @@ export async function tellChange(
   const isTrial = state?.candidate !== undefined
   if (flags.json !== true) sayChange(session, slot, change)
   const waited = flags.wait === undefined ? undefined : await wait(session, slot, offset, isTrial, flags)
-  if (flags.json === true) console.log(JSON.stringify({ slot: slot.text, offset, state, before, ...facts, waited }))
+  if (flags.json === true) sayJson({ slot: slot.text, offset, state, before, ...facts, waited })
   else if (waited) sayWaited(waited)
   if (waited && waited.outcome !== 'current') process.exitCode = 1
 }
@@ -100,14 +100,15 @@ async function wait(
 function instanceText({ instance, state, reason, modelId }: AwaitedInstance): string {
   const words = { behind: 'has not read it yet', loading: 'loads it', current: 'runs it', failed: 'failed' }
   if (state === 'overtaken') return `${instance} has read a later publication`
-  const served = state === 'failed' && modelId !== undefined ? `, and goes on with ${modelId || 'its own model'}` : ''
+  const served =
+    state === 'failed' && modelId !== undefined ? `, and goes on with ${shownModelId(modelId) || 'its own model'}` : ''
   return `${instance} ${words[state]}${reason === undefined ? '' : `: ${reason}`}${served}`
 }
 
 function sayWaited(result: WaitResult): void {
   const text = waitedText(result)
   if (result.outcome === 'current') say(text)
-  else console.error(printable(text))
+  else console.error(shownText(text))
 }
 
 function waitedText({ outcome, instances, silent, seconds }: WaitResult): string {

@@ -1,5 +1,6 @@
 /** Loads a model as an instance would, in a lane of its own, and compares its inputs and outputs with those of the one that serves. */
 import { within } from '../check/within.ts'
+import { shownModelId } from '../credentials.ts'
 import { RunInferenceError } from '../errors.ts'
 import { specsOfStep } from '../handler-place.ts'
 import type { Executor, LoadedModel, LoadedTensor, ModelSpec, Signature } from '../models/executor.ts'
@@ -64,7 +65,10 @@ export async function checkModel(
     const { modelId, inputs: expectedInputs, outputs: expectedOutputs } = there
     return {
       ...{ ok: differences.length === 0, loaded, differences },
-      ...{ expected: { inputs: expectedInputs, outputs: expectedOutputs }, expectedOf: `${modelId}, which serves` },
+      ...{
+        expected: { inputs: expectedInputs, outputs: expectedOutputs },
+        expectedOf: `${shownModelId(modelId)}, which serves`,
+      },
     }
   } finally {
     progress.clear()
@@ -79,13 +83,15 @@ export function requireFits({ modelId }: ModelMetadata, { differences, expectedO
   const remedy = 'Publish a model that has them, or change the declaration and deploy the topology with it'
   throw new RunInferenceError(
     'MODEL_UNUSABLE',
-    `${modelId} has other inputs or outputs than ${expectedOf}: ${text}. ${remedy}`,
+    `${shownModelId(modelId)} has other inputs or outputs than ${expectedOf}: ${text}. ${remedy}`,
   )
 }
 
 /** Both sides, tensor by tensor. */
 export function sayCheck({ modelId }: ModelMetadata, { loaded, expected, expectedOf, differences }: ModelCheck): void {
-  say(`${modelId} loads and runs on ${loaded.provider} (${loaded.loadMs.toFixed(0)} ms); compared with ${expectedOf}:`)
+  say(
+    `${shownModelId(modelId)} loads and runs on ${loaded.provider} (${loaded.loadMs.toFixed(0)} ms); compared with ${expectedOf}:`,
+  )
   for (const side of ['inputs', 'outputs'] as const) {
     for (const tensor of expected[side]) {
       const got = loaded[side].find(({ declared }) => declared === tensor.declared)

@@ -3,7 +3,7 @@ import { modelText } from '../refresh/publish-plan.ts'
 import { chosenSlots, type TopologySlot } from '../refresh/topology-slots.ts'
 import { unlessInterrupted } from './command-session.ts'
 import { type ModelsFlags, type ModelsSession, withModels } from './models-session.ts'
-import { actText, say, stableText, trialText } from './models-text.ts'
+import { actText, say, sayJson, stableText, trialText } from './models-text.ts'
 
 /** Shows what is published, and what was, newest first. */
 export async function listModels(module: string, flags: ModelsFlags): Promise<void> {
@@ -36,7 +36,7 @@ function printJson(lists: readonly SlotHistory[], others: Others): void {
     const current = currentOf(entries)
     return { slot: text, step, keys, offset: current?.offset ?? null, state: current?.state ?? null, history: entries }
   })
-  console.log(JSON.stringify({ slots, ignored: others.map(({ slot, offset, state }) => ({ slot, offset, state })) }))
+  sayJson({ slots, ignored: others.map(({ slot, offset, state }) => ({ slot, offset, state })) })
 }
 
 function printText(lists: readonly SlotHistory[], others: Others, { module }: ModelsSession): void {

@@ -9,7 +9,7 @@ import { tellChange, write } from './models-change.ts'
 import { requireFits, sayCheck } from './models-check.ts'
 import { checkOf, metadataOf, openModel } from './models-file.ts'
 import { actOf, type ChangeFlags, type ModelsSession, withModels } from './models-session.ts'
-import { say } from './models-text.ts'
+import { say, sayJson } from './models-text.ts'
 
 const SALT_BYTES = 8
 
@@ -37,7 +37,7 @@ export async function publishModel(module: string, modelId: string, flags: Publi
       const check =
         flags.check || flags.dryRun ? await checkOf(session, slot, opened, model, serving?.state.stable) : undefined
       if (flags.dryRun === true) {
-        if (flags.json === true) console.log(JSON.stringify({ slot: slot.text, model, check }))
+        if (flags.json === true) sayJson({ slot: slot.text, model, check })
         else {
           sayCheck(model, check!)
           say(

@@ -1,3 +1,4 @@
+import { shownModelId } from '../credentials.ts'
 import { isCurrent, type SlotFleet } from '../refresh/fleet-status.ts'
 import { modelText } from '../refresh/publish-plan.ts'
 import type { ModelStatus } from '../refresh/status-record.ts'
@@ -5,7 +6,7 @@ import { chosenSlots } from '../refresh/topology-slots.ts'
 import { unlessInterrupted } from './command-session.ts'
 import { type FleetNow, fleetNow } from './models-fleet.ts'
 import { type ModelsFlags, withModels } from './models-session.ts'
-import { say, trialText } from './models-text.ts'
+import { say, sayJson, trialText } from './models-text.ts'
 
 /** Shows what every instance runs. Exit code 1 when one does not run what is published, or tells nothing. */
 export async function modelsStatus(module: string, flags: ModelsFlags): Promise<void> {
@@ -23,7 +24,7 @@ export async function modelsStatus(module: string, flags: ModelsFlags): Promise<
 
 function printJson({ ignored, unreadable, ...fleet }: FleetNow, slots: readonly SlotFleet[], isWell: boolean): void {
   const maps = { ignored: Object.fromEntries(ignored), unreadable: Object.fromEntries(unreadable) }
-  console.log(JSON.stringify({ current: isWell, ...fleet, slots, ...maps }))
+  sayJson({ current: isWell, ...fleet, slots, ...maps })
 }
 
 function printText(fleet: FleetNow, slots: readonly SlotFleet[]): void {
@@ -48,7 +49,7 @@ function printText(fleet: FleetNow, slots: readonly SlotFleet[]): void {
 }
 
 function modelStatusText(progress: string, { modelId, reason, since, metadataOffset }: ModelStatus): string {
-  const serving = modelId === undefined ? 'nothing serves' : `serves ${modelId || 'its own model'}`
+  const serving = modelId === undefined ? 'nothing serves' : `serves ${shownModelId(modelId) || 'its own model'}`
   const why = reason === undefined ? '' : `: ${reason}`
   return `${progress} since ${since} (offset ${metadataOffset}), ${serving}${why}`
 }

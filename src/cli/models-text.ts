@@ -1,11 +1,20 @@
 /** States of models as people read them. */
 import { printable } from '../check/showable.ts'
+import { masking, withoutCredentials } from '../credentials.ts'
 import { modelText } from '../refresh/publish-plan.ts'
 import type { Candidate, StepModels } from '../refresh/step-models.ts'
 
-/** A line on standard output, in which what others published cannot do anything to a terminal. */
+/** A line on standard output, in which what others published cannot do anything to a terminal, and shows no credential. */
 export function say(text: string): void {
-  console.log(text.split('\n').map(printable).join('\n'))
+  console.log(shownText(text))
+}
+
+export function sayJson(value: object): void {
+  console.log(JSON.stringify(value, masking))
+}
+
+export function shownText(text: string): string {
+  return withoutCredentials(text).split('\n').map(printable).join('\n')
 }
 
 export function stableText(state: StepModels | undefined): string {

@@ -10,7 +10,7 @@ import { type Change, write } from './models-change.ts'
 import { requireFits } from './models-check.ts'
 import { checkOf, metadataOf, openModel } from './models-file.ts'
 import { actOf, type ModelsFlags, type ModelsSession, withModels } from './models-session.ts'
-import { say, slotArguments } from './models-text.ts'
+import { say, sayJson, slotArguments } from './models-text.ts'
 
 const EVERY_SECONDS = 5
 
@@ -147,7 +147,7 @@ function teller({ module }: ModelsSession, slot: TopologySlot, pattern: string, 
     if (key === last) return
     last = key
     const at = new Date(systemClock.wallTime()).toISOString()
-    if (json) console.log(JSON.stringify({ at, ...event }))
+    if (json) sayJson({ at, ...event })
     else say(`${at}  ${eventText(event, slotArguments(module, slot), pattern)}`)
   }
 }

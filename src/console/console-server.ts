@@ -1,6 +1,7 @@
 /** The console over HTTP: the page, what it asks for, and snapshots. It listens by itself, or is given requests by another server. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { masked } from '../credentials.ts'
 import { isRetriable, RunInferenceError } from '../errors.ts'
 import type { Clock } from '../ops/clock.ts'
 import {
@@ -114,7 +115,7 @@ function addRoute(app: FastifyInstance, { method, path, answer }: ConsoleRoute):
 }
 
 function send(reply: FastifyReply, { status, problem }: Refusal): FastifyReply {
-  return reply.code(status).headers({ 'cache-control': 'no-store' }).send(problem)
+  return reply.code(status).headers({ 'cache-control': 'no-store' }).send(masked(problem))
 }
 
 /** What went wrong, as a command would print it, and the status that says whose doing it is. */

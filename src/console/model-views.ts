@@ -1,4 +1,5 @@
 /** Models as the console shows them: what is published for each slot, and what instances make of it. */
+import { shownModelId } from '../credentials.ts'
 import { specsOfStep } from '../handler-place.ts'
 import { modelMetadataTopic, modelStatusTopic } from '../kafka/topic-names.ts'
 import { fleetOf, type SlotFleet, StatusTable } from '../refresh/fleet-status.ts'
@@ -68,7 +69,7 @@ function slotViews(
       ...(state && { publishedBy: state.publishedBy, publishedAt: state.publishedAt }),
       fleet: instances.map(({ instance, status: { state: became, revision, modelId, reason } }) => ({
         ...{ instance, state: became, revision },
-        ...(modelId !== undefined && { modelId: modelId === '' ? own : modelId }),
+        ...(modelId !== undefined && { modelId: shownModelId(modelId === '' ? own : modelId) }),
         ...(reason !== undefined && { reason }),
       })),
     }
@@ -77,7 +78,7 @@ function slotViews(
 
 /** The handler's own model by its address, where it has one. */
 function modelView(model: ModelMetadata | undefined, own: string): ModelView {
-  if (model === undefined || model.modelId === '') return { modelId: own, modelName: 'the handler’s own' }
+  if (model === undefined || model.modelId === '') return { modelId: shownModelId(own), modelName: 'the handler’s own' }
   const { modelId, modelName, sha256 } = model
-  return { modelId, modelName, ...(sha256 !== undefined && { sha256 }) }
+  return { modelId: shownModelId(modelId), modelName, ...(sha256 !== undefined && { sha256 }) }
 }

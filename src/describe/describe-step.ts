@@ -1,4 +1,4 @@
-import { withoutCredentials } from '../credentials.ts'
+import { shownModelId } from '../credentials.ts'
 import type { StepNode } from '../graph.ts'
 import { deadLetterTopic } from '../kafka/topic-names.ts'
 import type { Cohort, HandlerDefinition, HandlerFunction, OnnxModel } from '../models/model-handler.ts'
@@ -51,7 +51,7 @@ function describeModel({ keys, model }: Cohort): ModelDescription {
   return {
     keys: keys?.map(String) ?? null,
     kind: model.kind,
-    uri: withoutCredentials(model.uri),
+    uri: shownModelId(model.uri),
     inputs: onnx ? showInputs(onnx) : {},
     outputs: onnx ? showSpecs(onnx.outputs) : {},
     providerPolicy: onnx?.providerPolicy ?? null,

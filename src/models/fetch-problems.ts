@@ -1,12 +1,12 @@
 /** What a model that cannot be had is told with. No text of these holds a credential. */
-import { withoutCredentials } from '../credentials.ts'
+import { shownModelId, withoutCredentials } from '../credentials.ts'
 import { RunInferenceError } from '../errors.ts'
 
 const MAX_CHARS = 300
 
-/** An id as it may be shown: in quotes, control characters escaped, users and passwords masked, cut where it is long. */
+/** An id as it may be shown: in quotes, control characters escaped, credentials masked, cut where it is long. */
 export function shownId(modelId: string): string {
-  const text = withoutCredentials(modelId)
+  const text = shownModelId(modelId)
   return JSON.stringify(text.length <= MAX_CHARS ? text : `${text.slice(0, MAX_CHARS - 1)}…`)
 }
 

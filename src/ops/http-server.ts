@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { masking } from '../credentials.ts'
 import { RunInferenceError } from '../errors.ts'
 import type { HealthReport } from './run-health.ts'
 
@@ -108,7 +109,7 @@ async function later<T>(give: () => T | Promise<T>): Promise<T> {
 }
 
 function respond(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`)
+  response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body, masking)}\n`)
 }
 
 const SETTING = '--http-port or KRI_HTTP_PORT'

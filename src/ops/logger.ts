@@ -1,4 +1,5 @@
-import { type DestinationStream, pino } from 'pino'
+import { type DestinationStream, type LoggerOptions, pino } from 'pino'
+import { masked } from '../credentials.ts'
 
 /** The four methods that this project logs with; facts go into `fields`, one line per event, never per record. */
 export interface Logger {
@@ -11,9 +12,20 @@ export interface Logger {
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
-/** JSON lines through pino, to standard error unless told otherwise: standard output belongs to the commands. */
+/**
+ * JSON lines through pino, to standard error unless told otherwise: standard output belongs to the commands. Addresses are written
+ * without users, passwords and values of queries, in whichever fact or message they stand.
+ */
 export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination ?? pino.destination(2))
+  const options: LoggerOptions = {
+    ...{ level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    hooks: {
+      logMethod(written, method) {
+        method.apply(this, written.map(each => masked(each)) as typeof written)
+      },
+    },
+  }
+  return pino(options, destination ?? pino.destination(2))
 }
 
 const ignore = () => {}

@@ -1,4 +1,5 @@
 /** What the commands write into the metadata topic: decisions on the state that is found there, taken again when it has changed. */
+import { shownModelId } from '../credentials.ts'
 import { RunInferenceError } from '../errors.ts'
 import { show } from '../problem.ts'
 import type { HistoryRecord } from './model-history.ts'
@@ -103,11 +104,15 @@ export function watchVerdict(state: StepModels | undefined, { sha256, arrivedMs 
 /** A model as people are shown it. */
 export function modelText({ modelId, sha256 }: ModelMetadata): string {
   if (modelId === '') return "the handler's own model"
-  return sha256 === undefined ? show(modelId) : `${show(modelId)} (${sha256.slice(0, 12)})`
+  const shown = show(shownModelId(modelId))
+  return sha256 === undefined ? shown : `${shown} (${sha256.slice(0, 12)})`
 }
 
 /** How metrics are named after a model when nobody says: the last part of its id, without what follows the last dot. */
 export function modelNameOf(modelId: string): string {
-  const last = modelId.replace(/\/+$/, '').split('/').at(-1) ?? ''
+  // A query may be a signature, and names are labels of metrics.
+  const isAddress = /^[a-z][a-z0-9+.-]*:\/\//i.test(modelId)
+  const place = isAddress ? modelId.replace(/[?#].*$/s, '') : modelId
+  const last = place.replace(/\/+$/, '').split('/').at(-1) ?? ''
   return last.replace(/(?!^)\.[^.]*$/, '')
 }

@@ -33,6 +33,15 @@ suite('health and metrics over HTTP', () => {
     assert.deepEqual(((await response.json()) as HealthReport).problems, { kafka: 'no broker answers' })
   })
 
+  test('what it says of models shows no credential of their addresses', async t => {
+    const modelId = 'https://u:swordfish@h/m.onnx?X-Amz-Signature=swordfish'
+    const slots = [{ slot: 's', modelId, reason: `cannot load ${modelId}` }] as unknown as HealthReport['slots']
+    const { url } = await serve(t, { slots, problems: { model: `${modelId} is gone` } })
+    const text = await (await fetch(`${url}/readyz`)).text()
+    assert.match(text, /"modelId":"https:\/\/\*\*\*@h\/m\.onnx\?X-Amz-Signature=\*\*\*"/)
+    assert.doesNotMatch(text, /swordfish/)
+  })
+
   test('what is not ready gets 503, and only what is not live is to be restarted', async t => {
     const starting = await serve(t, { ready: false, state: 'starting' })
     assert.equal((await fetch(`${starting.url}/livez`)).status, 200)
