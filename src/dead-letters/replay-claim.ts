@@ -44,11 +44,8 @@ export interface AuditEntry {
   readonly offsets?: readonly PartitionOffset[]
 }
 
-/** What is to be written, by what the audit says of the run and of others; what it throws is thrown. */
-export type AuditDecision = (
-  run: ReplayRun | undefined,
-  others: readonly ReplayRun[],
-) => AuditEntry | Promise<AuditEntry>
+/** What is to be written, by what the audit says of the run; what it throws is thrown. */
+export type AuditDecision = (run: ReplayRun | undefined) => AuditEntry | Promise<AuditEntry>
 
 /** A record of ours whose commit has begun. */
 interface Written {
@@ -127,8 +124,7 @@ export class ReplayClaim {
           await this.writer.fence()
           if (uncertain !== undefined && (await this.#has(uncertain))) return uncertain.offset
         }
-        const { own, others } = await this.#read()
-        const entry = await decide(own, others)
+        const entry = await decide((await this.#read()).own)
         const text = this.#textOf(entry.record)
         hasSent = true
         const offset = await this.#send(entry, text)

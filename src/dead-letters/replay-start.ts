@@ -165,15 +165,13 @@ interface Begun {
 async function begin(parts: ReplayParts, wish: ReplayWish, claim: ReplayClaim, planned: ReplayOrder): Promise<Begun> {
   const { port, topology } = parts
   let begun: Begun | undefined
-  await claim.begin(async (run, others) => {
+  await claim.begin(async run => {
     const who = whoAndWhy(parts, wish)
     if (run === undefined) {
-      refuseUnless(besideRefusal(planned, others))
       const started = { name: wish.name, by: who.by, startedAt: who.at }
       begun = { order: planned, isResumed: false, started, progress: await firstProgress(port, planned) }
     } else {
       const [order, { lastEnd }] = [orderOf(run, wish), run]
-      refuseUnless(besideRefusal(order, others))
       const progress = await readProgress(port, topology.applicationId, wish.name, order, lastEnd, true)
       requireKnown(progress, run)
       begun = { order, isResumed: true, started: run, ...(lastEnd && { lastEnd }), progress }
@@ -181,7 +179,7 @@ async function begin(parts: ReplayParts, wish: ReplayWish, claim: ReplayClaim, p
     const { order, isResumed, progress } = begun
     return { record: { kind: isResumed ? 'resumed' : 'started', ...who, order }, offsets: startOffsets(progress) }
   })
-  // One that began at the same time may have been written before.
+  // One that began since this one was planned may have been written before.
   const beside = besideRefusal(begun!.order, await claim.before())
   if (beside === undefined) return begun!
   const { counts, positions } = begun!.progress
