@@ -1,4 +1,5 @@
 /** Loads every model in one lane, as `run` does in all, and collects what is wrong instead of ending at the first. */
+import { shownModelId } from '../credentials.ts'
 import { RunInferenceError } from '../errors.ts'
 import type { StepNode } from '../graph.ts'
 import { specsOfStep } from '../handler-place.ts'
@@ -89,7 +90,7 @@ async function checkModel(
 ): Promise<ModelReport> {
   const [use] = sharing
   const { step, spec } = use
-  const report = { steps: [...new Set(sharing.map(use => use.step))], uri: spec.uri }
+  const report = { steps: [...new Set(sharing.map(use => use.step))], uri: shownModelId(spec.uri) }
   const where = `model of step "${step}"`
   try {
     const [lane] = lanesFor(executor, spec)

@@ -1,5 +1,6 @@
 /** What works, and not as well as it could, or not as it looks. */
 import { availableParallelism } from 'node:os'
+import { shownModelId } from '../credentials.ts'
 import type { StepNode } from '../graph.ts'
 import { keyOrigins } from '../key-origin.ts'
 import { modelsOf, type OnnxModel } from '../models/model-handler.ts'
@@ -42,7 +43,7 @@ function mappingWarnings(where: string, { handler: { cohorts } }: StepNode): Pro
     return [
       {
         where,
-        what: `a per-key handler ignores what the handlers of its mappings ask for, here mapping ${i} (${model.uri})`,
+        what: `a per-key handler ignores what the handlers of its mappings ask for, here mapping ${i} (${shownModelId(model.uri)})`,
         got: ignored.join(', '),
         remedy: 'Ask for it in the options of the step',
       },
