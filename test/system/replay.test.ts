@@ -176,14 +176,14 @@ describe('kri dlq replay', { skip, timeout: 120_000 }, () => {
 
   it('what cannot be had ends the run with 1, says how to list it, and stays open until somebody parks it', async () => {
     const facts = { application: id, stage: 'preprocess', code: 'GONE', 'original-topic': `${prefix}elsewhere` }
-    await send(failed, letterRecords([{ key: 'gone', facts }]))
+    await send(failed, letterRecords([{ facts }, { facts }]))
     const { code, stdout, stderr } = await kri('replay', '--code', 'GONE', '--name', 'lost', '--yes')
-    assert.deepEqual([code, stdout], [1, 'run lost is finished: 0 replayed, 1 left where they are\n'])
+    assert.deepEqual([code, stdout], [1, 'run lost is finished: 0 replayed, 2 left where they are\n'])
     const list = new RegExp(
-      `\\n1 dead letter is left where it is, and open. To list what is open: kri dlq ls ${MODULE} --code GONE --open .*\\n$`,
+      `\\n2 dead letters are left where they are, and open. To list what is open: kri dlq ls ${MODULE} --code GONE --open .*\\n$`,
     )
     assert.match(stderr, list)
-    assert.equal((await json('ls', '--code', 'GONE', '--open')).count, 1)
+    assert.equal((await json('ls', '--code', 'GONE', '--open')).count, 2)
     await json('park', '--open', '--name', 'aside', '--yes')
     assert.equal((await json('ls', '--open')).count, 0)
   })
