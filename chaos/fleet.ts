@@ -37,7 +37,7 @@ export interface Instance {
   metrics(): Promise<readonly Sample[] | undefined>
   look(): Promise<Look | undefined>
   /** Sends a signal after which it may go on. */
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void
+  signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGUSR2'): void
   /** Sends a signal that ends it; resolves when it has ended. */
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
 }

@@ -8,55 +8,43 @@ export interface SoakResult {
   readonly capacity: number
   readonly rate: number
   readonly lag: readonly Sampled[]
+  /** Of each instance: bytes of memory behind full collections of all its heaps, and at any time. */
+  readonly collected: readonly (readonly Sampled[])[]
   readonly resident: readonly (readonly Sampled[])[]
-  /** With each sample of `resident`: MB that V8's heaps took of it, by thread. */
-  readonly committed: readonly (readonly (readonly number[])[])[]
   readonly descriptors: readonly (readonly Sampled[])[]
   /** Of each instance, of each of its threads: MB after full collections. */
   readonly heaps: readonly (readonly (readonly Sampled[])[])[]
   readonly unexpectedExits: number
 }
 
-/**
- * What comes first is not looked at: code is compiled, buffers find their sizes, and V8's heap grows as far as it may (to four
- * times what lives), for which it took 17 minutes at half load. Behind that its size goes up and down with the garbage in it, so
- * of the heaps that counts which lives, and of resident memory what is not theirs.
- */
+/** What comes first is not looked at: code is compiled, and buffers find their sizes. */
 const WARM_UP_SHARE = 0.5
 const MB = 2 ** 20
 /** What the line through the samples may gain, from the end of the warm-up to the end. */
 const LIMITS = {
   heapMb: { absolute: 3, share: 0.1 },
-  outsideMb: { absolute: 10, share: 0.1 },
+  collectedMb: { absolute: 10, share: 0.1 },
   descriptors: { absolute: 3, share: 0 },
 } as const
-/** A line through fewer collections says nothing: such a heap is judged with what is outside of heaps. */
+/** A line through fewer says nothing. The thread that watches for stalls is not among those that are made to collect. */
 const MIN_COLLECTIONS = 4
-/** From the first minute on. */
-const MIN_COLLECTIONS_IN_ALL = 3
-/** What a heap has while modules are loaded says nothing of what comes. */
-const FIRST_SECONDS = 60
-/** The share of the looks at an instance that it has to answer: what is not seen is not flat. */
+/** The main thread and a lane. */
+const THREADS = 2
+/** The share of the looks at an instance, and of its collections, that it has to answer: what is not seen is not flat. */
 const MIN_ANSWERED = 0.75
 
 export function soakReport(result: SoakResult) {
   const warm = result.minutes * 60 * WARM_UP_SHARE
   const problems: string[] = []
   const lag = driftOf(result.lag, warm)
+  const collections = Math.floor(result.minutes * (1 - WARM_UP_SHARE))
   const instances = result.resident.map((resident, i) => {
-    const heaps = (result.heaps[i] ?? []).map(live => heapDrift(live, warm))
-    const isJudged = heaps.map(({ samples }) => samples >= MIN_COLLECTIONS_IN_ALL)
-    const outside = resident.map(({ at, value }, j) => {
-      const committed = result.committed[i]?.[j]?.filter((_, thread) => isJudged[thread]) ?? []
-      return { at, value: value / MB - committed.reduce((sum, mb) => sum + mb, 0) }
-    })
     const drifts = {
-      heapsMb: heaps.filter((_, thread) => isJudged[thread]),
-      outsideMb: driftOf(outside, warm),
-      residentMb: driftOf(
-        resident.map(({ at, value }) => ({ at, value: value / MB })),
-        warm,
-      ),
+      heapsMb: (result.heaps[i] ?? [])
+        .map(live => driftOf(live, warm))
+        .filter(({ samples }) => samples >= MIN_COLLECTIONS),
+      collectedMb: inMb(result.collected[i]!, warm),
+      residentMb: inMb(resident, warm),
       descriptors: driftOf(result.descriptors[i]!, warm),
     }
     const { samples, mean } = drifts.residentMb
@@ -64,9 +52,15 @@ export function soakReport(result: SoakResult) {
       problems.push(
         `instance ${i + 1}: only ${samples} of ${lag.samples} looks at it were answered with what was asked for`,
       )
+    const fewest = Math.min(...[...drifts.heapsMb, drifts.collectedMb].map(drift => drift.samples))
+    if (drifts.heapsMb.length < THREADS || fewest < collections * MIN_ANSWERED)
+      problems.push(
+        `instance ${i + 1}: ${drifts.heapsMb.length} threads collected all of their heap, the least of them ${fewest} times; ` +
+          `expected at least ${THREADS}, ${collections} times`,
+      )
     for (const drift of drifts.heapsMb)
       if (!isFlat(drift, LIMITS.heapMb)) problems.push(`instance ${i + 1}: a heap grows by ${shown(drift)} MB`)
-    for (const name of ['outsideMb', 'descriptors'] as const)
+    for (const name of ['collectedMb', 'descriptors'] as const)
       if (!isFlat(drifts[name], LIMITS[name]))
         problems.push(`instance ${i + 1}: ${name} grows by ${shown(drifts[name])}`)
     return drifts
@@ -79,7 +73,7 @@ export function soakReport(result: SoakResult) {
     ...{ minutes, guarantee, capacity: round(result.capacity), rate, samples: result.lag.length },
     instances: instances.map(drifts => ({
       heapsMb: drifts.heapsMb.map(rounded),
-      outsideMb: rounded(drifts.outsideMb),
+      collectedMb: rounded(drifts.collectedMb),
       residentMb: rounded(drifts.residentMb),
       descriptors: rounded(drifts.descriptors),
     })),
@@ -87,22 +81,20 @@ export function soakReport(result: SoakResult) {
     ...{ isFlat: problems.length === 0, problems },
   }
   const lines = instances.map(
-    ({ heapsMb, outsideMb, residentMb, descriptors }, i) =>
-      `  instance ${i + 1}: heaps ${heapsMb.map(shown).join(', ') || 'hardly collected'} MB; outside of these ${shown(outsideMb)} MB; ` +
-      `resident ${shown(residentMb)} MB; descriptors ${shown(descriptors)}`,
+    ({ heapsMb, collectedMb, residentMb, descriptors }, i) =>
+      `  instance ${i + 1}: heaps ${heapsMb.map(shown).join(', ') || 'not collected'} MB; memory behind collections ${shown(collectedMb)} MB, ` +
+      `at any time ${shown(residentMb)} MB; descriptors ${shown(descriptors)}`,
   )
   const verdict = problems.length === 0 ? ['  all of it is flat'] : problems.map(problem => `  ${problem}`)
   const head = `${guarantee}: ${minutes} minutes at ${rate} records/s, of ${result.capacity.toFixed(0)} that come through`
   return { json, problems, text: [head, ...lines, `  lag ${shown(lag)} records`, ...verdict].join('\n') }
 }
 
-/**
- * A heap that is seldom collected has not grown to where V8 would collect it; what it had from its first minute on is looked at
- * then.
- */
-function heapDrift(live: readonly Sampled[], warm: number): Drift {
-  const drift = driftOf(live, warm)
-  return drift.samples >= MIN_COLLECTIONS ? drift : driftOf(live, FIRST_SECONDS)
+function inMb(samples: readonly Sampled[], from: number): Drift {
+  return driftOf(
+    samples.map(({ at, value }) => ({ at, value: value / MB })),
+    from,
+  )
 }
 
 function shown({ mean, growth, perHour }: Drift): string {

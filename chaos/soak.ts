@@ -1,14 +1,13 @@
 /** `npm run soak`: whether memory, file descriptors and lag stay where they are at half load; see README.md. */
-import { mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Sampled } from './drift.ts'
 import { registerEventSchema } from './event-schemas.ts'
 import { INSTANCES } from './faults.ts'
 import { createFleet, type Instance } from './fleet.ts'
-import { heapTraces } from './heap-trace.ts'
+import { liveHeaps } from './heap-trace.ts'
 import { topicsOf } from './judge.ts'
-import { sumOf } from './metrics-text.ts'
 import { type Producer, startProducer } from './producer.ts'
 import { type Job, program, ROOT } from './program.ts'
 import { instanceArgs } from './run.ts'
@@ -19,7 +18,11 @@ import { until } from './until.ts'
 import { createWatch, type Watch } from './watch.ts'
 
 const NAME = 'soak'
+const COLLECTING = ['--trace-gc', '--expose-gc', `--import=${join(ROOT, 'chaos/collect-on-signal.mjs')}`]
 const SAMPLE_MS = 5_000
+/** How often each thread of each instance collects all of its heap, and how long it is given for that. */
+const COLLECT_MS = 60_000
+const COLLECTED_MS = 1_000
 /** What the load at most is told from: how long they take to come out. */
 const PROBE_RECORDS = 12_000
 const PROBE_RATE = 20_000
@@ -36,7 +39,7 @@ async function soak(flags: SoakFlags, job: Job): Promise<boolean> {
   mkdirSync(logFolder)
   const exits: string[] = []
   const fleet = createFleet({
-    ...{ root: ROOT, args: instanceArgs(setup, NAME, flags.guarantee), nodeArgs: ['--trace-gc'], logFolder },
+    ...{ root: ROOT, args: instanceArgs(setup, NAME, flags.guarantee), nodeArgs: COLLECTING, logFolder },
     compileCache: compileCache(folder),
     onUnexpectedExit: what => {
       say(what)
@@ -68,7 +71,8 @@ async function soak(flags: SoakFlags, job: Job): Promise<boolean> {
     return { capacity, rate, samples }
   }
   const { capacity, rate, samples } = await Promise.race([course(), failed.promise])
-  const heaps = fleet.running.map(({ log }) => heapTraces(log()).map(({ live }) => live))
+  const heaps = fleet.running.map(({ log }) => liveHeaps(log()))
+  writeFileSync(join(logFolder, 'samples.json'), JSON.stringify({ ...samples, heaps }))
   const { minutes, guarantee } = flags
   const report = soakReport({ minutes, guarantee, capacity, rate, ...samples, heaps, unexpectedExits: exits.length })
   process.stdout.write(flags.json ? `${JSON.stringify(report.json)}\n` : `${report.text}\n`)
@@ -88,10 +92,10 @@ async function capacityOf(producer: Producer, watch: Watch, signal: AbortSignal)
 export interface SoakSamples {
   /** Records behind, of all partitions together. */
   readonly lag: readonly Sampled[]
-  /** Of each instance: bytes. */
+  /** Of each instance: bytes of memory behind full collections of all heaps. */
+  readonly collected: readonly (readonly Sampled[])[]
+  /** Of each instance: bytes of memory at any time. */
   readonly resident: readonly (readonly Sampled[])[]
-  /** With each of these: MB that V8's heaps took of it, by thread. */
-  readonly committed: readonly (readonly (readonly number[])[])[]
   /** Of each instance: open file descriptors. */
   readonly descriptors: readonly (readonly Sampled[])[]
 }
@@ -103,28 +107,36 @@ async function sampled(
   { signal, say }: Job,
 ): Promise<SoakSamples> {
   const lag: Sampled[] = []
+  const collected = instances.map((): Sampled[] => [])
   const resident = instances.map((): Sampled[] => [])
-  const committed = instances.map((): (readonly number[])[] => [])
   const descriptors = instances.map((): Sampled[] => [])
   const startedAt = performance.now()
   const seconds = () => (performance.now() - startedAt) / 1_000
-  let told = 0
+  const noteMemory = (of: readonly Sampled[][]) => {
+    for (const [i, { pid, isRunning }] of instances.entries())
+      if (isRunning) of[i]!.push({ at: seconds(), value: residentBytes(pid) })
+  }
+  let collections = 0
   while (seconds() < minutes * 60) {
     await delay(SAMPLE_MS, undefined, { signal })
     lag.push({ at: seconds(), value: (await watch.progress()).lag })
-    for (const [i, instance] of instances.entries()) {
-      const metrics = await instance.metrics()
-      if (metrics === undefined) continue
-      resident[i]!.push({ at: seconds(), value: sumOf(metrics, 'process_resident_memory_bytes') })
-      committed[i]!.push(heapTraces(instance.log()).map(({ committedMb }) => committedMb))
-      descriptors[i]!.push({ at: seconds(), value: readdirSync(`/proc/${instance.pid}/fd`).length })
-    }
-    if (Math.floor(seconds() / 60) > told) {
-      told = Math.floor(seconds() / 60)
-      say(`minute ${told}: lag ${lag.at(-1)!.value}, resident ${resident.map(each => megabytes(each)).join(', ')} MB`)
-    }
+    noteMemory(resident)
+    for (const [i, { pid, isRunning }] of instances.entries())
+      if (isRunning) descriptors[i]!.push({ at: seconds(), value: readdirSync(`/proc/${pid}/fd`).length })
+    if (Math.floor((seconds() * 1_000) / COLLECT_MS) === collections) continue
+    collections++
+    for (const instance of instances) instance.signal('SIGUSR2')
+    await delay(COLLECTED_MS, undefined, { signal })
+    noteMemory(collected)
+    say(
+      `minute ${collections}: lag ${lag.at(-1)!.value}, memory ${collected.map(each => megabytes(each)).join(', ')} MB`,
+    )
   }
-  return { lag, resident, committed, descriptors }
+  return { lag, collected, resident, descriptors }
+}
+
+function residentBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1_024
 }
 
 function megabytes(samples: readonly Sampled[]): string {
