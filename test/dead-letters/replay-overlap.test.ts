@@ -108,7 +108,7 @@ describe('two selections', () => {
         const found = deadLetterOf(block, 0)
         if (selects(a)(found, block, 0) && selects(b)(found, block, 0)) assert.ok(meet(a, b))
       }),
-      { numRuns: 2_000 },
+      { numRuns: 500 },
     )
   })
 })
