@@ -18,6 +18,7 @@ import { modelLook } from './model-views.ts'
 import { refreshed, tellsOf } from './refreshed.ts'
 import { replayLook, withOwn } from './replay-views.ts'
 import { type RunningReplays, runningReplays } from './running-replays.ts'
+import { shownFleets, shownInstances } from './shown-instances.ts'
 import { shownPartitions } from './shown-partitions.ts'
 import { letterTopics, recordCounts } from './topic-ends.ts'
 import { fleetWork } from './work-view.ts'
@@ -86,10 +87,10 @@ function applicationSnapshots(parts: ConsoleParts, graph: DrawnGraph, replays: R
         ...ratesOf(parts, look, readings, graph),
         lag: { records, ...(records === 0 ? { seconds: 0 } : age !== undefined && { seconds: age }) },
         ...shownPartitions(partitions),
-        instances,
+        ...shownInstances(instances),
         ...(stats.size > 0 && { told: { instances: stats.size, members } }),
         ...fleetWork([...stats.values()]),
-        models: published.slots,
+        models: shownFleets(published.slots),
         deadLetters: recordCounts(look, letterTopics(parts)),
         replays: withOwn(told, replays.views()),
       }

@@ -80,7 +80,10 @@ export interface ConsoleSnapshot {
   readonly partitions: readonly PartitionView[]
   /** How many more there are; undefined: none. */
   readonly partitionsLeftOut?: number
+  /** At most 200: members first, of these those that fail most, then those that were heard last. */
   readonly instances: readonly InstanceView[]
+  /** How many more there are; undefined: none. */
+  readonly instancesLeftOut?: number
   readonly models: readonly SlotView[]
   readonly deadLetters: readonly { readonly topic: string; readonly records: number }[]
   readonly replays: readonly ReplayView[]
@@ -127,6 +130,7 @@ export interface SlotView {
   readonly previous: readonly ModelView[]
   readonly publishedBy?: string
   readonly publishedAt?: string
+  /** At most 200, and 2,000 of all slots together: those that are furthest from what is published. */
   readonly fleet: readonly {
     readonly instance: string
     readonly state: RefreshState
@@ -134,15 +138,29 @@ export interface SlotView {
     readonly modelId?: string
     readonly reason?: string
   }[]
+  /** How many more there are, by their state; undefined: none. */
+  readonly fleetLeftOut?: Readonly<Partial<Record<RefreshState, number>>>
 }
 
+/** Addresses come without users, passwords and the values of queries, here as everywhere. */
 export interface ModelView {
   readonly modelId: string
   readonly modelName: string
   readonly sha256?: string
 }
 
-/** `GET /console/api/dlq/groups?<selection>`: `SelectionQuery` as parameters; newest first seen last. */
+/** `GET /console/api/dlq/groups?<selection>`: `SelectionQuery` as parameters. Numbers are of all that is selected. */
+export interface GroupsView {
+  /** At most 500: those with most letters, the one that was seen last first. */
+  readonly groups: readonly FingerprintView[]
+  readonly letters: number
+  /** Of these not yet taken by a replay. */
+  readonly open: number
+  readonly reasons: number
+  /** Letters of reasons that were not told apart, since there were 10,000 already; undefined: none. */
+  readonly untold?: number
+}
+
 export interface FingerprintView {
   readonly fingerprint: string
   readonly stage: FailedStage | null

@@ -2,7 +2,7 @@
 import type {
   ConsoleAbout,
   ConsoleSnapshot,
-  FingerprintView,
+  GroupsView,
   LetterView,
   PublishRequest,
   ReplayPlanView,
@@ -35,7 +35,7 @@ export interface SnapshotSource {
 
 /** All scans end early, with whatever error, when the signal aborts. */
 export interface LetterSource {
-  groups(query: SelectionQuery, signal: AbortSignal): Promise<readonly FingerprintView[]>
+  groups(query: SelectionQuery, signal: AbortSignal): Promise<GroupsView>
   /** The newest first. */
   letters(query: SelectionQuery, limit: number, signal: AbortSignal): Promise<readonly LetterView[]>
   /** Undefined: there is no such letter. */

@@ -1,5 +1,6 @@
 /** What one instance knows of itself: its metrics and health, what it reads; and, as any console, what Kafka has. */
 import { consumerGroups } from '../consumer-groups.ts'
+import { shownModelId } from '../credentials.ts'
 import { describeTopology } from '../describe/description.ts'
 import { metricReadings } from '../ops/metric-readings.ts'
 import type { Prometheus } from '../ops/prometheus.ts'
@@ -14,6 +15,7 @@ import { modelLook } from './model-views.ts'
 import { refreshed, tellsOf } from './refreshed.ts'
 import { replayLook, withOwn } from './replay-views.ts'
 import { type RunningReplays, runningReplays } from './running-replays.ts'
+import { shownFleets } from './shown-instances.ts'
 import { shownPartitions } from './shown-partitions.ts'
 import { letterTopics, recordCounts, topicEnds } from './topic-ends.ts'
 
@@ -89,7 +91,7 @@ function instanceSnapshots(parts: InstanceParts, graph: DrawnGraph, replays: Run
       const numbers = instanceNumbers(readings, graph, {
         ...{ positions: running.positions(), ends: now.ends, instance, topology: parts.topology.name },
       })
-      const own = served.map(({ step, modelId }) => ({ slot: step, instance, modelId }))
+      const own = served.map(({ step, modelId }) => ({ slot: step, instance, modelId: shownModelId(modelId) }))
       return {
         ...{ at: new Date(clock.wallTime()).toISOString(), state, ready, problems },
         ...numbers,
@@ -102,7 +104,7 @@ function instanceSnapshots(parts: InstanceParts, graph: DrawnGraph, replays: Run
           },
         ],
         // Of a step that does not follow what is published nobody writes a status.
-        models: published.slots.map(slot => ({
+        models: shownFleets(published.slots).map(slot => ({
           ...slot,
           fleet:
             slot.fleet.length > 0

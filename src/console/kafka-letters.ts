@@ -1,5 +1,6 @@
 /** Dead letters as the console shows them, read from their topics each time: nothing is kept in between. */
 import { cut } from '../check/showable.ts'
+import { shownModelId, withoutCredentials } from '../credentials.ts'
 import type { DeadLetter } from '../dead-letters/dead-letter.ts'
 import { fingerprintOf } from '../dead-letters/fingerprint.ts'
 import { LetterGroups, MAX_GROUPS as TOLD_APART } from '../dead-letters/letter-groups.ts'
@@ -30,26 +31,29 @@ export function kafkaLetters(parts: ConsoleParts): LetterSource {
   return {
     async groups(query, signal) {
       const [groups, open] = [new LetterGroups(), new Map<string, number>()]
+      let allOpen = 0
       const scan = await scanOf(parts, select(query), signal)
       await scanLetters({ ...scan, ...(query.open === true && { isOpen: scan.open }) }, (letter, block, row) => {
         const fingerprint = groups.add(letter)
-        const isCounted = open.has(fingerprint) || open.size < TOLD_APART
-        if (isCounted && (query.open === true || scan.open(letter, block, row)))
-          open.set(fingerprint, (open.get(fingerprint) ?? 0) + 1)
+        if (query.open !== true && !scan.open(letter, block, row)) return
+        allOpen++
+        if (open.has(fingerprint) || open.size < TOLD_APART) open.set(fingerprint, (open.get(fingerprint) ?? 0) + 1)
       })
-      return groups
-        .list()
+      const list = groups.list()
+      const shown = list
         .slice(0, SHOWN_GROUPS)
         .map(
           ({ fingerprint, stage, step, code, message, count, firstSeen, lastSeen, replayed, example }) =>
             ({
               ...{ fingerprint, stage: nameOf(stage), step: nameOf(step), code: nameOf(code), count },
-              message: cut(message, LINE_CHARS),
+              message: cut(withoutCredentials(message), LINE_CHARS),
               ...{ open: open.get(fingerprint) ?? 0, ...timeOf('firstAt', firstSeen), ...timeOf('lastAt', lastSeen) },
               ...{ replayedBefore: replayed, example: placeOf(example) },
             }) as FingerprintView,
         )
         .sort((a, b) => ((a.lastAt ?? '') < (b.lastAt ?? '') ? 1 : -1))
+      const all = { letters: groups.count, open: allOpen, reasons: list.length }
+      return { groups: shown, ...all, ...(groups.others > 0 && { untold: groups.others }) }
     },
     async letters(query, limit, signal) {
       const newest = new NewestLetters<LetterView>(limit)
@@ -88,7 +92,8 @@ function letterView(letter: DeadLetter, key: Buffer | null): LetterView {
   return {
     ...{ place: placeOf(letter), ...timeOf('failedAt', failedAt ?? writtenAt) },
     ...{ stage: nameOf(stage) as LetterView['stage'], step: nameOf(step), code: nameOf(code) },
-    ...{ message: message === null ? null : cut(message, LINE_CHARS), modelId: nameOf(modelId), replayCount },
+    message: message === null ? null : cut(withoutCredentials(message), LINE_CHARS),
+    ...{ modelId: modelId === null ? null : nameOf(shownModelId(modelId)), replayCount },
     key: key === null ? null : cut(bytesText(key), LINE_CHARS),
     ...{ original: cut(originalOf(letter), NAME_CHARS), fingerprint: fingerprintOf(letter) },
   }
@@ -103,8 +108,8 @@ function wholeView({ letter, keyBytes, value, valueBytes, carried }: WholeLetter
   return {
     ...letterView(letter, keyBytes),
     ...{ errorType: nameOf(errorType), attempt },
-    message: message === null ? null : cut(message, VALUE_CHARS),
-    stack: stack === null ? null : cut(stack, VALUE_CHARS),
+    message: message === null ? null : withoutCredentials(cut(message, VALUE_CHARS)),
+    stack: stack === null ? null : withoutCredentials(cut(stack, VALUE_CHARS)),
     headers: carried.map(([name, text]) => [cut(name, LINE_CHARS), cut(text, VALUE_CHARS)] as const),
     ...shownValue(value, valueBytes, leftOut),
   }

@@ -1,3 +1,4 @@
+import { bounded } from './bounded.ts'
 import type { ConsoleSnapshot, PartitionView } from './console-api.ts'
 
 /** More than a person reads, and little enough to be sent every second. */
@@ -7,10 +8,6 @@ const MAX_PARTITIONS = 500
 export function shownPartitions(
   partitions: readonly PartitionView[],
 ): Pick<ConsoleSnapshot, 'partitions' | 'partitionsLeftOut'> {
-  if (partitions.length <= MAX_PARTITIONS) return { partitions }
-  const behind = new Set(partitions.toSorted((a, b) => b.lag - a.lag).slice(0, MAX_PARTITIONS))
-  return {
-    partitions: partitions.filter(partition => behind.has(partition)),
-    partitionsLeftOut: partitions.length - MAX_PARTITIONS,
-  }
+  const { shown, leftOut } = bounded(partitions, MAX_PARTITIONS, (a, b) => b.lag - a.lag)
+  return { partitions: shown, ...(leftOut.length > 0 && { partitionsLeftOut: leftOut.length }) }
 }

@@ -5,13 +5,16 @@
  * F2. One snapshot is made for all that listen, and the next one begins when the last one is done, also for who comes after all have left.
  * F3. A listener that does not read is dropped when it has `maxBufferedBytes` waiting; others notice nothing.
  * F4. `close` ends all listeners, and nothing runs any more.
+ * F5. A source that takes long, or fails, is asked less often (`restMs`).
  */
 import type { ServerResponse } from 'node:http'
+import { masking } from '../credentials.ts'
 import { RunInferenceError } from '../errors.ts'
 import { type Clock, sleep } from '../ops/clock.ts'
 import type { ConsoleSnapshot } from './console-api.ts'
 import { SECURITY_HEADERS } from './console-guard.ts'
 import type { SnapshotSource } from './console-source.ts'
+import { restMs } from './rest-ms.ts'
 
 const HEARTBEAT_MS = 15_000
 const RETRY_MS = 2_000
@@ -59,12 +62,16 @@ export function createSnapshotFeed({
   }
   const run = async (signal: AbortSignal, before: Promise<void>) => {
     await before
+    let failures = 0
     while (!signal.aborted) {
-      const event = await eventOf(snapshots, signal)
+      const startedAt = clock.now()
+      const { event, isProblem } = await eventOf(snapshots, signal)
       if (signal.aborted) return
       last = event
       sendAll(event)
-      await sleep(clock, snapshots.everyMs, signal)
+      failures = isProblem ? failures + 1 : 0
+      const { everyMs } = snapshots
+      await sleep(clock, Math.max(everyMs, restMs(everyMs, clock.now() - startedAt, failures)), signal)
     }
   }
   const leave = (response: ServerResponse) => {
@@ -113,13 +120,16 @@ export function createSnapshotFeed({
 }
 
 /** JSON has no line ends of its own, so one line is the whole of it. */
-async function eventOf(snapshots: SnapshotSource, signal: AbortSignal): Promise<string> {
+async function eventOf(
+  snapshots: SnapshotSource,
+  signal: AbortSignal,
+): Promise<{ readonly event: string; readonly isProblem: boolean }> {
   try {
     const snapshot: ConsoleSnapshot = await snapshots.take(signal)
-    return `event: snapshot\ndata: ${JSON.stringify(snapshot)}\n\n`
+    return { event: `event: snapshot\ndata: ${JSON.stringify(snapshot, masking)}\n\n`, isProblem: false }
   } catch (error) {
     // It is shown, and the next round tries again.
     const { code, message } = RunInferenceError.from(error, 'BUG')
-    return `event: problem\ndata: ${JSON.stringify({ code, message })}\n\n`
+    return { event: `event: problem\ndata: ${JSON.stringify({ code, message }, masking)}\n\n`, isProblem: true }
   }
 }

@@ -143,6 +143,44 @@ describe('the page while things change', { skip: noBrowser }, () => {
     assert.deepEqual([plans, starts], [2, 1])
   })
 
+  test('says how much is left out, counts what is left out too, and breaks the name of no stage', async t => {
+    const { groups } = await letters.groups({}, new AbortController().signal)
+    const wide = groups.map(group => ({
+      ...group,
+      step: 'a-step-with-a-very-long-name-of-its-own',
+      message: 'wide '.repeat(40),
+    }))
+    const [slot] = (await snapshots.take(new AbortController().signal)).models
+    const take = async (signal: AbortSignal) => ({
+      ...(await snapshots.take(signal)),
+      ...{ instancesLeftOut: 340, models: [{ ...slot!, fleetLeftOut: { current: 41, failed: 2 } }] },
+    })
+    const { page, assertInnocent } = await open(t, '#/dead-letters', {
+      letters: {
+        ...letters,
+        groups: async () => ({ groups: wide, letters: 1_812, open: 1_700, reasons: 10_000, untold: 7 }),
+      },
+      snapshots: { ...snapshots, everyMs: 100, take },
+    })
+    await page.getByText('1,812 dead letters of more than 10,000 reasons, 1,700 not yet taken by a replay').waitFor()
+    await page.getByText('The 2 reasons of most letters; the others are not shown.').waitFor()
+    for (const width of [390, 800, 1_100, 1_280]) {
+      await page.setViewportSize({ width, height: 800 })
+      const lines = await page
+        .locator('.stages .whole')
+        .evaluateAll(stages => stages.map(stage => stage.getClientRects().length))
+      assert.deepEqual(lines, [1, 1], `at ${width} px`)
+      const tooWide = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+      assert.equal(tooWide, 0, `at ${width} px`)
+    }
+    await page.goto(page.url().replace('dead-letters', 'instances'))
+    await page.getByText('Those that fail most or were heard last; 340 more are not shown.').waitFor()
+    await page.goto(page.url().replace('instances', 'models'))
+    await page.getByText('Fleet: 42 of 45 instances current').waitFor()
+    await page.getByText('43 more are not shown: 41 current, 2 failed.').waitFor()
+    await assertInnocent()
+  })
+
   test('ends the scan of a filter that was left, and of a dry run that was closed', async t => {
     const ended: string[] = []
     const untilEnded = (what: string, signal: AbortSignal) =>

@@ -10,6 +10,8 @@ import { fixtureSource } from './fixture-source.ts'
 const HOSTILE = '"><script>alert(1)</script>\r\nSet-Cookie: a=b\u2028'
 const { letters, models } = fixtureSource()
 
+const NO_GROUPS = { groups: [], letters: 0, open: 0, reasons: 0 }
+
 describe('the console', () => {
   it('answers with its page under a policy that runs nothing but its own scripts', async t => {
     const { ask } = await testConsole(t)
@@ -75,7 +77,7 @@ describe('the console', () => {
     const asked: unknown[] = []
     const groups = async (query: unknown) => {
       asked.push(query)
-      return []
+      return NO_GROUPS
     }
     const { ask } = await testConsole(t, { source: { letters: { ...letters, groups } } })
     assert.equal((await ask('/console/api/dlq/groups?text=why?&code=BAD_INPUT')).status, 200)
@@ -89,14 +91,14 @@ describe('the console', () => {
   })
 
   it('does so many scans at one time, and refuses more', { timeout: 20_000 }, async t => {
-    const held = Promise.withResolvers<readonly []>()
+    const held = Promise.withResolvers<typeof NO_GROUPS>()
     const { ask } = await testConsole(t, { source: { letters: { ...letters, groups: () => held.promise } } })
     const [first, second] = [ask('/console/api/dlq/groups'), ask('/console/api/dlq/groups')]
     await new Promise(resolve => setImmediate(resolve))
     let busy = await ask('/console/api/dlq/groups')
     while (busy.status === 200) busy = await ask('/console/api/dlq/groups')
     assert.deepEqual([busy.status, (JSON.parse(busy.text) as { code: string }).code], [503, 'CONSOLE_BUSY'])
-    held.resolve([])
+    held.resolve(NO_GROUPS)
     assert.deepEqual([(await first).status, (await second).status], [200, 200])
     assert.equal((await ask('/console/api/dlq/groups')).status, 200)
   })
@@ -128,7 +130,7 @@ describe('the console', () => {
       signal.addEventListener('abort', () => aborted.resolve())
       begun.resolve()
       await aborted.promise
-      return []
+      return NO_GROUPS
     }
     const { port } = await testConsole(t, { source: { letters: { ...letters, groups } } })
     const gone = new AbortController()

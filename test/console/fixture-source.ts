@@ -63,7 +63,7 @@ export function fixtureSource(): ConsoleSource {
       rest: () => {},
     },
     letters: {
-      groups: async () => FIXTURE_GROUPS,
+      groups: async () => ({ groups: FIXTURE_GROUPS, letters: 420, open: 403, reasons: 2 }),
       letters: async (query, limit) =>
         fixtureLetters()
           .filter(({ fingerprint }) => query.fingerprint === undefined || query.fingerprint.includes(fingerprint))

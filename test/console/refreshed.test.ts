@@ -28,7 +28,9 @@ it('who has patience for half a second has what was seen before while a look han
   assert.deepEqual([await look(signal), looks], [1, 2])
   hangs.resolve(7)
   await clock.settle()
-  await clock.advance(1_000)
+  await clock.advance(14_999)
+  assert.deepEqual([await look(signal), looks], [7, 2], 'Kafka has taken half a minute, and is left alone for a while')
+  await clock.advance(1)
   assert.deepEqual([await look(signal), looks], [3, 3])
 })
 
@@ -55,8 +57,44 @@ it('a look that fails is told once until one succeeds', async () => {
   const look = refreshed(clock, 1_000, take, error => told.push(error))
   await look(signal)
   for (fails of [true, true, false, true]) {
-    await clock.advance(1_000)
+    await clock.advance(2_000)
     assert.equal(await look(signal), 1)
   }
   assert.equal(told.length, 2)
+})
+
+it('one that fails is looked at less and less often, by however many, and as before when it succeeds', async () => {
+  const clock = createManualClock()
+  const lookedAt: number[] = []
+  let fails = true
+  const take = async () => {
+    lookedAt.push(clock.now() / 1_000)
+    if (fails) throw new Error('no broker answers')
+  }
+  const look = refreshed(clock, 2_000, take, unexpected)
+  const asked = async (seconds: number) => {
+    for (let i = 0; i < seconds; i++) {
+      await Promise.all([look(signal), look(signal), look(signal)].map(each => each.catch(() => {})))
+      await clock.advance(1_000)
+    }
+  }
+  await asked(60)
+  assert.deepEqual(lookedAt, [0, 2, 6, 14, 29, 44, 59])
+  fails = false
+  lookedAt.length = 0
+  await asked(20)
+  assert.deepEqual(lookedAt, [74, 76, 78])
+})
+
+it('one that nobody waited for any more says nothing of Kafka: the next is taken at once', async () => {
+  const clock = createManualClock()
+  let looks = 0
+  const take = async (of: AbortSignal) => {
+    looks++
+    of.throwIfAborted()
+  }
+  const look = refreshed(clock, 2_000, take, unexpected)
+  await assert.rejects(look(AbortSignal.abort()))
+  await look(signal)
+  assert.equal(looks, 2)
 })

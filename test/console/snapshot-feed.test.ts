@@ -154,6 +154,56 @@ describe('a feed of snapshots', () => {
     feed.close()
   })
 
+  it('asks a source that is slow, or fails, less often, however many listen (F5)', async () => {
+    const clock = createManualClock()
+    const takenAt: number[] = []
+    let [tookMs, fails] = [4_000, false]
+    const { source } = counted(async () => {
+      takenAt.push(clock.now() / 1_000)
+      await new Promise<void>(resolve => clock.after(tookMs, resolve))
+      if (fails) throw new Error('no broker answers')
+      return fixtureSnapshot(1, [])
+    })
+    const feed = createSnapshotFeed({ snapshots: source, clock })
+    for (let i = 0; i < 5; i++) feed.listen(listener().response)
+    await clock.advance(20_000)
+    assert.deepEqual(takenAt.splice(0), [0, 8, 16])
+    ;[tookMs, fails] = [0, true]
+    await clock.advance(60_000)
+    assert.deepEqual(takenAt.splice(0), [24, 25, 27, 31, 39, 54, 69])
+    fails = false
+    await clock.advance(7_500)
+    assert.deepEqual(takenAt.splice(0), [84, 85, 86, 87])
+    feed.close()
+  })
+
+  it('shows no credential of an address, whoever wrote it', async () => {
+    const clock = createManualClock()
+    const secret = 'https://u:swordfish@h/m.onnx?X-Amz-Signature=swordfish'
+    const snapshot = fixtureSnapshot(1, [])
+    const [slot] = snapshot.models
+    const model = { modelId: `${secret} swordfish`, modelName: secret }
+    const fleet = [
+      { instance: 'i', state: 'failed' as const, revision: 1, modelId: secret, reason: `of ${secret}: no` },
+    ]
+    const models = [{ ...slot!, stable: model, previous: [model], fleet }]
+    let fails = false
+    const { source } = counted(() => {
+      if (fails) throw new Error(`cannot load ${secret}`)
+      return { ...snapshot, models, problems: { model: `${secret} is gone` } }
+    })
+    const feed = createSnapshotFeed({ snapshots: source, clock })
+    const one = listener()
+    feed.listen(one.response)
+    await clock.advance(500)
+    fails = true
+    await clock.advance(1_000)
+    assert.match(one.text(), /"modelId":"https:\/\/\*\*\*@h\/m\.onnx\?X-Amz-Signature=\*\*\*"/)
+    assert.match(one.text(), /event: problem\n.*cannot load/)
+    assert.doesNotMatch(one.text(), /swordfish/)
+    feed.close()
+  })
+
   it('drops who does not read, and nobody else (F3)', async () => {
     const clock = countingClock()
     const { source } = counted()

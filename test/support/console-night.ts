@@ -5,6 +5,7 @@
 import type {
   ConsoleAbout,
   FingerprintView,
+  GroupsView,
   LetterView,
   ReplayView,
   SelectionQuery,
@@ -187,8 +188,8 @@ function nightLetters(): WholeLetterView[] {
   return Array.from({ length: 45 }, (_, i) => of(i, i >= 5)).reverse()
 }
 
-function groupsOf(letters: readonly LetterView[], taken: ReadonlySet<string>): readonly FingerprintView[] {
-  return Object.values(Object.groupBy(letters, ({ fingerprint }) => fingerprint)).map(of => {
+function groupsOf(letters: readonly LetterView[], taken: ReadonlySet<string>): GroupsView {
+  const groups = Object.values(Object.groupBy(letters, ({ fingerprint }) => fingerprint)).map((of): FingerprintView => {
     const { fingerprint, step, code, message, place } = of![0]!
     return {
       ...{ fingerprint, stage: 'inference', step, code, message: message!, replayedBefore: 0, example: place },
@@ -196,4 +197,6 @@ function groupsOf(letters: readonly LetterView[], taken: ReadonlySet<string>): r
       ...{ firstAt: of!.at(-1)!.failedAt!, lastAt: of![0]!.failedAt! },
     }
   })
+  const open = letters.filter(({ place }) => !taken.has(place)).length
+  return { groups, letters: letters.length, open, reasons: groups.length }
 }

@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test'
 import type {
   ConsoleAbout,
   ConsoleSnapshot,
-  FingerprintView,
+  GroupsView,
   ReplayPlanView,
   ReplayView,
   WholeLetterView,
@@ -106,7 +106,9 @@ describe('kri console', { skip: cluster.skip, timeout: 120_000 }, () => {
     assert.ok(seen.partitions.every(({ owner }) => owner === only.instance))
     assert.equal(seen.models[0]?.stable?.modelId, short)
 
-    const [group] = await get<FingerprintView[]>('dlq/groups')
+    const told = await get<GroupsView>('dlq/groups')
+    const [group] = told.groups
+    assert.deepEqual([told.reasons, told.letters, told.open], [1, RECORDS / 10, RECORDS / 10])
     assert.deepEqual([group!.count, group!.open], [RECORDS / 10, RECORDS / 10])
     const letter = await get<WholeLetterView>(`dlq/letter?place=${group!.example}`)
     assert.equal((JSON.parse(letter.decoded!) as { pixels: number[] }).pixels[0], 16)
@@ -131,8 +133,8 @@ describe('kri console', { skip: cluster.skip, timeout: 120_000 }, () => {
       ({ replays: [run] }) => run?.name === 'night' && run.state === 'finished',
     )
     assert.equal(after.replays[0]!.replayed, RECORDS / 10)
-    const [then] = await get<FingerprintView[]>('dlq/groups')
-    assert.deepEqual([then!.count, then!.open], [RECORDS / 10, 0])
+    const then = await get<GroupsView>('dlq/groups')
+    assert.deepEqual([then.letters, then.open, then.groups[0]!.open], [RECORDS / 10, 0, 0])
     const again = await post<ReplayPlanView>('dlq/replay', { selection })
     assert.equal(again.selected, 0, 'nothing is open any more')
 

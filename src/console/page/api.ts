@@ -1,7 +1,7 @@
 /** Asks the server. Reading needs nothing; what changes something carries the token, which is asked for when it is first needed. */
 import type {
   ConsoleAbout,
-  FingerprintView,
+  GroupsView,
   LetterView,
   ProblemView,
   PublishRequest,
@@ -22,7 +22,7 @@ const ROOT = 'api'
 
 export const readAbout = (): Promise<ConsoleAbout> => get('about', new URLSearchParams())
 // Scans that nobody waits for any more are ended by their signal: the server runs few at a time.
-export const readGroups = (selection: SelectionQuery, signal?: AbortSignal): Promise<readonly FingerprintView[]> =>
+export const readGroups = (selection: SelectionQuery, signal?: AbortSignal): Promise<GroupsView> =>
   get('dlq/groups', toParameters(selection), signal)
 export const readLetter = (place: string, signal: AbortSignal): Promise<WholeLetterView> =>
   get('dlq/letter', new URLSearchParams({ place }), signal)

@@ -1,7 +1,7 @@
 /** What failed: by reason, one by one, and what is done about it. The selection is the address, so that it can be passed on. */
-import type { ConsoleSnapshot } from '../console-api.ts'
+import type { ConsoleSnapshot, GroupsView } from '../console-api.ts'
 import { readGroups, readLetters } from './api.ts'
-import { button, el, setChildren } from './elements.ts'
+import { button, type Child, el, setChildren } from './elements.ts'
 import { count, counted } from './format.ts'
 import { go } from './go.ts'
 import { filterForm } from './letter-filter.ts'
@@ -15,6 +15,16 @@ import { conditions, fromParameters } from './selection.ts'
 
 const FEW_LETTERS = 50
 const MORE_LETTERS = 500
+
+function totals({ letters, open, reasons, untold }: GroupsView): string {
+  const told = untold === undefined ? counted(reasons, 'reason') : `more than ${counted(reasons, 'reason')}`
+  return `${counted(letters, 'dead letter')} of ${told}, ${count(open)} not yet taken by a replay`
+}
+
+function leftOut({ groups, reasons }: GroupsView): Child {
+  if (groups.length === reasons) return undefined
+  return el('p', { class: 'note' }, `The ${count(groups.length)} reasons of most letters; the others are not shown.`)
+}
 
 export const openDeadLetters: OpenPage = ({ about, parameters }) => {
   const selection = fromParameters(parameters)
@@ -60,11 +70,8 @@ export const openDeadLetters: OpenPage = ({ about, parameters }) => {
     reading = new AbortController()
     const { signal } = reading
     await shown(groups, signal, readGroups(selection, signal), found => {
-      const all = found.reduce((sum, group) => sum + group.count, 0)
-      const open = found.reduce((sum, group) => sum + group.open, 0)
-      const reasons = counted(found.length, 'reason')
-      summary.textContent = `${counted(all, 'dead letter')} of ${reasons}, ${count(open)} not yet taken by a replay`
-      setChildren(groups, groupTable(found, selection, about.canChange))
+      summary.textContent = totals(found)
+      setChildren(groups, leftOut(found), groupTable(found.groups, selection, about.canChange))
     })
     if (!signal.aborted) await readNewest(signal)
   }

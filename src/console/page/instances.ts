@@ -16,8 +16,13 @@ export const openInstances: OpenPage = ({ about }) => {
       el('section', {}, el('h2', {}, 'Partitions'), partitions),
     ],
     update(snapshot) {
-      morph(instances, instanceTable(snapshot.instances))
-      const left = snapshot.partitionsLeftOut
+      const [left, gone] = [snapshot.partitionsLeftOut, snapshot.instancesLeftOut]
+      morph(
+        instances,
+        gone !== undefined &&
+          el('p', { class: 'note' }, `Those that fail most or were heard last; ${count(gone)} more are not shown.`),
+        instanceTable(snapshot.instances),
+      )
       morph(
         partitions,
         left !== undefined &&

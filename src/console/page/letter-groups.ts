@@ -1,6 +1,6 @@
 /** Dead letters by reason. */
 import type { FingerprintView, SelectionQuery } from '../console-api.ts'
-import { button, el, unknown } from './elements.ts'
+import { button, type Child, el, unknown } from './elements.ts'
 import { count, time, withoutCode } from './format.ts'
 import { go } from './go.ts'
 import { openReplay } from './replay-dialog.ts'
@@ -37,7 +37,7 @@ export function groupTable(
             el('span', { class: 'message' }, withoutCode(group.message, group.code)),
             el('code', { class: 'note' }, group.fingerprint),
           ),
-          [group.step, group.stage].filter(part => part !== null).join(' · ') || unknown(),
+          whereOf(group),
           el('b', { class: group.open > 0 ? 'open' : 'done' }, count(group.open)),
           count(group.count),
           time(group.firstAt),
@@ -56,5 +56,15 @@ export function groupTable(
       }
     }),
     'No dead letters.',
+  )
+}
+
+function whereOf({ step, stage }: FingerprintView): Child {
+  if (step === null && stage === null) return unknown()
+  return el(
+    'span',
+    { class: 'stages' },
+    step !== null && (stage === null ? step : `${step} · `),
+    stage !== null && el('span', { class: 'whole' }, stage),
   )
 }

@@ -30,7 +30,7 @@ export function askPublish({ slot, stable }: SlotView): Promise<unknown> {
     content: [
       textField(
         'Model id',
-        { name: 'modelId', required: true, autofocus: true, value: stable?.modelId },
+        { name: 'modelId', required: true, autofocus: true, value: idOf(stable) },
         'A path, an address or an object that every instance finds under this id',
       ),
       textField('Name', { name: 'modelName' }, 'Made of the id when left empty'),
@@ -99,6 +99,11 @@ function ask(what: 'rollback' | 'promote' | 'abort', slot: string, label: string
     dangerous: what !== 'promote',
     run: async form => tell(`${label}: done`, await changeSlot(what, { slot, ...reasonOf(form) })),
   })
+}
+
+/** One whose address is not shown whole cannot be published again as it is shown. */
+function idOf(stable: SlotView['stable']): string | undefined {
+  return stable?.modelId.includes('***') === true ? undefined : stable?.modelId
 }
 
 function tell(what: string, { slot, revision }: RevisionView): void {

@@ -1,7 +1,7 @@
 /** What a slot's card shows below the model that serves: the trial, the fleet, what was before. */
 import type { SlotView } from '../console-api.ts'
 import { type Child, el, unknown } from './elements.ts'
-import { counted } from './format.ts'
+import { count, counted } from './format.ts'
 import { table } from './table.ts'
 
 export function trialOf({ candidate }: SlotView): readonly Child[] {
@@ -22,10 +22,19 @@ export function trialOf({ candidate }: SlotView): readonly Child[] {
   ]
 }
 
-export function fleetOf({ fleet }: SlotView): readonly Child[] {
-  const current = fleet.filter(({ state }) => state === 'current').length
+export function fleetOf({ fleet, fleetLeftOut = {} }: SlotView): readonly Child[] {
+  const { current: others = 0 } = fleetLeftOut
+  const current = others + fleet.filter(({ state }) => state === 'current').length
+  const gone = Object.entries(fleetLeftOut)
+  const left = gone.reduce((sum, [, each]) => sum + each, 0)
   return [
-    el('h3', {}, `Fleet: ${current} of ${counted(fleet.length, 'instance')} current`),
+    el('h3', {}, `Fleet: ${current} of ${counted(fleet.length + left, 'instance')} current`),
+    left > 0 &&
+      el(
+        'p',
+        { class: 'note' },
+        `${count(left)} more are not shown: ${gone.map(([state, each]) => `${count(each)} ${state}`).join(', ')}.`,
+      ),
     table(
       'What each instance has made of it',
       [

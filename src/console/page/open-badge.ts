@@ -35,8 +35,8 @@ export function openBadge(): OpenBadge {
     const endedBefore = ended
     const isLast = () => ended === endedBefore
     try {
-      const groups = await readGroups({ open: true })
-      counted = { open: groups.reduce((sum, group) => sum + group.open, 0), records: at }
+      const { open } = await readGroups({ open: true })
+      counted = { open, records: at }
       if (records === at && isLast()) scansLeft = 0
       show()
     } catch {
