@@ -13,6 +13,7 @@ import { printSummary } from './run-summary.ts'
 import { resumeWorkers, workersHealth, workersMetrics } from './worker-endpoints.ts'
 import { lanesPerWorker, startWorkerProcess, workerArguments } from './worker-process.ts'
 import { WorkerSupervisor } from './worker-supervisor.ts'
+import { workersConsole } from './workers-console.ts'
 
 const INTERRUPTED = 130
 
@@ -44,7 +45,11 @@ export async function runWorkers(module: string, flags: RunFlags & { readonly wo
     logger,
   })
   resources.defer(() => supervisor.stop().catch(() => {})) // What went wrong is told by `finished` below.
+  const health = () => workersHealth(supervisor.workers)
+  const console = workersConsole(module, flags, { topology, settings, logger, health })
+  resources.defer(() => console?.close())
   const stop = (signal: NodeJS.Signals) => {
+    void console?.close()
     if (signal === 'SIGINT') process.exitCode = INTERRUPTED
     return supervisor.stop()
   }
@@ -57,12 +62,13 @@ export async function runWorkers(module: string, flags: RunFlags & { readonly wo
     const server = await startOpsServer({
       host: settings.httpHost,
       port: settings.httpPort,
-      health: () => workersHealth(supervisor.workers),
+      health,
       resume: () => resumeWorkers(supervisor.workers),
       metrics: workersMetrics(() => supervisor.workers),
+      ...(console && { console: console.handle }),
     })
     resources.defer(() => server.close())
-    logger.info({ url: server.url }, 'health and metrics of all workers')
+    logger.info({ url: server.url, console: console !== undefined }, 'health and metrics of all workers')
   }
   await supervisor.finished
   logger.info({}, 'all workers ended in order')

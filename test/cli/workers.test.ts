@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { ConsoleSnapshot } from '../../src/console/console-api.ts'
 import { applyTopics } from '../support/apply-topics.ts'
 import { testCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
@@ -26,13 +27,24 @@ describe('kri run --workers 2', { skip }, () => {
   const fill = (name: string, records = BACKLOG) =>
     writeRows(cluster.port, `${prefix}${name}.in`, { partitions: PARTITIONS, records })
   const committed = (name: string) => cluster.port.admin.committed(`${prefix}${name}`, `${prefix}${name}.in`)
-  const metrics = async (process: KriProcess) => {
+  const ofParent = (path: string, process: KriProcess) => {
     // The parent's address is told without a worker.
     const line = process
       .log()
       .split('\n')
       .find(each => each.includes('health and metrics of all'))!
-    return (await fetch(new URL('/metrics', JSON.parse(line).url))).text()
+    return fetch(new URL(path, JSON.parse(line).url))
+  }
+  const metrics = async (process: KriProcess) => (await ofParent('/metrics', process)).text()
+  /** The first that its console shows. */
+  const snapshot = async (process: KriProcess): Promise<ConsoleSnapshot> => {
+    let text = ''
+    for await (const part of (await ofParent('/console/api/events', process)).body!) {
+      text += Buffer.from(part).toString()
+      const data = /event: snapshot\ndata: (.*)\n\n/.exec(text)?.[1]
+      if (data !== undefined) return JSON.parse(data)
+    }
+    return assert.fail(text)
   }
   /** Of workers, by number; the last one started counts. */
   const pids = (process: KriProcess): Map<number, number> =>
@@ -48,6 +60,10 @@ describe('kri run --workers 2', { skip }, () => {
     const parent = run(rows('replaced'), '--json')
     await parent.whenReady()
     const before = pids(parent)
+    const { instances, ready, problems, partitions } = await snapshot(parent)
+    assert.deepEqual([instances.map(({ isMember }) => isMember), ready, problems], [[true, true], true, {}])
+    const own = partitions.filter(({ topic }) => topic === `${prefix}replaced.in`)
+    assert.deepEqual([own.length, new Set(own.map(({ owner }) => owner)).size], [PARTITIONS, 2])
     await fill('replaced')
     await eventually('it works', async () => (await committed('replaced')).some(offset => offset > 0), 30_000)
     process.kill(before.get(1)!, 'SIGKILL')
