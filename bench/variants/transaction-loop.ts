@@ -46,8 +46,10 @@ async function loop(partition: number): Promise<void> {
     const begunAt = machineNow()
     record.timestamp = Date.now()
     builder.append(record)
-    await writer.send([builder.seal()])
-    await writer.sendOffsets(`${topic}-group`, [{ topic, partition, offset }])
+    await Promise.all([
+      writer.send([builder.seal()]),
+      writer.sendOffsets(`${topic}-group`, [{ topic, partition, offset }]),
+    ])
     await writer.commit()
     if (isMeasured) tookMs.push(machineNow() - begunAt)
   }

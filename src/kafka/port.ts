@@ -263,7 +263,8 @@ export interface TransactionalWriter {
    */
   fence(): Promise<void>
   /**
-   * Adds batches to the transaction: at most one per output partition in a call, and one call at a time. Resolves with one
+   * Adds batches to the transaction: at most one per output partition in a call, and one call at a time, though `sendOffsets` may
+   * go beside it. Resolves with one
    * result per batch, in order, when all are decided; a retry resends the identical bytes with the same sequence, so a batch is
    * written once. A transaction with a refused batch can only be aborted.
    */

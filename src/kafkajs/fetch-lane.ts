@@ -1,4 +1,5 @@
 import type { RunInferenceError } from '../errors.ts'
+import { sleep } from '../ops/clock.ts'
 import { Backoff } from './backoff.ts'
 import { type FetchAnswer, type FetchedPartition, fetchRequest } from './fetch-request.ts'
 import { partitionKey } from './partition-key.ts'
@@ -12,6 +13,16 @@ export interface FetchLaneEvents {
   onDone(failure: RunInferenceError | undefined): void
   onRetry(): void
 }
+
+/**
+ * A broker looks at every partition of a fetch, whatever it brings: with 64 partitions and a record every few milliseconds that was
+ * 40 % of its work. So a poll of many partitions that brought little is followed by a pause, as long as the partitions are many, in
+ * which more comes together.
+ */
+const FEW_PARTITIONS = 8
+const PAUSE_MS_PER_PARTITION = 0.1
+const MAX_PAUSE_MS = 20
+const LITTLE_BYTES = 64 * 1024
 
 /** One connection to one broker that carries at most one fetch. */
 export class FetchLane {
@@ -48,10 +59,16 @@ export class FetchLane {
     try {
       const answer = await this.#send(readings, waitMs)
       this.#backoff.reset()
-      this.#release(readings)
+      const pauseMs = this.#flag === 'polling' ? pauseAfter(answer) : 0
+      // In a pause they stay with the poll, or the second connection would fetch them meanwhile.
+      if (pauseMs === 0) this.#release(readings)
       for (const fetched of answer.partitions) {
         const question = asked.get(partitionKey(fetched.topic, fetched.partition))
         if (question) this.#events.onPartition(question.reading, question.offset, fetched)
+      }
+      if (pauseMs > 0) {
+        await sleep(this.#context.clock, pauseMs)
+        this.#release(readings)
       }
     } catch (error) {
       failure = clientError(error, `Fetching from broker ${this.#leader}`)
@@ -98,4 +115,12 @@ export class FetchLane {
     this.#turn = (this.#turn + 1) % readings.length
     return [...readings.slice(this.#turn), ...readings.slice(0, this.#turn)]
   }
+}
+
+function pauseAfter({ partitions }: FetchAnswer): number {
+  const many = partitions.length - FEW_PARTITIONS
+  if (many <= 0) return 0
+  let bytes = 0
+  for (const { records } of partitions) bytes += records.length
+  return bytes === 0 || bytes >= LITTLE_BYTES ? 0 : Math.min(many * PAUSE_MS_PER_PARTITION, MAX_PAUSE_MS)
 }

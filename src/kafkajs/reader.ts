@@ -11,6 +11,7 @@
  * R5 An answer that comes while its partition is paused is held until it is resumed, as far as `maxBytesPerFetch` goes for
  *    all partitions together; what is beyond that is dropped and fetched again.
  * R6 Nothing is skipped: an offset that the log does not have, or records that cannot be read, stop the reader and say so.
+ * R7 A poll of many partitions that brought little is followed by a pause of milliseconds (`fetch-lane.ts`), never one of few.
  */
 import { RunInferenceError } from '../errors.ts'
 import type { OwnedPartition, TopicPartition } from '../kafka/port.ts'

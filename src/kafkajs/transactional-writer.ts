@@ -51,13 +51,17 @@ interface Transaction {
   refused: boolean
 }
 
+/** `send` and `sendOffsets` may go side by side: the coordinator takes partitions and offsets in either order. */
+type Call = 'send' | 'sendOffsets' | 'end'
+
 /** What one `fence` gave; the next one begins another. */
 interface Epoch {
   readonly over: AbortController
   /** Undefined until the fence is done. */
   identity: ProducerIdentity | undefined
   transaction: Transaction | undefined
-  busy: boolean
+  /** Calls under way. */
+  readonly calls: Set<Call>
   /** Why nothing more can be done in it. */
   failure: RunInferenceError | undefined
 }
@@ -92,7 +96,7 @@ export class TransactionWriter implements TransactionalWriter {
   }
 
   send(batches: readonly SealedBatch[]): Promise<readonly SendResult[]> {
-    return this.#call(async epoch => {
+    return this.#call('send', async epoch => {
       if (batches.length === 0) return []
       const keys = batches.map(({ topic, partition }) => partitionKey(topic, partition))
       if (new Set(keys).size < keys.length) throw this.#misuse('several batches for one partition in one call')
@@ -107,7 +111,7 @@ export class TransactionWriter implements TransactionalWriter {
   }
 
   sendOffsets(groupId: string, offsets: readonly PartitionOffset[]): Promise<void> {
-    return this.#call(async epoch => {
+    return this.#call('sendOffsets', async epoch => {
       if (offsets.length === 0) return
       const transaction = this.#opened(epoch)
       const patience = this.#patience(epoch, transaction)
@@ -121,14 +125,14 @@ export class TransactionWriter implements TransactionalWriter {
   }
 
   commit(): Promise<void> {
-    return this.#call(epoch => {
+    return this.#call('end', epoch => {
       if (epoch.transaction?.refused) throw this.#misuse('a transaction with a refused batch can only be aborted')
       return this.#end(epoch, 'commit')
     })
   }
 
   abort(): Promise<void> {
-    return this.#call(epoch => this.#end(epoch, 'abort'))
+    return this.#call('end', epoch => this.#end(epoch, 'abort'))
   }
 
   async close(): Promise<void> {
@@ -168,22 +172,25 @@ export class TransactionWriter implements TransactionalWriter {
     return { deadlineMs: openedAtMs + this.#options.timeoutMs, signal: over.signal }
   }
 
-  /** One call at a time, and none after what cannot be mended (T1). */
-  async #call<T>(run: (epoch: Epoch) => Promise<T>): Promise<T> {
+  /** One call of a kind at a time, an end alone, and none after what cannot be mended (T1). */
+  async #call<T>(call: Call, run: (epoch: Epoch) => Promise<T>): Promise<T> {
     const epoch = this.#epoch
     if (this.#closed) throw this.#closedError()
     if (epoch.failure) throw epoch.failure
     if (epoch.identity === undefined) throw transactionLost(`${this.#name} was not fenced.`)
-    if (epoch.busy) throw this.#misuse('a call came before the one before was over')
-    epoch.busy = true
+    const { calls } = epoch
+    if (calls.has(call) || calls.has('end') || (call === 'end' && calls.size > 0))
+      throw this.#misuse('a call came before the one before was over')
+    calls.add(call)
     try {
       return await untilAborted(run(epoch), epoch.over.signal)
     } catch (error) {
       if (isMisuse(error)) throw error
-      epoch.failure = this.#verdict(epoch, clientError(error, this.#name))
+      epoch.failure ??= this.#verdict(epoch, clientError(error, this.#name))
+      epoch.over.abort(epoch.failure) // T1: also for a call beside this one
       throw epoch.failure
     } finally {
-      epoch.busy = false
+      calls.delete(call)
     }
   }
 
@@ -216,7 +223,7 @@ function newEpoch(): Epoch {
     over: new AbortController(),
     identity: undefined,
     transaction: undefined,
-    busy: false,
+    calls: new Set(),
     failure: undefined,
   }
 }

@@ -6,8 +6,9 @@
  * T3. A batch that is refused spoils it: the outputs that are refused alone are found, all of it is aborted, they become dead
  *     letters of their rows, and every row counts as not yet emitted. The next transaction is built of the same rows, so that
  *     what it writes is in order.
+ * T4. The offset goes beside the last outputs: neither waits for the other, and the commit waits for both.
  */
-import type { PartitionOffset, TransactionalWriter } from '../kafka/port.ts'
+import type { TransactionalWriter } from '../kafka/port.ts'
 import type { SealedBatch } from '../kafka/record-batch-builder.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { OutputTarget } from './output-target.ts'
@@ -61,6 +62,8 @@ export class Transaction {
   readonly #limits: Map<string, number>
   /** A batch was refused, and it is not known yet for which of its records. */
   #isUndecided = false
+  /** T4 */
+  #hasOffset = false
 
   /** @param limits of the transaction before, if that was aborted */
   constructor(
@@ -104,16 +107,22 @@ export class Transaction {
       this.#rollBack()
       return 'aborted'
     }
-    const { topic, partition } = this.#flow
-    const offset: PartitionOffset = { topic, partition, offset: this.#units.at(-1)!.nextOffset }
-    await this.#writer.sendOffsets(this.#parts.groupOf(topic), [offset])
-    if (!(await maySend(this.#flow))) return 'dropped'
+    if (!this.#hasOffset) {
+      await this.#sendOffset(this.#units.at(-1)!)
+      if (!(await maySend(this.#flow))) return 'dropped'
+    }
     await this.#writer.commit()
     return 'committed'
   }
 
   get #isSpoilt(): boolean {
     return this.#refused.length > 0 || this.#oversized.length > 0 || this.#isUndecided
+  }
+
+  #sendOffset({ nextOffset }: CommitUnit): Promise<void> {
+    this.#hasOffset = true
+    const { topic, partition } = this.#flow
+    return this.#writer.sendOffsets(this.#parts.groupOf(topic), [{ topic, partition, offset: nextOffset }])
   }
 
   /** What is ready now, unit by unit (T2); false when the partition was lost. */
@@ -126,13 +135,17 @@ export class Transaction {
       const unit = this.#build()
       if (!unit) break
       this.#units.push({ ...unit, rounds: [] })
+      const size = unit.rounds.flat().reduce((sum, batch) => sum + batch.bytes.length, 0)
+      const isLast = left <= unit.rows || bytes + size >= FULL_BYTES
       for (const [i, round] of unit.rounds.entries()) {
         if (!(await maySend(this.#flow))) return false
-        const results = await this.#writer.send(round)
+        const goesAlong = isLast && i === unit.rounds.length - 1 && !this.#isSpoilt
+        const sent = this.#writer.send(round)
+        const [results] = await Promise.all([sent, goesAlong ? this.#sendOffset(unit) : undefined])
         for (const [j, result] of results.entries())
           if (result.outcome === 'refused') await this.#search(unit, i, round[j]!, result.reason, deadlineMs)
-        bytes += round.reduce((sum, batch) => sum + batch.bytes.length, 0)
       }
+      bytes += size
       left -= unit.rows
     } while (left > 0 && bytes < FULL_BYTES && !this.#isSpoilt)
     return maySend(this.#flow)

@@ -22,6 +22,8 @@ const SEQUENCES = 2 ** 31
 /** After this time the broker is asked again whether the transaction before is over. */
 const CONCURRENT_RETRY_MS = 4
 
+type Call = 'send' | 'sendOffsets' | 'end'
+
 /** From one fence to the next. */
 interface Tenure {
   readonly identity: ProducerIdentity
@@ -29,7 +31,8 @@ interface Tenure {
   /** When the transaction was opened; undefined: none is open. */
   openedAtMs: number | undefined
   hasRefused: boolean
-  isBusy: boolean
+  /** Calls under way. */
+  readonly calls: Set<Call>
   /** Why nothing more can be done before the next fence. */
   broken: RunInferenceError | undefined
 }
@@ -59,8 +62,8 @@ export class MemoryTransactionalWriter implements TransactionalWriter {
         throw new RunInferenceError('BROKER_UNAVAILABLE', `The answer to the fence of ${transactionalId} was lost`)
       this.#refuseWhenClosed()
       if (identity !== 'CONCURRENT_TRANSACTIONS') {
-        const [sequences, openedAtMs, broken] = [new Map<string, number>(), undefined, undefined]
-        this.#tenure = { identity, sequences, openedAtMs, hasRefused: false, isBusy: false, broken }
+        const [sequences, calls] = [new Map<string, number>(), new Set<Call>()]
+        this.#tenure = { identity, sequences, calls, openedAtMs: undefined, hasRefused: false, broken: undefined }
         return
       }
       await sleep(clock, CONCURRENT_RETRY_MS, this.#closed.signal)
@@ -68,7 +71,7 @@ export class MemoryTransactionalWriter implements TransactionalWriter {
   }
 
   send(batches: readonly SealedBatch[]): Promise<readonly SendResult[]> {
-    return this.#call(async tenure => {
+    return this.#call('send', async tenure => {
       const keys = batches.map(({ topic, partition }) => partitionKey(topic, partition))
       if (new Set(keys).size < keys.length) throw this.#bug('several batches for one partition were sent in one call')
       if (batches.length > 0) tenure.openedAtMs ??= this.#state.clock.now()
@@ -79,7 +82,7 @@ export class MemoryTransactionalWriter implements TransactionalWriter {
   }
 
   sendOffsets(groupId: string, offsets: readonly PartitionOffset[]): Promise<void> {
-    return this.#call(async tenure => {
+    return this.#call('sendOffsets', async tenure => {
       if (offsets.length === 0) return
       tenure.openedAtMs ??= this.#state.clock.now()
       const entries = offsets.map(({ topic, partition, offset, metadata = '' }) => {
@@ -93,14 +96,14 @@ export class MemoryTransactionalWriter implements TransactionalWriter {
   }
 
   commit(): Promise<void> {
-    return this.#call(async tenure => {
+    return this.#call('end', async tenure => {
       if (tenure.hasRefused) throw this.#bug('a transaction with a refused batch was to be committed')
       await this.#end(tenure, 'commit')
     })
   }
 
   abort(): Promise<void> {
-    return this.#call(tenure => this.#end(tenure, 'abort'))
+    return this.#call('end', tenure => this.#end(tenure, 'abort'))
   }
 
   async close(): Promise<void> {
@@ -139,18 +142,20 @@ export class MemoryTransactionalWriter implements TransactionalWriter {
     tenure.hasRefused = false
   }
 
-  /** One call at a time, and none after what cannot be mended. */
-  async #call<T>(run: (tenure: Tenure) => Promise<T>): Promise<T> {
+  /** One call of a kind at a time, an end alone, and none after what cannot be mended. */
+  async #call<T>(call: Call, run: (tenure: Tenure) => Promise<T>): Promise<T> {
     this.#refuseWhenClosed()
     const tenure = this.#tenure
     if (tenure === undefined) throw this.#lost('it was not fenced')
     this.#refuseWhenOver(tenure)
-    if (tenure.isBusy) throw this.#bug('a call came before the one before was over')
-    tenure.isBusy = true
+    const { calls } = tenure
+    if (calls.has(call) || calls.has('end') || (call === 'end' && calls.size > 0))
+      throw this.#bug('a call came before the one before was over')
+    calls.add(call)
     try {
       return await run(tenure)
     } finally {
-      tenure.isBusy = false
+      calls.delete(call)
     }
   }
 

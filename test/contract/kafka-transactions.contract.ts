@@ -56,6 +56,11 @@ export function kafkaTransactionsContract(features: PortFeatures): void {
       await writer.sendOffsets(group, [{ topic, partition: 0, offset: 9, metadata: 'never' }])
       await writer.abort()
       assert.deepEqual(await commits(), all)
+      const besides = [{ topic, partition: 1, offset: 5 }]
+      await Promise.all([writer.send([h.numbered(topic, 1, 0, 2)]), writer.sendOffsets(group, besides)])
+      await writer.commit()
+      assert.equal((await commits())[1]!.offset, 5)
+      await seen(h, topic, 1, ['1:0', '1:1'])
     })
 
     test('what is not committed yet is not seen, nor is what others have written behind it', async t => {

@@ -77,6 +77,48 @@ describe('the reader', () => {
     assert.ok(events.includes('0:1 a'))
   })
 
+  it('R7 pauses behind a poll of many partitions that brought little, and then goes on with all of them', async () => {
+    const { reader, take, events, clock } = await setup(new Array<number>(28).fill(1))
+    const first = await take()
+    assert.equal(first!.asked.length, 28)
+    first!.answer.resolve(
+      answerWith(...first!.asked.map((_, i) => fetched(i, i === 3 ? valuesAt(0, ['a']) : Buffer.alloc(0)))),
+    )
+    await clock.settle()
+    assert.ok(events.includes('3:4 a'), 'what came is told before the pause')
+    reader.pause(zero)
+    reader.resume(zero)
+    await clock.advance(1)
+    assert.equal(await take(), undefined, 'nothing is fetched, over the second connection neither')
+    await clock.advance(1)
+    const second = await take()
+    assert.deepEqual([second!.maxWaitMs, second!.asked.length], [LONG_POLL_MS, 28])
+    assert.ok(second!.asked.includes('t/3@1'))
+  })
+
+  it('R7 fetches a partition that is assigned in a pause at once', async () => {
+    const { reader, take, clock } = await setup(new Array<number>(28).fill(1))
+    const first = await take()
+    first!.answer.resolve(answerWith(...first!.asked.map((_, i) => fetched(i, valuesAt(0, ['a'])))))
+    await clock.settle()
+    reader.add([{ topic: 'u', partition: 0, epoch: 1, position: 0 }])
+    assert.deepEqual((await take())!.asked, ['u/0@0'])
+  })
+
+  it('R7 does not pause behind much, behind nothing, or with few partitions', async () => {
+    const much = valuesAt(0, ['a'.repeat(70_000)])
+    for (const [partitions, records] of [
+      [28, much],
+      [28, Buffer.alloc(0)],
+      [8, valuesAt(0, ['a'])],
+    ] as const) {
+      const { take } = await setup(new Array<number>(partitions).fill(1))
+      const first = await take()
+      first!.answer.resolve(answerWith(...first!.asked.map((_, i) => fetched(i, i === 0 ? records : Buffer.alloc(0)))))
+      assert.equal((await take())!.asked.length, partitions)
+    }
+  })
+
   it('R2 takes a partition that two fetches bring only once', async () => {
     const { reader, take, events, clock } = await setup()
     const first = await take()

@@ -42,6 +42,36 @@ describe('a transactional writer', () => {
     assert.equal(requests[0], 'AddOffsetsToTxn 0 g')
   })
 
+  it('sends offsets beside batches, in one transaction, whose end waits for both', async () => {
+    const { fenced, requests, clock, answer } = scriptedTransactions()
+    const writer = await fenced()
+    const held = Promise.withResolvers<void>()
+    answer('Produce', held.promise)
+    const both = Promise.all([writer.send([batch(0, 'a')]), writer.sendOffsets('g', offsets(5))])
+    await clock.settle()
+    const wanted = 'AddOffsetsToTxn 0 g, AddPartitionsToTxn 0 0, Produce 1 0=a, TxnOffsetCommit 0 g 0@5'
+    assert.equal(requests.toSorted().join(', '), wanted)
+    await assert.rejects(writer.commit(), withCode('BUG'))
+    await assert.rejects(writer.send([batch(1, 'b')]), withCode('BUG'))
+    held.resolve()
+    await both.then(() => writer.commit())
+    assert.deepEqual(requests.slice(4), ['EndTxn 0 commit'])
+  })
+
+  it('T1 sends nothing more of a call whose neighbour has lost the transaction', async () => {
+    const { fenced, requests, clock, answer } = scriptedTransactions()
+    const writer = await fenced()
+    const held = Promise.withResolvers<void>()
+    answer('AddOffsetsToTxn', held.promise)
+    answer('Produce', CODES.INVALID_PRODUCER_EPOCH)
+    const beside = assert.rejects(writer.sendOffsets('g', offsets(5)), withCode('TRANSACTION_FENCED'))
+    await assert.rejects(writer.send([batch(0, 'a')]), withCode('TRANSACTION_FENCED'))
+    held.resolve()
+    await clock.advance(1_000)
+    await beside
+    assert.ok(!requests.some(request => request.startsWith('TxnOffsetCommit')), `${requests}`)
+  })
+
   it('asks nothing where nothing was opened', async () => {
     const { fenced, requests } = scriptedTransactions()
     const writer = await fenced()

@@ -145,6 +145,34 @@ describe('the transactional outbox', () => {
     assert.equal(completed.length, MANY, 'each block is told to be done once')
   })
 
+  it('T4: the offset goes beside the last outputs, and the commit waits for both', async () => {
+    for (const held of ['send', 'offsets'] as const) {
+      const { clock, brokers, flow, outbox, written, committed } = await transactionalFlow()
+      const release = brokers.hold(held)
+      done(flow, 0, 2)
+      outbox.advance(flow)
+      await clock.settle()
+      const other = held === 'send' ? 'offsets app-in-0' : 'send app-in-0'
+      assert.deepEqual([brokers.calls.at(-1), written(), committed()], [other, [], undefined])
+      release()
+      await clock.settle()
+      assert.deepEqual([written(), committed()], [['output 0', 'output 1'], 2])
+    }
+  })
+
+  it('T4: of several units, only the last brings an offset', async () => {
+    const { clock, flow, outbox, committed, brokers } = await transactionalFlow()
+    for (let offset = 0; offset < 25; offset++) {
+      const work = pending(flow, offset, 1)
+      putOutput(work, 0, 0, Buffer.alloc(95_000, offset))
+      work.complete(0)
+    }
+    outbox.advance(flow)
+    await clock.settle()
+    assert.deepEqual([brokers.calls.filter(call => call.startsWith('offsets')).length, committed()], [1, 25])
+    assert.ok(brokers.calls.filter(call => call.startsWith('send')).length > 1)
+  })
+
   it('a block without records, and one whose rows were all dropped, move the offset', async () => {
     const { clock, flow, outbox, committed, commits, written } = await transactionalFlow()
     workOf({ ...blockOf([], { startOffset: 0 }), nextOffset: 4 }, flow, 2)

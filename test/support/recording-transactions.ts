@@ -63,11 +63,14 @@ export function recordingTransactions(
   function writer(id: string): TransactionalWriter {
     let epoch = -1
     let gone: unknown = new Error(`${id} was used before its fence`)
-    let isBusy = false
+    const underWay = new Set<TransactionPoint>()
     /** One call in the transaction, which ends it for this writer when it is rejected. */
     const call = async <T>(point: TransactionPoint, act: (identity: Identity) => Promise<T>): Promise<T> => {
-      if (isBusy) throw new Error(`two calls at a time in one transaction of ${id}`)
-      isBusy = true
+      // `send` and `sendOffsets` may go side by side.
+      const isBeside = [...underWay].every(other => other !== point && other !== 'commit' && other !== 'abort')
+      if (!isBeside || (underWay.size > 0 && (point === 'commit' || point === 'abort')))
+        throw new Error(`${point} beside ${[...underWay]} in one transaction of ${id}`)
+      underWay.add(point)
       try {
         if (gone !== undefined) throw gone
         await pass(point)
@@ -80,7 +83,7 @@ export function recordingTransactions(
         gone ??= error
         throw error
       } finally {
-        isBusy = false
+        underWay.delete(point)
       }
     }
     const opened = (identity: Identity) => {

@@ -18,7 +18,7 @@ interface Fetch {
   readonly answer: PromiseWithResolvers<FetchAnswer>
 }
 
-/** A reader of t/0 and t/1 on broker 1; each fetch waits in `fetches` until the test answers it. */
+/** A reader of t/0 and t/1 on broker 1, or of one partition for each of these leaders; each fetch waits in `fetches` until the test answers it. */
 export async function scriptedReader(leaders = [1, 1]) {
   const clock = createManualClock()
   const events: string[] = []
@@ -55,7 +55,7 @@ export async function scriptedReader(leaders = [1, 1]) {
     onFatal: error => void events.push(`fatal ${error.code}`),
   })
   reader.run()
-  reader.add([0, 1].map(partition => ({ topic: 't', partition, epoch: partition + 1, position: 0 })))
+  reader.add(leaders.map((_, partition) => ({ topic: 't', partition, epoch: partition + 1, position: 0 })))
   await clock.settle()
   const take = async () => {
     await clock.settle()
