@@ -4,6 +4,8 @@ import type { HealthReport } from '../ops/run-health.ts'
 import type { WorkerView } from './worker-supervisor.ts'
 
 const ANSWER_MS = 2_000
+/** Of connections to a process that ends. */
+const GONE = ['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET']
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 /**
@@ -91,6 +93,9 @@ async function healthOf({ running, url }: WorkerView): Promise<HealthReport> {
   try {
     return JSON.parse((await ask(new URL('/readyz', url))).body) as HealthReport
   } catch (error) {
+    // Who hangs answers too late; here nobody listens any more, and the parent is about to hear that the process has ended.
+    if (GONE.includes((error as { readonly cause?: { readonly code?: string } }).cause?.code ?? ''))
+      return notReady({ live: true, state: 'starting', process: 'is ending' })
     const reason = error instanceof Error ? error.message : String(error)
     return notReady({ live: false, state: 'failed', process: `does not answer: ${reason}` })
   }

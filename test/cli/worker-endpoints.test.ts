@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { resumeWorkers } from '../../src/cli/worker-endpoints.ts'
+import { resumeWorkers, workersHealth } from '../../src/cli/worker-endpoints.ts'
 import { startOpsServer } from '../../src/ops/http-server.ts'
 import type { HealthReport } from '../../src/ops/run-health.ts'
 
@@ -30,6 +30,12 @@ test('a worker that does not answer keeps no other one from going on after a hal
   assert.equal(await resumeWorkers(workers), true)
   assert.equal(isHalted, false)
   await assert.rejects(resumeWorkers(workers), /fetch failed/)
+  const { live, ready, problems } = await workersHealth(workers.slice(0, 1))
+  assert.deepEqual(
+    [live, ready, problems],
+    [true, false, { 'worker 0: process': 'is ending' }],
+    'its parent mends that',
+  )
   assert.equal(await resumeWorkers(workers.slice(1)), false)
   await server.close()
 })
