@@ -1,4 +1,5 @@
-import { type DestinationStream, type LoggerOptions, pino } from 'pino'
+import { createRequire } from 'node:module'
+import type { DestinationStream, LoggerOptions } from 'pino'
 import { masked } from '../credentials.ts'
 
 /** The four methods that this project logs with; facts go into `fields`, one line per event, never per record. */
@@ -17,6 +18,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
  * without users, passwords and values of queries, in whichever fact or message they stand.
  */
 export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {
+  // Loaded with the first logger: whoever needs the silent one imports this file too.
+  const { pino } = createRequire(import.meta.url)('pino') as typeof import('pino')
   const options: LoggerOptions = {
     ...{ level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
     hooks: {

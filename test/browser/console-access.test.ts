@@ -20,7 +20,8 @@ describe('access to the console', { skip: noBrowser }, () => {
   let night: Night
   let browser: Browser
   before(async () => {
-    night = await startNight()
+    // What is new is drawn less often than elsewhere: axe-core looks at a page for longer than that.
+    night = await startNight({ everyMs: 500 })
     browser = await openBrowser()
   })
   after(async () => {
