@@ -5,7 +5,7 @@ import { delimiter } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { installKafka } from '../src/cluster/install.ts'
-import { clusterEnvironment } from '../src/environment.ts'
+import { clusterEnvironment } from '../src/settings.ts'
 import type { SeenRecord } from './hop.ts'
 
 interface Line {

@@ -1,6 +1,6 @@
 import type { StartPosition } from './kafka/port.ts'
 
-/** What a running topology takes from the settings; `settings.ts` has their defaults and where they come from. */
+/** What a running topology takes from the settings; `settings-schema.ts` has their defaults, `load-settings.ts` where they come from. */
 export interface RunSettings {
   /** Credits (I5); undefined: what `rowCredits` says. */
   readonly maxInFlightRows?: number | undefined

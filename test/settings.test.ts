@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { writeState } from '../src/cluster/state-file.ts'
-import { clusterEnvironment } from '../src/environment.ts'
+import { describeSettings, loadSettings } from '../src/load-settings.ts'
 import { DEFAULT_RUN_SETTINGS } from '../src/run-settings.ts'
-import { describeSettings, loadSettings } from '../src/settings.ts'
+import { clusterEnvironment } from '../src/settings.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'kri-settings-'))
 after(() => rmSync(folder, { recursive: true }))

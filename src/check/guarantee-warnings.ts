@@ -2,7 +2,7 @@
 import type { StepNode } from '../graph.ts'
 import type { TopicDescription } from '../kafka/port.ts'
 import { thinTopics } from '../kafka/thin-topics.ts'
-import type { Settings } from '../settings.ts'
+import type { Settings } from '../load-settings.ts'
 import type { Topology } from '../topology.ts'
 import type { Findings } from './report.ts'
 

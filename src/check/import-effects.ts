@@ -1,7 +1,7 @@
 /** What an import leaves behind in the process. A topology module must leave nothing: every command and lane imports it. */
 import { setImmediate } from 'node:timers/promises'
-import { environment } from '../environment.ts'
 import type { Problem } from '../problem.ts'
+import { environment } from '../settings.ts'
 
 /** By Node's own names, what stays open because a module opened it; others are work that ends by itself. */
 const HANDLES: Readonly<Record<string, string>> = {

@@ -3,12 +3,12 @@ import { availableParallelism } from 'node:os'
 import { shownModelId } from '../credentials.ts'
 import type { StepNode } from '../graph.ts'
 import { keyOrigins } from '../key-origin.ts'
+import type { Settings } from '../load-settings.ts'
 import { modelsOf, type OnnxModel } from '../models/model-handler.ts'
 import { BYTES_PER_ELEMENT, elementsOf, isNumeric } from '../models/tensors.ts'
 import { batchPolicy } from '../pipeline/batch-policy.ts'
 import type { Problem } from '../problem.ts'
 import { rowCredits } from '../run-settings.ts'
-import type { Settings } from '../settings.ts'
 import type { Findings } from './report.ts'
 
 /** Of what a step says of itself. */

@@ -1,8 +1,8 @@
 import * as background from '../cluster/background.ts'
 import { exportLine } from '../cluster/state-file.ts'
-import { clusterEnvironment } from '../environment.ts'
 import { RunInferenceError } from '../errors.ts'
 import { createLogger } from '../ops/logger.ts'
+import { clusterEnvironment } from '../settings.ts'
 import { createProgress } from './progress.ts'
 
 export interface ClusterFlags {

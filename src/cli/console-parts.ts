@@ -2,8 +2,8 @@
 import { hostname } from 'node:os'
 import type { ConsoleAccess } from '../console/console-guard.ts'
 import type { ConsoleParts } from '../console/console-parts.ts'
+import type { Settings } from '../load-settings.ts'
 import { systemClock } from '../ops/clock.ts'
-import type { Settings } from '../settings.ts'
 import { type Connected, readSchema } from './connect.ts'
 import { packageVersion } from './package-version.ts'
 

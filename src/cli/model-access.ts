@@ -1,4 +1,6 @@
 /** The source of models that a command uses, as the settings say. */
+
+import { modelCacheFolder, type Settings } from '../load-settings.ts'
 import { isFileModel } from '../models/fetched-spec.ts'
 import type { ReadProgress } from '../models/model-digest.ts'
 import { modelsOf } from '../models/model-handler.ts'
@@ -6,7 +8,6 @@ import { type ModelRoots, rootsOfTopology } from '../models/model-roots.ts'
 import { createModelSource, type ModelSource } from '../models/model-source.ts'
 import type { RemoteAccess, S3Access } from '../models/remote-model.ts'
 import type { Clock } from '../ops/clock.ts'
-import { modelCacheFolder, type Settings } from '../settings.ts'
 import type { Topology } from '../topology.ts'
 
 /** Models of this topology, and published ones that are beneath the roots of the settings. */

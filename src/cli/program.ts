@@ -108,7 +108,7 @@ function option({ flags, help, choices, fallback, parse, hidden }: OptionSpec): 
   return made
 }
 
-/** How settings are read and checked is for settings.ts alone. */
+/** How settings are read and checked is for load-settings.ts alone. */
 function settingOption({ name, group, help, takes, choices, fallback }: SettingHelp): Option {
   const facts = [
     ...(choices === undefined ? [] : [`choices: ${choices.join(', ')}`]),

@@ -1,6 +1,6 @@
 import { RunInferenceError } from '../errors.ts'
+import { loadSettings } from '../load-settings.ts'
 import type { HealthReport } from '../ops/run-health.ts'
-import { loadSettings } from '../settings.ts'
 import { settingFlag, settingVariable } from '../settings-names.ts'
 
 /** The parent of several workers asks each of them in turn. */

@@ -3,8 +3,8 @@
  * state file says is looked at again each time: machines and engines are restarted.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ClusterEnvironment } from '../environment.ts'
 import { RunInferenceError } from '../errors.ts'
+import type { ClusterEnvironment } from '../settings.ts'
 import { type Cluster, type ClusterOptions, startCluster } from './cluster.ts'
 import { containerStates, removeContainers } from './containers.ts'
 import { brokerName, type ClusterHome } from './parts.ts'

@@ -4,9 +4,9 @@
  * however it ends (see supervisor.ts, containers.ts).
  */
 import { randomBytes } from 'node:crypto'
-import { type ClusterEnvironment, clusterEnvironment } from '../environment.ts'
 import { RunInferenceError } from '../errors.ts'
 import type { Logger } from '../ops/logger.ts'
+import { type ClusterEnvironment, clusterEnvironment } from '../settings.ts'
 import type { BrokerProperties } from './broker.ts'
 import { startDockerCluster } from './docker-cluster.ts'
 import { noDockerEngine } from './docker-engine.ts'

@@ -7,8 +7,9 @@
  * E2. Models share a process only where none of them asks for another value of the same variable.
  * E3. Values are in no log and no error: they may be secrets.
  */
-import { environment } from '../environment.ts'
+
 import type { Logger } from '../ops/logger.ts'
+import { environment } from '../settings.ts'
 
 /** Values by name. */
 export type EnvVars = Readonly<Record<string, string>>

@@ -4,9 +4,9 @@ import { test } from 'node:test'
 import { float32, from, json, keyed, modelHandler, onnx, topology, utf8 } from 'kafka-run-inference'
 import { createFindings } from '../../src/check/report.ts'
 import { warnOfSizes, warnOfSteps } from '../../src/check/step-warnings.ts'
+import { loadSettings } from '../../src/load-settings.ts'
 import type { ModelHandler } from '../../src/models/model-handler.ts'
 import { problemText } from '../../src/problem.ts'
-import { loadSettings } from '../../src/settings.ts'
 import type { Stream } from '../../src/stream.ts'
 
 const pairs = from('pairs', { key: utf8(), value: json<number>() })

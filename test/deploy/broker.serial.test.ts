@@ -9,8 +9,8 @@ import { promisify } from 'node:util'
 import { brokerContainers } from '../../src/cluster/docker-cluster.ts'
 import { installKafka } from '../../src/cluster/install.ts'
 import { javaVersion } from '../../src/cluster/java.ts'
-import { clusterEnvironment } from '../../src/environment.ts'
 import { RunInferenceError } from '../../src/errors.ts'
+import { clusterEnvironment } from '../../src/settings.ts'
 import { readComposeFile } from '../support/compose-file.ts'
 
 const environment = clusterEnvironment()

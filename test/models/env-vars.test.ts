@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { environment } from '../../src/environment.ts'
 import { disagreements, type EnvVars, hasEnvVars, joinedEnvVars, setEnvVars } from '../../src/models/env-vars.ts'
 import { createExecutor } from '../../src/models/executors.ts'
 import { lanesFor } from '../../src/models/lane-choice.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { type Logger, silentLogger } from '../../src/ops/logger.ts'
+import { environment } from '../../src/settings.ts'
 import { digitsSpec } from '../support/model-specs.ts'
 
 const READ_BY_NATIVE_CODE = 'ORT_LOAD_CONFIG_FROM_MODEL'

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { workerArguments } from '../../src/cli/worker-process.ts'
+import { loadSettings } from '../../src/load-settings.ts'
 import { type OpsServerOptions, startOpsServer } from '../../src/ops/http-server.ts'
-import { loadSettings } from '../../src/settings.ts'
 
 const answers = {
   health: () => ({ live: true, ready: true, state: 'joined', groups: {}, problems: {}, models: [] }),

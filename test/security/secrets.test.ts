@@ -9,8 +9,8 @@ import { createProgram, usageError } from '../../src/cli/program.ts'
 import { workerArguments } from '../../src/cli/worker-process.ts'
 import { withoutCredentials } from '../../src/credentials.ts'
 import { RunInferenceError } from '../../src/errors.ts'
+import { describeSettings, loadSettings, visibleSecrets } from '../../src/load-settings.ts'
 import { withoutVisibleSecrets } from '../../src/secret-settings.ts'
-import { describeSettings, loadSettings, visibleSecrets } from '../../src/settings.ts'
 import { settingsHelp } from '../../src/settings-schema.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'kri-secrets-'))

@@ -1,12 +1,12 @@
 import { type Checked, type CheckParts, checkTopology } from '../../src/check/check.ts'
 import { createFindings, type Findings, type FoundProblem } from '../../src/check/report.ts'
 import { readSchemaFile } from '../../src/kafka/schema-files.ts'
+import { loadSettings } from '../../src/load-settings.ts'
 import { createExecutor } from '../../src/models/executors.ts'
 import { readMachine } from '../../src/models/machine.ts'
 import { modelsOf } from '../../src/models/model-handler.ts'
 import { systemClock } from '../../src/ops/clock.ts'
 import { silentLogger } from '../../src/ops/logger.ts'
-import { loadSettings } from '../../src/settings.ts'
 import { createMemoryRegistry } from '../../src/testing/index.ts'
 import type { Topology } from '../../src/topology.ts'
 

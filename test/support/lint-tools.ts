@@ -7,7 +7,7 @@ import { existsSync, globSync } from 'node:fs'
 import { chmod, copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
-import { clusterEnvironment } from '../../src/environment.ts'
+import { clusterEnvironment } from '../../src/settings.ts'
 
 const execute = promisify(execFile)
 const FETCH_TIMEOUT_MS = 60_000
