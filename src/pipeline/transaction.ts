@@ -107,10 +107,8 @@ export class Transaction {
       this.#rollBack()
       return 'aborted'
     }
-    if (!this.#hasOffset) {
-      await this.#sendOffset(this.#units.at(-1)!)
-      if (!(await maySend(this.#flow))) return 'dropped'
-    }
+    if (!this.#hasOffset) await this.#sendOffset(this.#units.at(-1)!)
+    if (!(await maySend(this.#flow))) return 'dropped'
     await this.#writer.commit()
     return 'committed'
   }
