@@ -3,8 +3,6 @@ export interface TestLanes {
   readonly all: number
   /** Of them, how many take files with clusters of their own. */
   readonly withClusters: number
-  /** How many go on when there are no such files any more: those wait more than they work. */
-  readonly goingOn: number
 }
 
 const GIB = 2 ** 30
@@ -17,16 +15,14 @@ const FILE_GIB = 1
 const MOST = 8
 
 /**
- * One more than there are cores, since files wait for brokers and processes about as long as they work, and another one beside two with
- * clusters of their own; less where the memory does not suffice.
+ * One more than there are cores, since files wait for brokers and processes about as long as they work; less where the memory
+ * does not suffice.
  * @param wanted as many, whatever the machine has
  */
 export function lanesOf(cores: number, memoryBytes: number, wanted?: number): TestLanes {
   const freeGib = memoryBytes / GIB - SHARED_GIB
   const fitting = Math.floor((freeGib - CLUSTER_GIB) / FILE_GIB) + 1
-  const hasRoomForTwo = (all: number) => all > 2 && freeGib >= 2 * CLUSTER_GIB + (all - 2) * FILE_GIB
-  const goingOn = wanted ?? Math.max(2, Math.min(cores + 1, fitting, MOST))
-  const hasAnother = wanted === undefined && cores > 1 && goingOn < MOST && hasRoomForTwo(goingOn + 1)
-  const all = hasAnother ? goingOn + 1 : goingOn
-  return { all, withClusters: hasRoomForTwo(all) ? 2 : 1, goingOn }
+  const all = wanted ?? Math.max(2, Math.min(cores + 1, fitting, MOST))
+  const hasRoom = freeGib >= 2 * CLUSTER_GIB + (all - 2) * FILE_GIB
+  return { all, withClusters: hasRoom && all > 2 ? 2 : 1 }
 }

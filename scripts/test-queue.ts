@@ -13,7 +13,7 @@ export function laneQueues(files: TestFiles, lanes: TestLanes): readonly (() => 
   const plain = longestFirst(files.plain)
   return Array.from({ length: lanes.all }, (_, lane) => {
     const others = lane % 2 === 0 ? [onCluster, plain] : [plain, onCluster]
-    const queues = [...(lane < lanes.withClusters ? [serial] : []), ...(lane < lanes.all - lanes.goingOn ? [] : others)]
+    const queues = lane < lanes.withClusters ? [serial, ...others] : others
     return () => queues.find(queue => queue.length > 0)?.shift()
   })
 }
