@@ -34,7 +34,6 @@ export interface Instance {
   log(): string
   isReady(): Promise<boolean>
   /** Undefined while it does not answer. */
-  metrics(): Promise<readonly Sample[] | undefined>
   look(): Promise<Look | undefined>
   /** Sends a signal after which it may go on. */
   signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGUSR2'): void
@@ -137,7 +136,6 @@ function startInstance(name: string, options: FleetOptions, onUnexpectedExit: (h
       return isRunning
     },
     log: text,
-    metrics,
     async isReady() {
       const answer = await get('/readyz')
       await answer?.body?.cancel()

@@ -30,7 +30,7 @@ const LIMITS = {
 const MIN_COLLECTIONS = 4
 /** The main thread and a lane. */
 const THREADS = 2
-/** The share of the looks at an instance, and of its collections, that it has to answer: what is not seen is not flat. */
+/** The share of the looks at which an instance has to be there, and of its collections: what is not seen is not flat. */
 const MIN_ANSWERED = 0.75
 
 export function soakReport(result: SoakResult) {

@@ -28,7 +28,7 @@ const SETTINGS_FILE = 'kri.json'
 /** Read by `kri cluster`, and by tests. */
 const OTHER_VARIABLES = ['KRI_CACHE_FOLDER', 'KRI_CLUSTER', 'KRI_TEST_CLUSTER']
 let variables: ReadonlyMap<string, string> | undefined
-/** By setting; made when they are asked for, since much imports this file that needs none. */
+/** By setting; made when they are asked for. */
 function allVariables(): ReadonlyMap<string, string> {
   variables ??= new Map(settingsHelp().map(({ name }) => [name, settingVariable(name)]))
   return variables

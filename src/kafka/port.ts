@@ -264,9 +264,8 @@ export interface TransactionalWriter {
   fence(): Promise<void>
   /**
    * Adds batches to the transaction: at most one per output partition in a call, and one call at a time, though `sendOffsets` may
-   * go beside it. Resolves with one
-   * result per batch, in order, when all are decided; a retry resends the identical bytes with the same sequence, so a batch is
-   * written once. A transaction with a refused batch can only be aborted.
+   * go beside it. Resolves with one result per batch, in order, when all are decided; a retry resends the identical bytes with
+   * the same sequence, so a batch is written once. A transaction with a refused batch can only be aborted.
    */
   send(batches: readonly SealedBatch[]): Promise<readonly SendResult[]>
   /** These offsets are committed for the group with the transaction, or not at all. */

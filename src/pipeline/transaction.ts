@@ -129,23 +129,22 @@ export class Transaction {
     const deadlineMs = clock.now() + this.#parts.searchMs
     let left = waitingRows(this.#flow).ready
     let bytes = 0
+    let isLast: boolean
     do {
       const unit = this.#build()
       if (!unit) break
       this.#units.push({ ...unit, rounds: [] })
-      const size = unit.rounds.flat().reduce((sum, batch) => sum + batch.bytes.length, 0)
-      const isLast = left <= unit.rows || bytes + size >= FULL_BYTES
+      left -= unit.rows
+      for (const round of unit.rounds) for (const batch of round) bytes += batch.bytes.length
+      isLast = left <= 0 || bytes >= FULL_BYTES
       for (const [i, round] of unit.rounds.entries()) {
         if (!(await maySend(this.#flow))) return false
         const goesAlong = isLast && i === unit.rounds.length - 1 && !this.#isSpoilt
-        const sent = this.#writer.send(round)
-        const [results] = await Promise.all([sent, goesAlong ? this.#sendOffset(unit) : undefined])
+        const [results] = await Promise.all([this.#writer.send(round), goesAlong ? this.#sendOffset(unit) : undefined])
         for (const [j, result] of results.entries())
           if (result.outcome === 'refused') await this.#search(unit, i, round[j]!, result.reason, deadlineMs)
       }
-      bytes += size
-      left -= unit.rows
-    } while (left > 0 && bytes < FULL_BYTES && !this.#isSpoilt)
+    } while (!isLast && !this.#isSpoilt)
     return maySend(this.#flow)
   }
 
